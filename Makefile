@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# lcpfs: what a person and CI type. Everything made goes to build/ (kernels and other large things
+# that outlive a checkout go to $(LCPFS_CACHE), by default ~/.cache/lcpfs).
+#
+#   make            module for the running kernel (KVER=release or KDIR=directory for another one,
+#                   KERNEL=6.1|6.12|debug for one of the test kernels) and the tools
+#   make deps       what is missing of the build and test dependencies, by apt-get
+#   make demo       two disks, a real source tree, a killed machine; stock 6.12 in QEMU
+#   make test       tidy unit sim kunit guest, one sum at the end
+#   make unit | sim [SEEDS=.. SAN=1 BREAK=name] | fuzz [SECONDS=..] | bench | tidy | sparse
+#   make kunit      all core cases inside the debug kernel
+#   make guest [CASE=name] [KERNEL=6.1|6.12|debug]       make shell [KERNEL=..]
+#   make install [DESTDIR= PREFIX=] | dkms | clean
+#
+# BREAK=name compiles -DLCPFS_BREAK_NAME into core and tests, in objects of its own: a deliberately
+# broken build that the simulator has to catch.
+
+top := $(CURDIR)
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+MAKEFLAGS += --no-print-directory
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+VERSION := 0.1
+PREFIX ?= /usr
+LCPFS_CACHE ?= $(HOME)/.cache/lcpfs
+export LCPFS_CACHE
+
+all: kmod tools
+
+# ---- the module
+
+ifdef KERNEL
+KDIR := $(shell qemu/kernels/get.sh $(KERNEL))/build
+endif
+ifndef KDIR
+ifdef KVER
+KDIR := $(firstword $(wildcard /lib/modules/$(KVER)/build /usr/src/linux-headers-$(KVER) \
+	$(LCPFS_CACHE)/stock-$(KVER)/build))
+else
+# The running kernel, else the newest headers installed, else those of the test kernels.
+kdirs := $(shell ls -d /lib/modules/*/build /usr/src/linux-headers-*[0-9a-z]/.config 2>/dev/null | \
+	sed 's,/\.config$$,,' | sort -V -r) $(wildcard $(LCPFS_CACHE)/stock-6.12*/build $(LCPFS_CACHE)/stock-6.1*/build)
+KDIR := $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) $(kdirs))
+endif
+endif
+# The release is read when a recipe needs it: `make deps` must run where there is no kernel at all.
+release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null)
+kmod_dir = build/kmod-$(release)
+kunit_flag = $(if $(shell grep -s '^CONFIG_KUNIT=y' $(KDIR)/.config),LCPFS_KUNIT=1)
+kbuild = $(MAKE) -C $(KDIR) M=$(top)/$(kmod_dir) $(kunit_flag) modules
+# A warning of compiler, objtool or modpost is an error; what says it is linked again next time.
+kbuild_complaints = grep -i -E 'warning|error:' $(kmod_dir)/log | grep -v 'the compiler differs'
+define kmod_prepare
+@test -n "$(release)" || { echo "lcpfs: no kernel headers for $(or $(KVER),$(KDIR),$(shell uname -r)): 'make deps' fetches some, KVER= or KDIR= chooses" >&2; exit 1; }
+@mkdir -p $(kmod_dir)
+@printf 'lcpfs_top := %s\ninclude $$(lcpfs_top)/Kbuild\n' $(top) | cmp -s - $(kmod_dir)/Kbuild || \
+	printf 'lcpfs_top := %s\ninclude $$(lcpfs_top)/Kbuild\n' $(top) >$(kmod_dir)/Kbuild
+endef
+
+kmod:
+	$(kmod_prepare)
+	+@$(kbuild) 2>&1 | tee $(kmod_dir)/log
+	@! $(kbuild_complaints) >/dev/null || { rm -f $(kmod_dir)/lcpfs*.{o,ko} $(kmod_dir)/core*.o; echo "lcpfs: the build is not free of warnings" >&2; exit 1; }
+
+# Sparse with endian checks over every C file; any word from it is an error.
+sparse:
+	$(kmod_prepare)
+	+@$(kbuild) C=2 CF=-D__CHECK_ENDIAN__ 2>&1 | tee $(kmod_dir)/log
+	@! $(kbuild_complaints) >/dev/null
+
+# ---- userspace: the same core in a process
+
+CXX := g++
+CLANGXX := clang++-14
+base_flags := -std=c++20 -g -Wall -Wextra -Werror -fno-omit-frame-pointer -Iuserspace/host/include -I. \
+	-Wframe-larger-than=65536 $(if $(BREAK),-DLCPFS_BREAK_$(shell echo $(BREAK) | tr a-z- A-Z_))
+core_flags := -fno-exceptions -fno-rtti
+libs := -Wl,--as-needed -lfmt -lblkid -luuid -llz4 -lzstd -lpthread
+suffix := $(if $(BREAK),-$(BREAK))
+
+opt := opt$(suffix)
+asan := asan$(suffix)
+fuzz := fuzz$(suffix)
+cxx_$(opt) := $(CXX) -O2 $(base_flags)
+cxx_$(asan) := $(CXX) -O1 $(base_flags) -fsanitize=address,undefined -fno-sanitize=vptr -fno-sanitize-recover=all
+cxx_$(fuzz) := $(CLANGXX) -O1 $(base_flags) -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize=vptr,function -fno-sanitize-recover=all -Wno-unknown-warning-option
+
+find = $(sort $(shell find $(1) -name '*.cc' 2>/dev/null))
+core_all := $(call find,core)
+core_test := $(filter %_test.cc core/test/%,$(core_all))
+core := $(filter-out $(core_test),$(core_all))
+objs = $(patsubst %.cc,build/obj/$(1)/%.o,$(2))
+
+# A variant's objects depend on a file that holds its command, so that a change of flags rebuilds.
+define variant
+build/obj/$(1)/flags: FORCE
+	@mkdir -p $$(@D); echo '$$(cxx_$(1))' | cmp -s - $$@ || echo '$$(cxx_$(1))' >$$@
+build/obj/$(1)/core/%.o: core/%.cc build/obj/$(1)/flags
+	@mkdir -p $$(@D); echo "  CXX     $$@"
+	@$$(cxx_$(1)) $(core_flags) -MMD -MP -c -o $$@ $$<
+build/obj/$(1)/userspace/%.o: userspace/%.cc build/obj/$(1)/flags
+	@mkdir -p $$(@D); echo "  CXX     $$@"
+	@$$(cxx_$(1)) -MMD -MP -c -o $$@ $$<
+# An archive: the simulator, a host of its own, takes from it only what it does not bring.
+build/obj/$(1)/host.a: $(call objs,$(1),$(call find,userspace/host))
+	@mkdir -p $$(@D); rm -f $$@; ar rcs $$@ $$^
+endef
+$(foreach v,$(opt) $(asan) $(fuzz),$(eval $(call variant,$(v))))
+
+define link
+@mkdir -p $(@D); echo "  LINK    $@"
+@$(cxx_$(1)) $(2) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(libs)
+endef
+
+bin_mkfs := mkfs.lcpfs
+bin_fsck := fsck.lcpfs
+bin_mount := mount.lcpfs
+bin_lcpfs := lcpfs
+tool_dirs := $(patsubst userspace/%/main.cc,%,$(wildcard $(patsubst %,userspace/%/main.cc,mkfs fsck mount lcpfs)))
+define tool
+build/bin/$(bin_$(1)): $(call objs,$(opt),$(call find,userspace/$(1) userspace/common) $(core)) build/obj/$(opt)/host.a
+	$$(call link,$(opt))
+endef
+$(foreach t,$(tool_dirs),$(eval $(call tool,$(t))))
+tools: $(foreach t,$(tool_dirs),build/bin/$(bin_$(t)))
+
+build/test/unit$(suffix): $(call objs,$(asan),$(call find,userspace/test) $(core_all)) build/obj/$(asan)/host.a
+	$(call link,$(asan))
+build/test/sim$(suffix): $(call objs,$(opt),$(call find,userspace/sim) $(core)) build/obj/$(opt)/host.a
+	$(call link,$(opt))
+build/test/sim-asan$(suffix): $(call objs,$(asan),$(call find,userspace/sim) $(core)) build/obj/$(asan)/host.a
+	$(call link,$(asan))
+sim_program := build/test/sim$(if $(SAN),-asan)$(suffix)
+
+fuzzers := $(patsubst userspace/fuzz/%.cc,build/fuzz/%,$(wildcard userspace/fuzz/*.cc))
+$(fuzzers): build/fuzz/%: build/obj/$(fuzz)/userspace/fuzz/%.o $(call objs,$(fuzz),$(core)) build/obj/$(fuzz)/host.a
+	$(call link,$(fuzz),-fsanitize=fuzzer)
+fuzzers: $(fuzzers)
+
+benches := $(patsubst userspace/bench/%.cc,build/bench/%,$(wildcard userspace/bench/*.cc))
+$(benches): build/bench/%: build/obj/$(opt)/userspace/bench/%.o $(call objs,$(opt),$(core)) build/obj/$(opt)/host.a
+	$(call link,$(opt))
+
+-include $(shell find build/obj -name '*.d' 2>/dev/null)
+
+# ---- the tests; each part ends with `lcpfs-result: PART N passed, N failed`, kept in build/results/
+
+unit: build/test/unit$(suffix)
+	@qemu/part.sh unit $< $(ARGS)
+sim: $(sim_program)
+	@qemu/part.sh sim $< $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+tidy:
+	@+qemu/part.sh tidy python3 userspace/tidy/tidy.py --cxx $(CLANGXX) --make "$(MAKE)" $(ARGS)
+fuzz: $(fuzzers)
+	@qemu/part.sh fuzz qemu/fuzz.sh $(or $(SECONDS),60) $(fuzzers)
+bench: $(benches)
+	@for b in $(benches); do $$b || exit 1; done
+
+# Guests: qemu/run builds the initramfs and boots; what it boots is made here.
+kernels := $(or $(KERNEL),6.12 6.1 debug)
+kmod-for-%:
+	@+$(MAKE) kmod KDIR=$$(qemu/kernels/get.sh $*)/build
+guest: tools | $(foreach k,$(kernels),kmod-for-$(k))
+	@qemu/part.sh guest qemu/run $(foreach k,$(kernels),--kernel $(k)) $(if $(CASE),--case $(CASE)) $(ARGS)
+kunit: kmod-for-debug
+	@qemu/part.sh kunit qemu/run --kernel debug --case kunit $(ARGS)
+shell: tools kmod-for-$(or $(KERNEL),6.12)
+	@qemu/run --kernel $(or $(KERNEL),6.12) --shell $(ARGS)
+demo: deps
+	@+$(MAKE) demo-run
+demo-run: tools kmod-for-6.12
+	@qemu/run --kernel 6.12 --case demo --follow $(ARGS)
+test:
+	@qemu/test.sh "$(MAKE)"
+
+deps:
+	@qemu/deps.sh
+
+# ---- putting it in place
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)/lib/modules/$(release)/updates
+	install -m 755 build/bin/* $(DESTDIR)$(PREFIX)/sbin/
+	install -m 644 $(kmod_dir)/lcpfs.ko $(DESTDIR)/lib/modules/$(release)/updates/
+	$(if $(DESTDIR),,depmod -a $(release))
+
+dkms:
+	install -d /usr/src/lcpfs-$(VERSION)
+	tar -cf - Makefile Kbuild dkms.conf LICENSE core shim kmod | tar -C /usr/src/lcpfs-$(VERSION) -xf -
+	dkms add -m lcpfs -v $(VERSION)
+	dkms build -m lcpfs -v $(VERSION)
+	dkms install -m lcpfs -v $(VERSION)
+
+clean:
+	rm -rf build
+
+FORCE:
+.PHONY: all kmod tools sparse unit sim tidy fuzz fuzzers bench guest kunit shell demo demo-run test deps \
+	install dkms clean FORCE
