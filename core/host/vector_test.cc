@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/host/vector.h"
+
+#include "core/test/test.h"
+
+namespace lcpfs {
+
+static void growth(Test& test)
+{
+    Vector<u32> vector;
+    CHECK(vector.is_empty());
+    for (u32 i = 0; i < 1000; i++)
+        REQUIRE_OK(vector.push_back(i * 3));
+    CHECK_EQ(vector.size(), 1000u);
+    for (u32 i = 0; i < 1000; i++)
+        REQUIRE_EQ(vector[i], i * 3);
+    CHECK_EQ(vector.last(), 2997u);
+    REQUIRE_OK(vector.resize(10));
+    CHECK_EQ(vector.last(), 27u);
+    REQUIRE_OK(vector.resize(12));
+    CHECK_EQ(vector.last(), 0u);
+    vector.clear();
+    CHECK(vector.is_empty());
+}
+
+static void elements_that_own(Test& test)
+{
+    Vector<Box<u64>> vector;
+    for (u64 i = 0; i < 100; i++)
+        REQUIRE_OK(vector.push_back(REQUIRE_VALUE(make_box<u64>(i))));
+    Vector<Box<u64>> moved = lcpfs::move(vector);
+    CHECK(vector.is_empty());
+    CHECK_EQ(*moved[99], 99u);
+    moved.pop_back();
+    CHECK_EQ(moved.span().size(), 99u);
+    vector = lcpfs::move(moved);
+    CHECK_EQ(*vector.last(), 98u);
+}
+
+static void more_than_there_is(Test& test)
+{
+    Vector<u64> vector;
+    REQUIRE_OK(vector.push_back(1));
+    // No machine has this much: growth says so and the vector is as it was.
+    CHECK_ERROR(vector.reserve(1ull << 46), no_memory);
+    CHECK_EQ(vector.size(), 1u);
+    CHECK_EQ(vector[0], 1u);
+}
+
+namespace {
+constexpr TestCase k_cases[] = { { "growth", growth },
+                                 { "elements_that_own", elements_that_own },
+                                 { "more_than_there_is", more_than_there_is } };
+}
+LCPFS_SUITE(vector, k_cases);
+
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Deliberate mistakes, to prove that the tests would see them. In an ordinary build each flag is a constant
+// false and costs nothing. `make ... BREAK=skip-flush` compiles one in; BREAK=choosable compiles all, and
+// `sim --broken=NAME` chooses at run time.
+#pragma once
+
+namespace lcpfs::breakage {
+
+#if defined(LCPFS_BREAK_CHOOSABLE)
+inline bool skip_flush = false;    // a commit writes its uberblock without flushing the devices first
+inline bool reuse_early = false;   // freed blocks are allocatable one group before they should be
+inline bool skip_checksum = false; // what is read from a device is not compared with its checksum
+#else
+#if defined(LCPFS_BREAK_SKIP_FLUSH)
+inline constexpr bool skip_flush = true;
+#else
+inline constexpr bool skip_flush = false;
+#endif
+#if defined(LCPFS_BREAK_EARLY_REUSE)
+inline constexpr bool reuse_early = true;
+#else
+inline constexpr bool reuse_early = false;
+#endif
+#if defined(LCPFS_BREAK_SKIP_CHECKSUM)
+inline constexpr bool skip_checksum = true;
+#else
+inline constexpr bool skip_checksum = false;
+#endif
+#endif
+
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every suite of the core's tests, in the order of the layers they test. An explicit list, since neither
+ * static constructors nor the linker's section symbols exist in a kernel module. A C header: KUnit makes
+ * one suite of each row.
+ */
+#ifndef LCPFS_TEST_SUITES_H
+#define LCPFS_TEST_SUITES_H
+
+#define LCPFS_TEST_SUITES(X) \
+	X(errors)            \
+	X(little_endian)     \
+	X(list)              \
+	X(span)              \
+	X(result)            \
+	X(memory)            \
+	X(vector)            \
+	X(locks)             \
+	X(threads)           \
+	X(checksum)          \
+	X(device)
+
+#endif

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <string.h>
+
+#include <mutex>
+
+#include <sys/mman.h>
+
+#include "userspace/host/common/bdev.h"
+#include "userspace/host/posix_bdev.h"
+
+namespace lcpfs {
+namespace {
+
+class MemoryBdev final : public host_bdev {
+public:
+    MemoryBdev(u8* data, u64 bytes, bool owned)
+        : m_data(data)
+        , m_owned(owned)
+    {
+        name = "memory";
+        info.capacity_bytes = bytes;
+        info.logical_block_bytes = 512;
+        info.physical_block_bytes = 4096;
+        info.volatile_cache = info.fua = info.discard = true;
+    }
+    ~MemoryBdev() override
+    {
+        if (m_owned)
+            munmap(m_data, info.capacity_bytes);
+    }
+    u8* data() { return m_data; }
+
+    struct Plan {
+        u64 skip, count;
+        host_io_status status;
+        u64 requests;
+    };
+    Plan& plan(host_io_op op) { return m_plans[op]; }
+
+    void submit(IoRequest& request) override
+    {
+        host_io_status status = run(request);
+        request.complete(status);
+    }
+
+private:
+    host_io_status run(IoRequest& request)
+    {
+        std::lock_guard guard(m_lock);
+        const host_io& io = request.io;
+        Plan& plan = m_plans[io.op];
+        plan.requests++;
+        if (plan.count) {
+            if (plan.skip) {
+                plan.skip--;
+            } else {
+                plan.count--;
+                return plan.status;
+            }
+        }
+        u8* at = m_data + io.offset_bytes;
+        if (io.op == HOST_IO_READ)
+            request.scatter(at);
+        else if (io.op == HOST_IO_WRITE)
+            request.gather(at);
+        else if (io.op == HOST_IO_DISCARD)
+            memset(at, 0, io.length_bytes);
+        return HOST_IO_OK;
+    }
+
+    std::mutex m_lock;
+    u8* m_data;
+    bool m_owned;
+    Plan m_plans[4] {};
+};
+
+MemoryBdev& of(host_bdev* bdev) { return *static_cast<MemoryBdev*>(bdev); }
+
+}
+
+host_bdev* memory_bdev_create(u64 bytes)
+{
+    void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return data == MAP_FAILED ? nullptr : new MemoryBdev(static_cast<u8*>(data), bytes, true);
+}
+
+host_bdev* memory_bdev_over(void* memory, u64 bytes) { return new MemoryBdev(static_cast<u8*>(memory), bytes, false); }
+void memory_bdev_destroy(host_bdev* bdev) { delete bdev; }
+u8* memory_bdev_data(host_bdev* bdev) { return of(bdev).data(); }
+
+void memory_bdev_fail(host_bdev* bdev, host_io_op op, u64 skip, u64 count, host_io_status status)
+{
+    MemoryBdev::Plan& plan = of(bdev).plan(op);
+    plan.skip = skip;
+    plan.count = count;
+    plan.status = status;
+}
+
+u64 memory_bdev_requests(host_bdev* bdev, host_io_op op) { return of(bdev).plan(op).requests; }
+
+}

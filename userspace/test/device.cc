@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The test device in a process: memory_bdev.
+#include "core/test/device.h"
+
+#include <string.h>
+
+#include "userspace/host/posix_bdev.h"
+
+using namespace lcpfs;
+
+struct host_bdev* lcpfs_test_device_create(uint64_t bytes) { return memory_bdev_create(bytes); }
+
+void lcpfs_test_device_destroy(struct host_bdev* bdev)
+{
+    if (bdev)
+        memory_bdev_destroy(bdev);
+}
+
+void lcpfs_test_device_peek(struct host_bdev* bdev, uint64_t offset_bytes, void* buffer, size_t bytes)
+{
+    memcpy(buffer, memory_bdev_data(bdev) + offset_bytes, bytes);
+}
+
+void lcpfs_test_device_poke(struct host_bdev* bdev, uint64_t offset_bytes, const void* buffer, size_t bytes)
+{
+    memcpy(memory_bdev_data(bdev) + offset_bytes, buffer, bytes);
+}
+
+void lcpfs_test_device_fail(struct host_bdev* bdev, enum host_io_op op, uint64_t skip, uint64_t count)
+{
+    memory_bdev_fail(bdev, op, skip, count, HOST_IO_ERROR);
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// unit [-v] [FILTER...]: runs the core's test cases in this process. A case also fails when it leaves
+// memory behind. FILTER is a part of "suite.case"; without one everything runs.
+#include <stdio.h>
+#include <string.h>
+
+#include <string>
+#include <vector>
+
+#include "core/test/run.h"
+#include "userspace/host/common/log.h"
+#include "userspace/host/common/memory.h"
+
+using namespace lcpfs;
+
+static bool matches(const std::string& name, const std::vector<std::string>& filters)
+{
+    if (filters.empty())
+        return true;
+    for (const std::string& filter : filters)
+        if (name.find(filter) != std::string::npos)
+            return true;
+    return false;
+}
+
+int main(int argc, char** argv)
+{
+    bool verbose = false;
+    std::vector<std::string> filters;
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "-v"))
+            verbose = true;
+        else
+            filters.push_back(argv[i]);
+    }
+    // Cases provoke errors on purpose; their messages are noise unless asked for.
+    host_log_set_level(verbose ? HOST_LOG_DEBUG : HOST_LOG_ERROR);
+    if (!verbose)
+        host_log_set_sink([](void*, host_log_level, const char*) {}, nullptr);
+
+    unsigned passed = 0, failed = 0;
+    for (unsigned suite = 0; suite < lcpfs_test_suite_count(); suite++) {
+        for (unsigned i = 0; i < lcpfs_test_case_count(suite); i++) {
+            std::string name = std::string(lcpfs_test_suite_name(suite)) + "." + lcpfs_test_case_name(suite, i);
+            if (!matches(name, filters))
+                continue;
+            if (verbose) {
+                printf("run  %s\n", name.c_str());
+                fflush(stdout);
+            }
+            u64 live = host_memory_live_objects();
+            lcpfs_test_result result;
+            lcpfs_test_run(suite, i, &result);
+            AllocationFailures::fail_nth(0, false);
+            if (u64 left = host_memory_live_objects() - live) {
+                result.failures++;
+                printf("%s: %lld objects of memory left behind\n", name.c_str(), static_cast<long long>(left));
+            }
+            if (result.failures)
+                printf("FAIL %s\n%s", name.c_str(), result.text);
+            (result.failures ? failed : passed)++;
+            fflush(stdout);
+        }
+    }
+    printf("lcpfs-result: unit %u passed, %u failed\n", passed, failed);
+    return failed || !passed;
+}
