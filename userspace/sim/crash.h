@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What a power cut leaves of a run: images for any position of its I/O log.
+//
+// Certain at a position: every write that a flush or FUA made durable by then. Of each other write submitted
+// by then, chance keeps all, nothing, or some of its 512-byte sectors. A later write of the same
+// sectors that became durable supersedes an earlier one that had not.
+//
+// The cursor moves forward only and keeps the durable state of its position, so a crash image costs no
+// more than the writes that are in doubt.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "userspace/sim/disk.h"
+
+namespace lcpfs::sim {
+
+class CrashCursor {
+public:
+    // `base`: the disks when the log began. Both outlive the cursor.
+    CrashCursor(const IoLog& log, const std::vector<Image*>& base);
+    u64 position() const { return m_position; }
+    void advance_to(u64 position);
+    // Images over this cursor's durable ones: use them before it advances.
+    std::vector<std::unique_ptr<Image>> crash(Random& random);
+
+private:
+    struct Pending {
+        u32 write;
+        std::vector<bool> superseded; // by sector; empty: none
+    };
+    void make_durable(u32 write);
+    void flush(u32 disk, u64 before);
+
+    const IoLog& m_log;
+    std::vector<std::unique_ptr<Image>> m_durable;
+    std::vector<Pending> m_pending; // in order of submission
+    u64 m_position { 0 };
+};
+
+}
