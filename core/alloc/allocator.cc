@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/alloc/allocator.h"
+
+#include "core/base/format_text.h"
+
+namespace lcpfs {
+
+Result<Box<Allocator>> Allocator::create(VdevSet& vdevs, const DiskGuid& pool_guid, u32 node_blocks)
+{
+    if (!is_power_of_two(node_blocks) || node_blocks > 16)
+        return Error::invalid;
+    Box<Allocator> allocator = TRY(make_box<Allocator>(vdevs, pool_guid, node_blocks));
+    allocator->m_shared.pages = host_pool_create("lcpfs_bitmap", k_block_size, 0);
+    if (!allocator->m_shared.pages)
+        return Error::no_memory;
+    for (u16 i = 0; i < vdevs.count(); i++) {
+        Vdev& vdev = vdevs.vdev(VdevId(i));
+        TRY(allocator->m_first.push_back(allocator->m_metaslabs.size()));
+        TRY(allocator->m_metaslabs.reserve(allocator->m_metaslabs.size() + vdev.metaslab_count));
+        for (u32 index = 0; index < vdev.metaslab_count; index++)
+            TRY(allocator->m_metaslabs.push_back(TRY(make_box<Metaslab>(allocator->m_shared, vdev, index))));
+        allocator->m_shared.total.add(u64(vdev.metaslab_blocks - 2 * bitmap_blocks(vdev.metaslab_blocks)) * vdev.metaslab_count);
+    }
+    allocator->m_placement.start(allocator->m_metaslabs.span(), allocator->m_first.span());
+    return allocator;
+}
+
+Allocator::~Allocator()
+{
+    m_metaslabs.clear();
+    host_pool_destroy(m_shared.pages);
+}
+
+Metaslab* Allocator::find(VdevId vdev, u32 metaslab) const
+{
+    VdevSet& vdevs = m_shared.vdevs;
+    if (vdev.value() >= vdevs.count() || metaslab >= vdevs.vdev(vdev).metaslab_count)
+        return nullptr;
+    return m_metaslabs[m_first[vdev.value()] + metaslab].get();
+}
+
+Metaslab* Allocator::find(const Dva& dva) const
+{
+    if (!m_shared.vdevs.is_valid(dva))
+        return nullptr;
+    const Vdev& vdev = m_shared.vdevs.vdev(dva.vdev);
+    return find(dva.vdev, static_cast<u32>((dva.block - k_first_metaslab_block) / vdev.metaslab_blocks));
+}
+
+bool Allocator::claim_quads(u64 quads)
+{
+    const u64 claimed = m_claimed_quads.add(quads);
+    if (m_shared.quads.load() >= claimed + m_quad_reserve.load())
+        return true;
+    m_claimed_quads.sub(quads);
+    return false;
+}
+
+// A run of n blocks touches at most n / node_blocks + 2 groups. When that many cannot be spared: a shorter run, then
+// only blocks of groups that are broken already, then one group.
+Result<Dva> Allocator::allocate_data(u32 want, u32 minimum, VdevId avoid)
+{
+    const u32 group = m_shared.node_blocks;
+    for (u32 wish = want; wish >= minimum && wish > 0; wish = wish / 4) {
+        const u64 quads = wish / group + 2;
+        if (!claim_quads(quads))
+            continue;
+        Result<Dva> dva = m_placement.allocate(AllocClass::data, { Wish::Kind::run, wish, minimum }, avoid);
+        m_claimed_quads.sub(quads);
+        return dva;
+    }
+    if (group > 1) {
+        Result<Dva> dva = m_placement.allocate(AllocClass::data, { Wish::Kind::broken_quads, want, minimum }, avoid);
+        if (dva.is_ok() || dva.error() != Error::no_space)
+            return dva;
+    }
+    if (minimum > group || !claim_quads(1))
+        return Error::no_space;
+    Result<Dva> dva = m_placement.allocate(AllocClass::data, { Wish::Kind::quad, group, group }, avoid);
+    m_claimed_quads.sub(1);
+    if (dva.is_ok() && want < group) { // the rest of the group is broken now, and the next in line
+        Dva rest = dva.value();
+        rest.block += want;
+        rest.length_blocks -= want;
+        TRY(find(rest)->cancel(rest));
+        dva.value().length_blocks = want;
+    }
+    return dva;
+}
+
+Result<Dva> Allocator::allocate(AllocClass which, u32 want, u32 minimum, VdevId avoid)
+{
+    if (want == 0 || minimum == 0 || minimum > want)
+        return Error::invalid;
+    if (which == AllocClass::data)
+        return allocate_data(want, minimum, avoid);
+    const Wish::Kind kind = want == m_shared.node_blocks && minimum == want ? Wish::Kind::quad : Wish::Kind::run;
+    return m_placement.allocate(which, { kind, want, minimum }, avoid);
+}
+
+void Allocator::cancel(const Dva& dva)
+{
+    Metaslab* const metaslab = find(dva);
+    const Status status = metaslab ? metaslab->cancel(dva) : Status(Error::address_out_of_range);
+    (void)status; // logged; the blocks stay busy until the next mount
+}
+
+Status Allocator::prepare_free(const Dva& dva)
+{
+    Metaslab* const metaslab = find(dva);
+    return metaslab ? metaslab->prepare_free(dva) : Status(Error::address_out_of_range);
+}
+
+AllocatorCounts Allocator::counts() const
+{
+    AllocatorCounts counts {};
+    counts.total_blocks = m_shared.total.load_relaxed();
+    counts.free_blocks = m_shared.free.load_relaxed();
+    counts.deferred_blocks = m_shared.deferred.load_relaxed();
+    counts.free_quads = m_shared.quads.load_relaxed();
+    counts.bytes_in_memory = m_shared.pages_held.load_relaxed() * k_block_size + m_metaslabs.size() * (sizeof(Metaslab) + sizeof(void*));
+    return counts;
+}
+
+void Allocator::set_quad_reserve(u64 quads) { m_quad_reserve.store(quads); }
+
+}

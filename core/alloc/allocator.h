@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Allocator: which blocks of the pool are in use.
+//
+// Two bitmaps per loaded metaslab:
+//   * `busy`: what may not be handed out: in use by the open group, a closed one, or one of the last two
+//     committed. Changed by anybody under the metaslab's mutex.
+//   * `committed`: the image that goes to disk: exactly what the tree of the group being synced reaches. Changed by the
+//     sync thread alone.
+// An allocation sets `busy` at once. It sets `committed` when the group whose tree reaches it syncs (mark_used).
+// A free clears `committed` when its group T syncs (mark_free) and `busy` when group T+1 has committed: only then does
+// neither of the last two uberblocks reach it (invariant 2). The list of such blocks is the deferred list.
+//
+// Loading a metaslab reads its bitmap copy; it stays loaded. Everything that will be freed is announced by
+// prepare_free in a context that may fail, so that sync never has to load or allocate for it.
+//
+// Placement. Metadata and data go to different metaslabs while there are enough (class of the metaslab);
+// vdevs are striped: 1 MiB of data to one, then the next; copies of a node go to different vdevs where
+// there are several. Within a metaslab next-fit from a cursor; a metaslab is chosen by free count and
+// longest run. "Quads" are aligned groups of node_blocks free blocks: metadata needs them. When free quads fall to the
+// number that must be kept for metadata (set_quad_reserve), data is taken from broken quads first.
+#pragma once
+
+#include "core/format/metaslab_format.h"
+#include "core/host/vector.h"
+#include "core/alloc/placement.h"
+#include "core/vdev/vdev_set.h"
+
+namespace lcpfs {
+
+struct AllocatorCounts {
+    u64 total_blocks;     // in metaslabs, less bitmap copies
+    u64 free_blocks;      // not busy
+    u64 deferred_blocks;  // busy only until the next commits
+    u64 free_quads;       // of loaded and unloaded metaslabs (unloaded ones estimated from their free count)
+    u64 bytes_in_memory;
+};
+
+class Allocator {
+public:
+    // Every metaslab of every vdev exists, unloaded, with free counts of zero until load_entry or format_all.
+    static Result<Box<Allocator>> create(VdevSet& vdevs, const DiskGuid& pool_guid, u32 node_blocks);
+    ~Allocator();
+
+    // ---- starting
+    // A row of the metaslab table. metaslab_entry_damaged when it cannot be.
+    Status load_entry(VdevId vdev, u32 metaslab, const DiskMetaslabEntry& entry);
+    // A new pool: all entries "never written" (txg 0), all free.
+    void format_all();
+    // The row of the group before the newest, where it differs: what was in use then stays busy until the first
+    // commit (as if freed by group `newest`). Damage of that bitmap is logged and ignored when `newest` itself is good.
+    Status protect_previous(VdevId vdev, u32 metaslab, const DiskMetaslabEntry& entry, TxgId newest);
+    // Loads and verifies every bitmap: bitmap_damaged, io_error... of the first that fails (all are tried).
+    Status load_all();
+    // Rebuilding from a walk: start_rebuild empties all bitmaps (as in memory, all dirty), mark_reached enters one run
+    // (contradiction when it was entered before: two owners), finish_rebuild recomputes counts.
+    Status start_rebuild();
+    Status mark_reached(const Dva& dva);
+    void finish_rebuild();
+
+    // ---- any thread
+    // `want` blocks, or at least `minimum`; contiguous. no_space when there is no such run; device errors when a bitmap
+    // cannot be read (others are tried first). `avoid`: a vdev not to use if others can serve (copies). Sleepable.
+    Result<Dva> allocate(AllocClass which, u32 want, u32 minimum, VdevId avoid = VdevId(0xffff));
+    // Gives back an allocation that no tree reaches.
+    void cancel(const Dva& dva);
+    // Loads the metaslab of `dva`, so that mark_free cannot fail. address_out_of_range, bitmap_damaged, ... Sleepable.
+    // Free when already loaded (one test).
+    Status prepare_free(const Dva& dva);
+    AllocatorCounts counts() const; // lock-free
+    void set_quad_reserve(u64 quads);
+
+    // ---- the sync thread, in this order for group T
+    // The tree of T reaches / no longer reaches `dva`. A bit already in that state is a contradiction (returned; the bit is left).
+    Status mark_used(const Dva& dva);
+    Status mark_free(const Dva& dva, TxgId txg);
+    // Metaslabs changed by T so far. `visit` is called once for each that it was not yet called for in this T;
+    // it may call mark_used, mark_free and allocate, whose metaslabs are then visited too before it returns.
+    template <typename Visit> // Status(VdevId, u32 metaslab)
+    Status visit_changed(Visit visit)
+    {
+        struct Call {
+            static Status call(void* context, VdevId vdev, u32 metaslab) { return (*static_cast<Visit*>(context))(vdev, metaslab); }
+        };
+        return visit_changed_erased(Call::call, &visit);
+    }
+    // Seals the bitmap of every changed metaslab for `txg`, starts writing it to its other copy, and gives the table row.
+    // No allocation but host_io. `row` is called once per changed metaslab.
+    template <typename Row> // Status(VdevId, u32 metaslab, const DiskMetaslabEntry&)
+    Status write_changed(TxgId txg, IoBatch& batch, Row row)
+    {
+        struct Call {
+            static Status call(void* context, VdevId vdev, u32 metaslab, const DiskMetaslabEntry& entry)
+            {
+                return (*static_cast<Row*>(context))(vdev, metaslab, entry);
+            }
+        };
+        return write_changed_erased(txg, batch, Call::call, &row);
+    }
+    // Group `txg` is durable: what groups before it freed may be handed out again. Gives the number of blocks released.
+    // `on_release` (may be null): each run, before anybody can have it, under the metaslab's mutex: a discard has to
+    // be finished when it returns.
+    u64 after_commit(TxgId txg, void (*on_release)(void* context, const Dva& run), void* context);
+
+    // ---- the checker
+    // The committed image of a loaded metaslab, bit i of the words = block i of the metaslab. False when it could not be loaded.
+    bool copy_committed(VdevId vdev, u32 metaslab, Span<u64> words) const;
+    Status load(VdevId vdev, u32 metaslab);
+    DiskMetaslabEntry entry(VdevId vdev, u32 metaslab) const;
+
+private:
+    explicit Allocator(VdevSet& vdevs, const DiskGuid& pool_guid, u32 node_blocks)
+        : m_shared { vdevs, pool_guid, node_blocks }, m_placement(m_shared)
+    {
+    }
+    template <typename T, typename... Arguments>
+    friend Result<Box<T>> make_box(Arguments&&...);
+    Metaslab* find(VdevId vdev, u32 metaslab) const;
+    Metaslab* find(const Dva& dva) const; // null: not a place for data
+    Result<Dva> allocate_data(u32 want, u32 minimum, VdevId avoid);
+    bool claim_quads(u64 quads);
+    void note_changed(Metaslab& metaslab);
+    void retry_written(); // what a group wrote that did not commit is the next one's to write
+    Status visit_changed_erased(Status (*visit)(void*, VdevId, u32), void* context);
+    Status write_changed_erased(TxgId txg, IoBatch& batch, Status (*row)(void*, VdevId, u32, const DiskMetaslabEntry&), void* context);
+
+    AllocatorShared m_shared;
+    Vector<Box<Metaslab>> m_metaslabs;    // of all vdevs, in order
+    Vector<size_t> m_first;               // of each vdev, in m_metaslabs
+    Placement m_placement;
+    Atomic<u64> m_quad_reserve { 0 };
+    Atomic<u64> m_claimed_quads { 0 };    // that allocations under way may break
+    // The sync thread's: metaslabs changed by its group, not yet and already visited; written, not yet committed;
+    // with blocks to be released.
+    List<Metaslab, &Metaslab::m_changed_link> m_changed, m_visited, m_written;
+    List<Metaslab, &Metaslab::m_deferred_link> m_deferred;
+};
+
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The sync thread's part of the allocator.
+#include "core/alloc/allocator.h"
+
+#include "core/test/breakage.h"
+
+namespace lcpfs {
+
+void Allocator::retry_written() { m_changed.take_all(m_written); }
+
+void Allocator::note_changed(Metaslab& metaslab)
+{
+    retry_written();
+    if (!metaslab.m_changed_link.is_linked())
+        m_changed.push_back(metaslab);
+}
+
+Status Allocator::mark_used(const Dva& dva)
+{
+    Metaslab* const metaslab = find(dva);
+    if (!metaslab)
+        return Error::contradiction;
+    TRY(metaslab->mark_used(dva));
+    note_changed(*metaslab);
+    return {};
+}
+
+Status Allocator::mark_free(const Dva& dva, TxgId txg)
+{
+    Metaslab* const metaslab = find(dva);
+    if (!metaslab)
+        return Error::contradiction;
+    TRY(metaslab->mark_free(dva, txg));
+    note_changed(*metaslab);
+    if (!metaslab->m_deferred_link.is_linked())
+        m_deferred.push_back(*metaslab);
+    return {};
+}
+
+Status Allocator::visit_changed_erased(Status (*visit)(void*, VdevId, u32), void* context)
+{
+    retry_written();
+    while (Metaslab* const metaslab = m_changed.pop_front()) {
+        m_visited.push_back(*metaslab);
+        TRY(visit(context, metaslab->vdev(), metaslab->index()));
+    }
+    return {};
+}
+
+Status Allocator::write_changed_erased(TxgId txg, IoBatch& batch, Status (*row)(void*, VdevId, u32, const DiskMetaslabEntry&),
+                                       void* context)
+{
+    m_visited.take_all(m_changed);
+    Error first = Error::none;
+    while (Metaslab* const metaslab = m_visited.pop_front()) {
+        m_written.push_back(*metaslab);
+        const DiskMetaslabEntry entry = metaslab->write(txg, batch);
+        const Status status = row(context, metaslab->vdev(), metaslab->index(), entry);
+        if (status.is_error() && first == Error::none)
+            first = status.error();
+    }
+    return first;
+}
+
+u64 Allocator::after_commit(TxgId txg, void (*on_release)(void* context, const Dva& run), void* context)
+{
+    while (Metaslab* const metaslab = m_written.pop_front())
+        metaslab->committed();
+    const TxgId before = breakage::reuse_early ? txg.next() : txg;
+    u64 released = 0;
+    Metaslab* next = nullptr;
+    for (Metaslab* metaslab = m_deferred.first(); metaslab; metaslab = next) {
+        next = m_deferred.next(*metaslab);
+        released += metaslab->release_before(before, on_release, context);
+        if (!metaslab->has_deferred())
+            m_deferred.remove(*metaslab);
+    }
+    if (released)
+        m_placement.expect_long_runs();
+    return released;
+}
+
+}

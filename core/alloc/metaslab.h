@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Metaslab: the bitmaps of one stretch of a vdev, on disk and in memory.
+//
+// `busy` says what may not be handed out, `committed` is the image for disk (allocator.h). Blocks freed by a group stand
+// in one of two `deferred` bitmaps, by the group, until the next has committed: releasing them is a matter
+// of words, and nothing is allocated for it but the page made by prepare_free.
+//
+// On disk two copies stand at the front of the metaslab. The one that the last committed table names is not
+// written: m_committed_copy follows commits, not writes, so a group that failed can be tried again.
+//
+// Locking: m_lock covers zones and state. `committed`, the entry and the deferred sets are changed by the sync
+// thread alone (under m_lock, so that others may look). The counters are read by anybody without a lock.
+#pragma once
+
+#include "core/alloc/bitmap_image.h"
+#include "core/base/list.h"
+#include "core/host/vector.h"
+#include "core/vdev/vdev_set.h"
+
+namespace lcpfs {
+
+// What the metaslabs of one pool have in common.
+struct AllocatorShared {
+    VdevSet& vdevs;
+    DiskGuid pool_guid;
+    u32 node_blocks;
+    host_pool* pages { nullptr };
+    Atomic<u64> total { 0 }, free { 0 }, deferred { 0 }, quads { 0 }, pages_held { 0 };
+    Atomic<u64> vdev_free[k_max_vdevs] {};
+};
+
+struct Wish {
+    enum class Kind : u8 { run, quad, broken_quads } kind;
+    u32 want;
+    u32 minimum;
+};
+
+using ReleaseFunction = void (*)(void* context, const Dva& run);
+
+class Metaslab {
+public:
+    Metaslab(AllocatorShared& shared, Vdev& vdev, u32 index);
+    ~Metaslab();
+
+    VdevId vdev() const { return m_vdev.id; }
+    u32 index() const { return m_index; }
+    bool is_loaded() const { return m_state.load_acquire() == k_loaded; }
+    u32 own_blocks() const { return 2 * m_page_count; } // its bitmap copies
+    // Counters: exact for a loaded metaslab (longest: an upper bound), an estimate else.
+    u32 free() const { return m_free.load_relaxed(); }
+    u32 longest() const { return m_longest.load_relaxed(); }
+    u32 quads() const { return m_quads.load_relaxed(); }
+    MetaslabClass metaslab_class() const { return static_cast<MetaslabClass>(m_class.load_relaxed()); }
+    // For an empty or so far unassigned one.
+    void assign(MetaslabClass which);
+    // How many cursors stand here.
+    Atomic<u32>& users() { return m_users; }
+
+    Status set_entry(const DiskMetaslabEntry& entry);
+    void format();
+    Status load();
+    Status protect_previous(const DiskMetaslabEntry& entry, TxgId newest);
+    Status start_rebuild();
+    Status mark_reached(const Dva& dva);
+    void finish_rebuild();
+
+    Result<Dva> allocate(const Wish& wish);
+    Status cancel(const Dva& dva);
+    Status prepare_free(const Dva& dva);
+
+    Status mark_used(const Dva& dva);
+    Status mark_free(const Dva& dva, TxgId txg);
+    DiskMetaslabEntry write(TxgId txg, IoBatch& batch);
+    void committed() { m_committed_copy = m_entry.copy; } // what was written is now what the table names
+    // Releases what groups before `txg` freed; the number of blocks.
+    u64 release_before(TxgId txg, ReleaseFunction on_release, void* context);
+    bool has_deferred() const { return m_deferred_txg[0].value() || m_deferred_txg[1].value(); }
+
+    DiskMetaslabEntry entry() const { return m_entry; }
+    // The committed image, bit i = block i. False when it is not loaded.
+    bool copy_committed(Span<u64> words);
+
+    // Lists of the sync thread.
+    ListLink m_changed_link;
+    ListLink m_deferred_link;
+
+private:
+    enum State : u32 { k_absent, k_unloaded, k_loaded, k_damaged };
+
+    u64 first_block() const { return k_first_metaslab_block + u64(m_index) * m_vdev.metaslab_blocks; }
+    u32 bit_of(const Dva& dva) const { return static_cast<u32>(dva.block - first_block()); }
+    BitmapIdentity identity() const { return { m_shared.pool_guid, m_vdev.id, m_index }; }
+    u64 copy_offset(u32 copy) const { return (first_block() + u64(copy) * m_page_count) * k_block_size; }
+
+    template <typename Body> // bool(Zone&, Run): false stops
+    bool for_zones(const Dva& dva, Body body) REQUIRES(m_lock)
+    {
+        u32 position = bit_of(dva) + k_header_bits;
+        u32 length = dva.length_blocks;
+        while (length) {
+            const u32 inside = position % k_page_bits;
+            const u32 count = min(length, k_page_bits - inside);
+            if (!body(m_zones[position / k_page_bits], Run { inside, count }))
+                return false;
+            position += count;
+            length -= count;
+        }
+        return true;
+    }
+
+    BitPage* new_page();
+    void free_page(BitPage* page);
+    BitmapImage image_locked() REQUIRES(m_lock);
+    Status make_zones_locked() REQUIRES(m_lock);
+    void drop_zones_locked() REQUIRES(m_lock);
+    Status load_locked() REQUIRES(m_lock);
+    Status read_copy(const BitmapImage& image, u32 copy);
+    void log_damage(Error error, const DiskMetaslabEntry& entry) const;
+    Status log_contradiction(const char* what, const Dva& dva) const;
+    Run find_locked(const Wish& wish, u32& zone) REQUIRES(m_lock);
+    Run find_longest_locked(const Wish& wish, u32& zone) REQUIRES(m_lock);
+    bool prepare_zone_locked(Zone& zone) REQUIRES(m_lock);
+    u32 deferred_slot_locked(TxgId txg) REQUIRES(m_lock);
+    u64 release_zone_locked(u32 zone, u32 slot, ReleaseFunction on_release, void* context) REQUIRES(m_lock);
+    void summarize_locked() REQUIRES(m_lock);
+    void publish(u32 free, u32 longest, u32 quads);
+
+    AllocatorShared& m_shared;
+    Vdev& m_vdev;
+    const u32 m_index;
+    const u32 m_page_count; // of one copy
+    mutable Mutex m_lock { LCPFS_RANK_metaslab };
+    Vector<Zone> m_zones GUARDED_BY(m_lock);
+    u32 m_cursor GUARDED_BY(m_lock) { 0 }; // block + k_header_bits: where the next search starts
+    Atomic<u32> m_state { k_absent };
+    Atomic<u32> m_prepared_zones { 0 }; // bit i: zone i has its deferred pages
+    Atomic<u32> m_free { 0 }, m_longest { 0 }, m_quads { 0 };
+    Atomic<u8> m_class { 0 };
+    Atomic<u32> m_users { 0 };
+    Error m_load_error { Error::none };
+    u32 m_committed_used { 0 };
+    TxgId m_deferred_txg[2];
+    DiskMetaslabEntry m_entry {};
+    u8 m_committed_copy { 0 };
+};
+
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What the sync thread does with a metaslab. Nothing here fails for lack of memory.
+#include "core/alloc/metaslab.h"
+
+namespace lcpfs {
+
+Status Metaslab::mark_used(const Dva& dva)
+{
+    MutexGuard guard(m_lock);
+    if (!is_loaded())
+        return log_contradiction("entered into a tree, but its bitmap is not loaded", dva);
+    const bool right = for_zones(dva, [](Zone& zone, Run run) { return all_set(*zone.busy, run) && none_set(*zone.committed, run); });
+    if (!right)
+        return log_contradiction("entered into a tree, but not allocated or in use already", dva);
+    for_zones(dva, [](Zone& zone, Run run) {
+        set_bits(*zone.committed, run);
+        return true;
+    });
+    m_committed_used += dva.length_blocks;
+    return {};
+}
+
+// The set for this group: the one it has begun, else one that is empty.
+u32 Metaslab::deferred_slot_locked(TxgId txg)
+{
+    for (u32 slot = 0; slot < 2; slot++)
+        if (m_deferred_txg[slot] == txg)
+            return slot;
+    for (u32 slot = 0; slot < 2; slot++) {
+        if (m_deferred_txg[slot].value() == 0) {
+            m_deferred_txg[slot] = txg;
+            return slot;
+        }
+    }
+    // Two older groups still wait: join the younger, which only keeps its blocks longer.
+    const u32 younger = m_deferred_txg[0] > m_deferred_txg[1] ? 0 : 1;
+    m_deferred_txg[younger] = txg;
+    return younger;
+}
+
+Status Metaslab::mark_free(const Dva& dva, TxgId txg)
+{
+    MutexGuard guard(m_lock);
+    if (!is_loaded())
+        return log_contradiction("freed, but its bitmap is not loaded", dva);
+    const bool right = for_zones(dva, [](Zone& zone, Run run) { return all_set(*zone.committed, run); });
+    if (!right)
+        return log_contradiction("freed, but not in use", dva);
+    const u32 slot = deferred_slot_locked(txg);
+    for_zones(dva, [&](Zone& zone, Run run) NO_THREAD_SAFETY_ANALYSIS {
+        clear_bits(*zone.committed, run);
+        // Always there after prepare_free. Without it the blocks stay busy until the next mount.
+        if (!zone.deferred[slot])
+            prepare_zone_locked(zone);
+        if (zone.deferred[slot]) {
+            set_bits(*zone.deferred[slot], run);
+            zone.deferred_count[slot] += run.length;
+            m_shared.deferred.add(run.length);
+        }
+        return true;
+    });
+    m_committed_used -= dva.length_blocks;
+    return {};
+}
+
+DiskMetaslabEntry Metaslab::write(TxgId txg, IoBatch& batch)
+{
+    MutexGuard guard(m_lock);
+    const u8 copy = 1 - m_committed_copy;
+    const BitmapImage image = image_locked();
+    seal_bitmap(image, identity(), txg.value(), m_committed_used);
+    m_entry = {};
+    m_entry.txg.set(txg.value());
+    m_entry.checksum = image.header().checksum;
+    m_entry.free_blocks.set(m_vdev.metaslab_blocks - m_committed_used);
+    m_entry.copy = copy;
+    m_entry.metaslab_class = m_class.load();
+
+    core_segment segments[k_max_bitmap_pages];
+    for (u32 i = 0; i < image.page_count; i++)
+        segments[i] = { image.pages[i], k_block_size };
+    batch.begin();
+    m_shared.vdevs.transfer(HOST_IO_WRITE, m_vdev.id, copy_offset(copy), Span<const core_segment>(segments, image.page_count),
+                            HOST_IO_META, IoBatch::done, &batch);
+    return m_entry;
+}
+
+u64 Metaslab::release_before(TxgId txg, ReleaseFunction on_release, void* context)
+{
+    MutexGuard guard(m_lock);
+    u64 released = 0;
+    for (u32 slot = 0; slot < 2; slot++) {
+        if (m_deferred_txg[slot].value() == 0 || m_deferred_txg[slot] >= txg)
+            continue;
+        for (u32 zone = 0; zone < m_zones.size(); zone++)
+            if (m_zones[zone].deferred_count[slot])
+                released += release_zone_locked(zone, slot, on_release, context);
+        m_deferred_txg[slot] = TxgId();
+    }
+    if (released) {
+        m_shared.deferred.sub(released);
+        summarize_locked();
+    }
+    return released;
+}
+
+u64 Metaslab::release_zone_locked(u32 index, u32 slot, ReleaseFunction on_release, void* context)
+{
+    Zone& zone = m_zones[index];
+    BitPage& page = *zone.deferred[slot];
+    Run run;
+    u64 released = 0;
+    auto flush = [&]() NO_THREAD_SAFETY_ANALYSIS {
+        if (!run.length)
+            return;
+        const Dva dva { first_block() + u64(index) * k_page_bits + run.position - k_header_bits, run.length, m_vdev.id };
+        if (on_release)
+            on_release(context, dva); // before anybody else can have the blocks
+        zone.give(run, m_shared.node_blocks);
+        released += run.length;
+        run.length = 0;
+    };
+    for (u32 word = zone.begin / 64; word < zone.end / 64; word++) {
+        u64 bits = to_cpu(page.words[word]);
+        page.words[word] = 0;
+        if (run.length && !(bits & 1))
+            flush();
+        while (bits) {
+            const u32 first = static_cast<u32>(__builtin_ctzll(bits));
+            const u64 from_first = bits >> first;
+            const u32 count = ~from_first ? static_cast<u32>(__builtin_ctzll(~from_first)) : 64;
+            if (run.length && run.position + run.length != word * 64 + first)
+                flush();
+            if (!run.length)
+                run.position = word * 64 + first;
+            run.length += count;
+            bits &= ~bit_range(first, count);
+        }
+    }
+    flush();
+    zone.deferred_count[slot] = 0;
+    return released;
+}
+
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/alloc/placement.h"
+
+namespace lcpfs {
+
+constexpr u32 k_stripe_blocks = 256; // to one vdev before the next
+
+void Placement::start(Span<Box<Metaslab>> metaslabs, Span<size_t> first)
+{
+    m_metaslabs = metaslabs;
+    m_first = first;
+}
+
+Span<Box<Metaslab>> Placement::metaslabs_of(VdevId vdev) const
+{
+    const size_t next = vdev.value() + 1u;
+    const size_t end = next < m_first.size() ? m_first[next] : m_metaslabs.size();
+    return m_metaslabs.slice(m_first[vdev.value()], end - m_first[vdev.value()]);
+}
+
+Placement::Cursor& Placement::cursor_of(VdevId vdev, AllocClass which)
+{
+    const size_t lanes = which == AllocClass::metadata ? 1 : min<size_t>(k_lanes, 1 + metaslabs_of(vdev).size() / k_metaslabs_per_lane);
+    return m_cursors[vdev.value()][static_cast<u8>(which)][host_cpu_index() % lanes];
+}
+
+// Its share that is free is less than half of the pool's.
+bool Placement::is_short_of_space(VdevId id) const
+{
+    const Vdev& vdev = m_shared.vdevs.vdev(id);
+    const u64 size = u64(vdev.metaslab_blocks) * vdev.metaslab_count;
+    const u64 pool_megablocks = (m_shared.total.load_relaxed() >> 10) + 1;
+    const u64 wanted = (m_shared.free.load_relaxed() >> 10) * (size >> 10) / pool_megablocks / 2;
+    return (m_shared.vdev_free[id.value()].load_relaxed() >> 10) < wanted;
+}
+
+VdevId Placement::choose_vdev(AllocClass which, u32 blocks)
+{
+    const u64 place = m_rotor[static_cast<u8>(which)].add(blocks) - blocks;
+    const size_t count = m_first.size();
+    const size_t first = place / k_stripe_blocks % count;
+    for (size_t i = 0; i < count; i++) {
+        const VdevId vdev(static_cast<u16>((first + i) % count));
+        if (!is_short_of_space(vdev))
+            return vdev;
+    }
+    return VdevId(static_cast<u16>(first));
+}
+
+// Prefers, in this order: one of the class that has room, an unassigned one, any of the class, one of another class; among
+// equals one where no cursor stands, then the one with most free.
+Metaslab* Placement::choose_metaslab(VdevId vdev, AllocClass which, const Wish& wish, const Metaslab* not_this) const
+{
+    const MetaslabClass own = which == AllocClass::metadata ? MetaslabClass::metadata : MetaslabClass::data;
+    const u32 size = m_shared.vdevs.vdev(vdev).metaslab_blocks;
+    Metaslab* best = nullptr;
+    u64 best_score = 0;
+    for (Box<Metaslab>& metaslab : metaslabs_of(vdev)) {
+        const u32 free = metaslab->free();
+        if (metaslab.get() == not_this || free < wish.minimum)
+            continue;
+        if (wish.kind == Wish::Kind::quad ? metaslab->is_loaded() && metaslab->quads() == 0 : metaslab->longest() < wish.minimum)
+            continue;
+        const bool empty = free == size - metaslab->own_blocks();
+        const MetaslabClass found = empty ? MetaslabClass::unassigned : metaslab->metaslab_class();
+        const u64 tier = found == own ? (free >= size / 8 ? 4 : 2) : found == MetaslabClass::unassigned ? 3 : 1;
+        const u64 score = (tier * 2 + (metaslab->users().load_relaxed() == 0)) << 32 | free;
+        if (score > best_score) {
+            best = metaslab.get();
+            best_score = score;
+        }
+    }
+    return best;
+}
+
+Result<Dva> Placement::allocate_on(VdevId vdev, AllocClass which, const Wish& wish, u32 accept, Cursor& cursor)
+{
+    const Wish strict { wish.kind, wish.want, max(wish.minimum, accept) };
+    Metaslab* const current = cursor.metaslab.load_acquire();
+    if (current) {
+        Result<Dva> dva = current->allocate(strict);
+        if (dva.is_ok())
+            return dva;
+    }
+    Error first = Error::no_space;
+    // Each failure corrects the counters of the one that failed, so it is not chosen again; racing others bound the tries.
+    for (size_t tries = 0; tries < metaslabs_of(vdev).size() + 4; tries++) {
+        Metaslab* const next = choose_metaslab(vdev, which, strict, tries == 0 ? current : nullptr);
+        if (!next)
+            break;
+        Result<Dva> dva = next->allocate(strict);
+        if (dva.is_error()) {
+            if (dva.error() != Error::no_space)
+                first = dva.error();
+            if (dva.error() == Error::no_memory)
+                break;
+            continue;
+        }
+        if (next->metaslab_class() == MetaslabClass::unassigned
+            || next->free() + dva.value().length_blocks == m_shared.vdevs.vdev(vdev).metaslab_blocks - next->own_blocks())
+            next->assign(which == AllocClass::metadata ? MetaslabClass::metadata : MetaslabClass::data);
+        next->users().add(1);
+        if (Metaslab* const left = cursor.metaslab.exchange(next))
+            left->users().sub(1);
+        return dva;
+    }
+    return first;
+}
+
+// Space is so short that data has to do with what metadata cannot use: rare, so everything is looked over.
+Result<Dva> Placement::allocate_broken(VdevId vdev, const Wish& wish)
+{
+    Error first = Error::no_space;
+    for (Box<Metaslab>& metaslab : metaslabs_of(vdev)) {
+        if (metaslab->free() < wish.minimum || (metaslab->is_loaded() && metaslab->free() == metaslab->quads() * m_shared.node_blocks))
+            continue;
+        Result<Dva> dva = metaslab->allocate(wish);
+        if (dva.is_ok())
+            return dva;
+        if (dva.error() != Error::no_space)
+            first = dva.error();
+    }
+    return first;
+}
+
+Result<Dva> Placement::allocate(AllocClass which, const Wish& wish, VdevId avoid)
+{
+    const size_t count = m_first.size();
+    const VdevId first = choose_vdev(which, wish.want);
+    Error failure = Error::no_space;
+    // Long runs on any vdev, then what there is, then even on the vdev to avoid.
+    for (u32 round = 0; round < 3; round++) {
+        for (size_t i = 0; i < count; i++) {
+            const VdevId vdev(static_cast<u16>((first.value() + i) % count));
+            if ((vdev == avoid && count > 1) != (round == 2))
+                continue;
+            Cursor& cursor = cursor_of(vdev, which);
+            const bool broken = wish.kind == Wish::Kind::broken_quads;
+            if (broken && round == 0)
+                continue;
+            const u32 accept = round == 0 ? min(wish.want / 4, cursor.accept.load_relaxed()) : 0;
+            Result<Dva> dva = broken ? allocate_broken(vdev, wish) : allocate_on(vdev, which, wish, accept, cursor);
+            if (dva.is_ok()) {
+                if (round == 1 && wish.kind == Wish::Kind::run && dva.value().length_blocks < wish.want / 4)
+                    cursor.accept.store(dva.value().length_blocks / 2);
+                return dva;
+            }
+            if (dva.error() != Error::no_space)
+                failure = dva.error();
+        }
+    }
+    return failure;
+}
+
+void Placement::expect_long_runs()
+{
+    for (size_t vdev = 0; vdev < m_first.size(); vdev++)
+        for (auto& lanes : m_cursors[vdev])
+            for (Cursor& cursor : lanes)
+                cursor.accept.store_relaxed(k_accept);
+}
+
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// DeviceIo: waits for its I/O to one device that need not belong to a pool. For labels at opening, formatting and
+// looking, never for a running pool. One thread.
+#pragma once
+
+#include "core/base/span.h"
+#include "core/host/locks.h"
+#include "core/host/memory.h"
+
+namespace lcpfs {
+
+class DeviceIo {
+public:
+    static Result<Box<DeviceIo>> create(host_bdev* bdev);
+    ~DeviceIo();
+
+    u64 capacity_blocks() const { return m_capacity_blocks; }
+    // Whole 4 KiB blocks inside the device: address_out_of_range else.
+    Status read(u64 offset_bytes, MutableBytes into);
+    Status write(u64 offset_bytes, Bytes from);
+    Status write_zeros(u64 offset_bytes, u64 bytes);
+    Status flush();
+
+private:
+    static constexpr u32 k_window_pages = 16;
+    explicit DeviceIo(host_bdev* bdev) : m_bdev(bdev) {}
+    template <typename T, typename... Arguments>
+    friend Result<Box<T>> make_box(Arguments&&...);
+    // One request over the first `bytes` of the window (none: a flush).
+    Status run(host_io_op op, u64 offset_bytes, size_t bytes);
+    Status write_pieces(u64 offset_bytes, const u8* from, u64 bytes);
+    bool is_inside(u64 offset_bytes, u64 bytes) const;
+
+    host_bdev* m_bdev;
+    u64 m_capacity_blocks { 0 };
+    host_io_pool* m_requests { nullptr };
+    host_pool* m_page_pool { nullptr };
+    u8* m_window[k_window_pages] {};
+    Atomic<u32> m_finished { 0 };
+    SpinLock m_lock { LCPFS_RANK_io };
+    Event m_event;
+};
+
+}

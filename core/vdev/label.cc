@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/vdev/label.h"
+
+#include "core/format/metaslab_format.h"
+#include "core/host/host.h"
+#include "core/vdev/device_io.h"
+
+namespace lcpfs {
+
+constexpr u64 k_min_device_bytes = 16ull << 20;
+constexpr u64 k_wanted_metaslabs = 256;
+constexpr u64 k_max_capacity_blocks = 1ull << 50; // addresses in bytes stay far from wrapping
+constexpr u16 k_no_parent = 0xffff;
+
+static u64 header_checksum(const DiskLabelHeader& header)
+{
+    return host_xxh64(&header, offsetof(DiskLabelHeader, checksum), header.version.get());
+}
+
+static bool same_guid(const DiskGuid& a, const DiskGuid& b) { return compare_bytes(a.bytes, b.bytes, sizeof(a.bytes)) == 0; }
+
+static Status verify_name(const u8* name)
+{
+    VERIFY_DISK(name[0] != 0, label_damaged);
+    u32 length = 0;
+    while (length < k_pool_name_bytes && name[length]) {
+        VERIFY_DISK(name[length] > ' ' - 1 && name[length] < 0x7f && name[length] != '/', label_damaged);
+        length++;
+    }
+    VERIFY_DISK(length < k_pool_name_bytes, label_damaged);
+    return {};
+}
+
+static Status verify_entry(const DiskVdevEntry& entry)
+{
+    VERIFY_DISK(entry.kind >= 1 && entry.kind <= 5 && entry.role >= 1 && entry.role <= 2, label_damaged);
+    VERIFY_DISK(entry.kind == static_cast<u8>(VdevKind::device) && entry.role == static_cast<u8>(VdevRole::data), feature_unknown);
+    VERIFY_DISK(entry.parent.get() == k_no_parent, label_damaged);
+    const u64 capacity = entry.capacity_blocks.get();
+    const u64 metaslab = entry.metaslab_blocks.get();
+    VERIFY_DISK(capacity >= k_min_device_bytes / k_block_size && capacity <= k_max_capacity_blocks, label_damaged);
+    VERIFY_DISK(metaslab >= k_min_metaslab_blocks && metaslab <= k_max_metaslab_blocks && is_power_of_two(metaslab), label_damaged);
+    VERIFY_DISK(entry.metaslab_count.get() >= 1, label_damaged);
+    VERIFY_DISK(entry.metaslab_count.get() * metaslab <= capacity - k_label_count * k_label_blocks, label_damaged);
+    return {};
+}
+
+Status verify_label(const Label& label)
+{
+    const DiskLabelHeader& header = label.header;
+    VERIFY_DISK(header.magic.get() == k_label_magic, label_not_lcpfs);
+    VERIFY_DISK(header.version.get() == k_label_version, label_version);
+    VERIFY_DISK(header.checksum.get() == header_checksum(header), label_damaged);
+    VERIFY_DISK(header.header_bytes.get() == sizeof(DiskLabelHeader), label_damaged);
+    VERIFY_DISK(header.vdevs_checksum.get() == host_xxh64(&label.vdevs, sizeof(label.vdevs), 0), label_damaged);
+    VERIFY_DISK((header.incompat.get() & ~k_known_incompat) == 0, feature_unknown);
+    TRY(verify_name(header.name));
+    VERIFY_DISK(header.vdev_count.get() >= 1 && header.vdev_count.get() <= k_max_vdevs, label_damaged);
+    VERIFY_DISK(header.vdev_index.get() < header.vdev_count.get(), label_damaged);
+    VERIFY_DISK(header.block_shift == k_block_shift, label_damaged);
+    VERIFY_DISK(header.node_shift >= 12 && header.node_shift <= 16, label_damaged);
+    VERIFY_DISK(header.metadata_copies >= 1 && header.metadata_copies <= k_max_copies, label_damaged);
+    VERIFY_DISK(header.data_checksum >= 1 && header.data_checksum <= 3, label_damaged);
+    VERIFY_DISK(header.node_checksum >= 1 && header.node_checksum <= 3, label_damaged);
+    const Span<const DiskVdevEntry> entries(label.vdevs.entries, header.vdev_count.get());
+    for (size_t i = 0; i < entries.size(); i++) {
+        TRY(verify_entry(entries[i]));
+        for (size_t j = 0; j < i; j++)
+            VERIFY_DISK(!same_guid(entries[i].guid, entries[j].guid), label_damaged);
+    }
+    VERIFY_DISK(same_guid(entries[header.vdev_index.get()].guid, header.vdev_guid), label_damaged);
+    return {};
+}
+
+void seal_label(Label& label)
+{
+    DiskLabelHeader& header = label.header;
+    header.magic.set(k_label_magic);
+    header.version.set(k_label_version);
+    header.header_bytes.set(sizeof(DiskLabelHeader));
+    header.vdevs_checksum.set(host_xxh64(&label.vdevs, sizeof(label.vdevs), 0));
+    header.checksum.set(header_checksum(header));
+}
+
+// Header and vdev table of one label, with no look at what they say.
+static Status read_one(DeviceIo& io, u64 offset_bytes, MutableBytes scratch, Label& label)
+{
+    TRY(io.read(offset_bytes + k_label_header_offset, scratch));
+    copy_bytes(&label.header, scratch.data(), sizeof(label.header));
+    copy_bytes(&label.vdevs, scratch.data() + k_block_size, sizeof(label.vdevs));
+    return {};
+}
+
+Result<Box<Label>> read_label(host_bdev* bdev)
+{
+    static_assert(k_label_vdevs_offset == k_label_header_offset + k_block_size);
+    Box<DeviceIo> io = TRY(DeviceIo::create(bdev));
+    Vector<u8> scratch;
+    TRY(scratch.resize(k_block_size + sizeof(DiskVdevTable)));
+    Box<Label> best = TRY(make_box<Label>());
+    Box<Label> label = TRY(make_box<Label>());
+    if (io->capacity_blocks() < 2 * k_label_count * k_label_blocks)
+        return Error::label_not_lcpfs;
+
+    bool found = false;
+    u32 foreign = 0;
+    Error refusal = Error::label_not_lcpfs;
+    for (u32 i = 0; i < k_label_count; i++) {
+        const Status read = read_one(*io, label_offset(i, io->capacity_blocks()), scratch.span(), *label);
+        const Error error = read.is_error() ? read.error() : verify_label(*label).error();
+        if (error == Error::none) {
+            if (!found || label->header.label_generation.get() > best->header.label_generation.get())
+                lcpfs::swap(best, label);
+            found = true;
+        } else if (error == Error::label_not_lcpfs) {
+            foreign++;
+        } else if (refusal == Error::label_not_lcpfs || refusal == Error::label_damaged) {
+            refusal = error;
+        }
+    }
+    if (!found)
+        return foreign == k_label_count ? Error::label_not_lcpfs : refusal;
+    const DiskVdevEntry& self = best->vdevs.entries[best->header.vdev_index.get()];
+    VERIFY_DISK(self.capacity_blocks.get() <= io->capacity_blocks(), device_too_small);
+    return best;
+}
+
+static Status write_one(DeviceIo& io, u64 offset_bytes, const Label& label, MutableBytes scratch, bool fresh)
+{
+    zero_bytes(scratch.data(), scratch.size());
+    copy_bytes(scratch.data(), &label.header, sizeof(label.header));
+    copy_bytes(scratch.data() + k_block_size, &label.vdevs, sizeof(label.vdevs));
+    if (fresh) {
+        TRY(io.write_zeros(offset_bytes, k_label_header_offset));
+        TRY(io.write_zeros(offset_bytes + k_label_probe_offset, k_label_bytes - k_label_probe_offset));
+    }
+    return io.write(offset_bytes + k_label_header_offset, scratch);
+}
+
+Status write_labels(host_bdev* bdev, const Label& label, bool fresh)
+{
+    TRY(verify_label(label));
+    const u64 capacity = label.vdevs.entries[label.header.vdev_index.get()].capacity_blocks.get();
+    Box<DeviceIo> io = TRY(DeviceIo::create(bdev));
+    VERIFY_DISK(capacity <= io->capacity_blocks(), device_too_small);
+    Vector<u8> scratch;
+    TRY(scratch.resize(k_block_size + sizeof(DiskVdevTable)));
+    for (u32 i = 0; i < k_label_count; i++) {
+        TRY(write_one(*io, label_offset(i, capacity), label, scratch.span(), fresh));
+        if (i % 2)
+            TRY(io->flush());
+    }
+    return {};
+}
+
+Status choose_geometry(u64 capacity_bytes, u64 wanted_metaslab_bytes, DiskVdevEntry& entry)
+{
+    const u64 capacity = min(capacity_bytes / k_block_size, k_max_capacity_blocks);
+    if (capacity < k_min_device_bytes / k_block_size)
+        return Error::device_too_small;
+    const u64 usable = capacity - k_label_count * k_label_blocks;
+    const u64 wanted = wanted_metaslab_bytes ? wanted_metaslab_bytes / k_block_size : usable / k_wanted_metaslabs;
+    u64 metaslab = k_min_metaslab_blocks;
+    while (metaslab < k_max_metaslab_blocks && metaslab * 2 <= wanted)
+        metaslab *= 2;
+    const u64 count = usable / metaslab;
+    if (count == 0)
+        return Error::device_too_small;
+    if (count > 0xffffffffull)
+        return Error::not_supported;
+    entry.capacity_blocks.set(capacity);
+    entry.metaslab_blocks.set(static_cast<u32>(metaslab));
+    entry.metaslab_count.set(static_cast<u32>(count));
+    return {};
+}
+
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Labels: reading, checking and writing who a device is. Format and reasons in format/label_format.h.
+#pragma once
+
+#include "core/format/label_format.h"
+#include "core/format/uberblock_format.h"
+#include "core/host/vector.h"
+#include "core/vdev/vdev_set.h"
+
+namespace lcpfs {
+
+struct Label {
+    DiskLabelHeader header;
+    DiskVdevTable vdevs;
+};
+
+// Checks magic, version, checksum, feature flags, counts, geometry (metaslabs inside the capacity, powers of two,
+// name printable and terminated, index < count, every entry's kind and role known). Codes label_*, feature_unknown.
+Status verify_label(const Label& label);
+void seal_label(Label& label);
+
+// The best label of a device: of those that verify the one with the highest generation. `bdev` need not
+// belong to a pool. label_not_lcpfs when no label has our magic; label_damaged when one has and none verifies;
+// device_too_small when the device is shorter than its label says.
+Result<Box<Label>> read_label(host_bdev* bdev);
+
+// Writes all four labels of one device (front pair, flush, end pair, flush), and zeros in their rings
+// and reserved areas when `fresh`. Sleepable.
+Status write_labels(host_bdev* bdev, const Label& label, bool fresh);
+
+// Chooses metaslab_blocks and metaslab_count for a device (0 wanted: about 256 metaslabs within the limits).
+// device_too_small below 16 MiB.
+Status choose_geometry(u64 capacity_bytes, u64 wanted_metaslab_bytes, DiskVdevEntry& entry);
+
+}

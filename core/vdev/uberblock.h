@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Uberblocks: finding the newest committed groups and writing the next.
+#pragma once
+
+#include "core/vdev/label.h"
+
+namespace lcpfs {
+
+struct Uberblock {
+    TxgId txg {};
+    i64 time_ns { 0 };
+    NodePointer pool_tree;
+    NodePointer metaslab_table;
+    u64 log_tail { 0 }, log_generation { 0 };
+    u64 total_blocks { 0 }, used_blocks { 0 };
+    u64 next_dataset { 0 };
+
+    void encode(DiskUberblock& disk, const DiskGuid& pool_guid) const; // sealed
+    // Also checks that the checksum is of the group the slot claims.
+    // no_uberblock: not ours, not of this pool, checksum wrong; node_damaged: pointers malformed.
+    static Result<Uberblock> decode(const DiskUberblock& disk, const DiskGuid& pool_guid);
+};
+
+struct UberblockScan {
+    Vector<Uberblock> found;   // distinct groups, newest first
+    // Groups above found[0] of which only damaged copies were seen (bytes of our magic and pool that fail their
+    // checksum in the slot the next group would use): the mount falls back and says so.
+    bool newer_damaged { false };
+    u64 damaged_copies { 0 };
+};
+
+// Reads the rings of all labels of all vdevs. Unreadable ones are skipped (counted damaged); no_uberblock when none is good.
+Result<UberblockScan> scan_uberblocks(VdevSet& vdevs, const DiskGuid& pool_guid);
+
+// Commits: writes the group's uberblock with FUA to its two labels on up to three vdevs (in parallel) and waits.
+// Success when at least one vdev took both its copies. Sleepable; nothing is allocated beyond host_io. One thread.
+//
+// The ring is kept in memory as pages of two slots, so that a device with 4 KiB sectors gets its whole sector
+// without a read: the neighbour slot stands there as the scan at creation found it. Devices with smaller
+// sectors get the slot alone.
+class UberblockWriter {
+public:
+    static Result<Box<UberblockWriter>> create(VdevSet& vdevs, const DiskGuid& pool_guid);
+    ~UberblockWriter();
+    Status write(const Uberblock& uberblock);
+
+private:
+    static constexpr u32 k_ring_pages = k_uberblock_slots * k_uberblock_slot_bytes / k_block_size;
+    UberblockWriter(VdevSet& vdevs, const DiskGuid& pool_guid) : m_vdevs(vdevs), m_pool_guid(pool_guid) {}
+    template <typename T, typename... Arguments>
+    friend Result<Box<T>> make_box(Arguments&&...);
+    DiskUberblock& slot(u64 txg);
+
+    VdevSet& m_vdevs;
+    DiskGuid m_pool_guid;
+    host_pool* m_page_pool { nullptr };
+    u8* m_ring[k_ring_pages] {};
+};
+
+}

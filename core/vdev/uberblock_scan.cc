@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/vdev/uberblock.h"
+
+namespace lcpfs {
+
+constexpr u32 k_ring_bytes = k_uberblock_slots * k_uberblock_slot_bytes;
+
+// The ring of one label as it was read: pages, since I/O wants no more than a page in one piece.
+class RingBuffer {
+public:
+    ~RingBuffer()
+    {
+        for (u8* page : m_pages)
+            if (page)
+                host_pool_free(m_pool, page);
+        host_pool_destroy(m_pool);
+    }
+    Status prepare()
+    {
+        m_pool = host_pool_create("lcpfs_ring", k_block_size, 0);
+        if (!m_pool)
+            return Error::no_memory;
+        for (u8*& page : m_pages) {
+            page = static_cast<u8*>(host_pool_alloc(m_pool, 0));
+            if (!page)
+                return Error::no_memory;
+        }
+        return {};
+    }
+    Status read(VdevSet& vdevs, const Vdev& vdev, u32 label)
+    {
+        core_segment segments[k_pages];
+        for (u32 i = 0; i < k_pages; i++)
+            segments[i] = { m_pages[i], k_block_size };
+        IoBatch batch;
+        batch.begin();
+        vdevs.transfer(HOST_IO_READ, vdev.id, label_offset(label, vdev.capacity_blocks) + k_label_ring_offset,
+                       Span<const core_segment>(segments, k_pages), HOST_IO_META, IoBatch::done, &batch);
+        return batch.wait();
+    }
+    const DiskUberblock& slot(u32 index) const
+    {
+        const u32 offset = index * k_uberblock_slot_bytes;
+        return *reinterpret_cast<const DiskUberblock*>(m_pages[offset / k_block_size] + offset % k_block_size);
+    }
+
+private:
+    static constexpr u32 k_pages = k_ring_bytes / k_block_size;
+    host_pool* m_pool { nullptr };
+    u8* m_pages[k_pages] {};
+};
+
+static bool is_zero(const DiskUberblock& disk)
+{
+    for (u8 byte : bytes_of(disk))
+        if (byte)
+            return false;
+    return true;
+}
+
+// Newest first; of two of one group the later written (a group number is used again after falling back).
+static Status insert(Vector<Uberblock>& found, const Uberblock& uberblock)
+{
+    size_t at = 0;
+    while (at < found.size() && found[at].txg > uberblock.txg)
+        at++;
+    if (at < found.size() && found[at].txg == uberblock.txg) {
+        if (uberblock.time_ns > found[at].time_ns)
+            found[at] = uberblock;
+        return {};
+    }
+    TRY(found.push_back(uberblock));
+    for (size_t i = found.size() - 1; i > at; i--)
+        lcpfs::swap(found[i], found[i - 1]);
+    return {};
+}
+
+// The groups that damaged slots claim to be, to be compared with what was found in the end.
+struct DamagedSlots {
+    u64 claimed_txg[k_uberblock_slots] {};
+
+    void note(u32 slot, const DiskUberblock& disk) { claimed_txg[slot] = max(claimed_txg[slot], disk.txg.get()); }
+    bool has_next_after(TxgId newest) const
+    {
+        return claimed_txg[uberblock_slot_of(newest.value() + 1)] > newest.value();
+    }
+};
+
+static Status scan_ring(const RingBuffer& ring, const DiskGuid& pool_guid, UberblockScan& scan, DamagedSlots& damaged)
+{
+    for (u32 i = 0; i < k_uberblock_slots; i++) {
+        const DiskUberblock& disk = ring.slot(i);
+        Result<Uberblock> uberblock = Uberblock::decode(disk, pool_guid);
+        if (uberblock.is_ok() && uberblock_slot_of(uberblock.value().txg.value()) == i) {
+            TRY(insert(scan.found, uberblock.value()));
+        } else if (!is_zero(disk)) {
+            scan.damaged_copies++;
+            damaged.note(i, disk);
+        }
+    }
+    return {};
+}
+
+Result<UberblockScan> scan_uberblocks(VdevSet& vdevs, const DiskGuid& pool_guid)
+{
+    UberblockScan scan;
+    Box<RingBuffer> ring = TRY(make_box<RingBuffer>());
+    TRY(ring->prepare());
+    Box<DamagedSlots> damaged = TRY(make_box<DamagedSlots>());
+    for (u16 i = 0; i < vdevs.count(); i++) {
+        const Vdev& vdev = vdevs.vdev(VdevId(i));
+        for (u32 label = 0; label < k_label_count; label++) {
+            if (ring->read(vdevs, vdev, label).is_error()) {
+                scan.damaged_copies++;
+                continue;
+            }
+            TRY(scan_ring(*ring, pool_guid, scan, *damaged));
+        }
+    }
+    if (scan.found.is_empty())
+        return Error::no_uberblock;
+    scan.newer_damaged = damaged->has_next_after(scan.found[0].txg);
+    return scan;
+}
+
+}

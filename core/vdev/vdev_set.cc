@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/vdev/vdev_set.h"
+
+#include "core/format/metaslab_format.h"
+#include "core/test/breakage.h"
+
+namespace lcpfs {
+
+// Requests that can always be had: what is in flight beyond that waits for memory or for one to complete.
+constexpr u32 k_io_reserve = 256;
+constexpr u32 k_split_reserve = 16;
+constexpr size_t k_max_segments = 256;
+
+// Words of host_io::core.
+enum CoreWord { k_word_set, k_word_vdev, k_word_done, k_word_context, k_word_split, k_word_generation };
+
+struct VdevSet::Request {
+    host_io_op op;
+    Vdev* vdev;
+    u64 offset_bytes;
+    Span<const core_segment> segments;
+    unsigned flags;
+    IoDone done;
+    void* context;
+};
+
+// One request that took several host_io: completes with the last of them.
+struct VdevSet::Split {
+    Atomic<u32> outstanding { 1 };
+    Atomic<u16> first_error { 0 };
+    host_pool* pool { nullptr };
+};
+
+void IoBatch::finish(Error error)
+{
+    SpinGuard guard(m_lock);
+    if (error != Error::none) {
+        u16 none = 0;
+        m_first_error.compare_exchange(none, static_cast<u16>(error));
+    }
+    if (m_outstanding.sub(1) == 0)
+        m_event.wake();
+}
+
+Status IoBatch::wait()
+{
+    m_event.wait([this] { return m_outstanding.load() == 0; });
+    SpinGuard guard(m_lock);
+    return static_cast<Error>(m_first_error.exchange(0));
+}
+
+Error error_of(host_io_status status)
+{
+    switch (status) {
+    case HOST_IO_OK:
+        return Error::none;
+    case HOST_IO_ERROR:
+        break;
+    case HOST_IO_NOT_SUPPORTED:
+        return Error::io_not_supported;
+    case HOST_IO_NO_SPACE:
+        return Error::io_no_space;
+    case HOST_IO_TARGET:
+        return Error::io_target;
+    case HOST_IO_RESERVATION:
+        return Error::io_reservation;
+    case HOST_IO_MEDIUM:
+        return Error::io_medium;
+    case HOST_IO_PROTECTION:
+        return Error::io_protection;
+    case HOST_IO_TRANSPORT:
+        return Error::io_transport;
+    case HOST_IO_TIMEOUT:
+        return Error::io_timeout;
+    case HOST_IO_OFFLINE:
+        return Error::io_offline;
+    case HOST_IO_NO_MEMORY:
+        return Error::no_memory;
+    }
+    return Error::io_error;
+}
+
+Result<Box<VdevSet>> VdevSet::create(Vector<Box<Vdev>> vdevs)
+{
+    if (vdevs.is_empty() || vdevs.size() > k_max_vdevs)
+        return Error::too_many_devices;
+    for (Box<Vdev>& vdev : vdevs) {
+        host_bdev_get_info(vdev->bdev, &vdev->info);
+        if (vdev->capacity_blocks > vdev->info.capacity_bytes / k_block_size)
+            return Error::device_too_small;
+    }
+    Box<VdevSet> set = TRY(make_box<VdevSet>(lcpfs::move(vdevs)));
+    set->m_io_pool = host_io_pool_create("lcpfs_io", k_io_reserve);
+    set->m_split_pool = host_pool_create("lcpfs_split_io", sizeof(Split), k_split_reserve);
+    if (!set->m_io_pool || !set->m_split_pool)
+        return Error::no_memory;
+    return set;
+}
+
+VdevSet::~VdevSet()
+{
+    if (m_io_pool)
+        host_io_pool_destroy(m_io_pool);
+    host_pool_destroy(m_split_pool);
+}
+
+bool VdevSet::is_valid(const Dva& dva) const
+{
+    if (dva.vdev.value() >= m_vdevs.size() || dva.length_blocks == 0 || dva.block < k_first_metaslab_block)
+        return false;
+    const Vdev& vdev = *m_vdevs[dva.vdev.value()];
+    const u64 relative = dva.block - k_first_metaslab_block;
+    const u64 metaslab = relative / vdev.metaslab_blocks;
+    const u64 inside = relative % vdev.metaslab_blocks;
+    return metaslab < vdev.metaslab_count && inside >= 2 * bitmap_blocks(vdev.metaslab_blocks)
+        && inside + dva.length_blocks <= vdev.metaslab_blocks;
+}
+
+void VdevSet::read(const Dva& dva, Span<const core_segment> segments, unsigned flags, IoDone done, void* context)
+{
+    if (!is_valid(dva))
+        return done(context, Error::address_out_of_range);
+    submit({ HOST_IO_READ, m_vdevs[dva.vdev.value()].get(), dva.block * k_block_size, segments, flags, done, context });
+}
+
+void VdevSet::write(const Dva& dva, Span<const core_segment> segments, unsigned flags, IoDone done, void* context)
+{
+    if (!is_valid(dva))
+        return done(context, Error::address_out_of_range);
+    submit({ HOST_IO_WRITE, m_vdevs[dva.vdev.value()].get(), dva.block * k_block_size, segments, flags, done, context });
+}
+
+void VdevSet::transfer(host_io_op op, VdevId vdev, u64 offset_bytes, void* data, u32 bytes, unsigned flags, IoDone done, void* context)
+{
+    const core_segment segment { data, bytes };
+    transfer(op, vdev, offset_bytes, Span<const core_segment>(&segment, 1), flags, done, context);
+}
+
+void VdevSet::transfer(host_io_op op, VdevId id, u64 offset_bytes, Span<const core_segment> segments, unsigned flags, IoDone done,
+                       void* context)
+{
+    u64 end = offset_bytes;
+    for (const core_segment& segment : segments)
+        if (!checked_add(end, segment.bytes, end))
+            return done(context, Error::address_out_of_range);
+    if (id.value() >= m_vdevs.size())
+        return done(context, Error::address_out_of_range);
+    Vdev& target = *m_vdevs[id.value()];
+    const u64 sector = target.info.logical_block_bytes ? target.info.logical_block_bytes : 512;
+    if (end > target.capacity_blocks * k_block_size || offset_bytes % sector || end % sector)
+        return done(context, Error::address_out_of_range);
+    submit({ op, &target, offset_bytes, segments, flags, done, context });
+}
+
+static host_io* prepare(host_io_pool* pool, VdevSet* set, Vdev* vdev, host_io_op op, unsigned flags, size_t segments)
+{
+    host_io* io = host_io_alloc(pool, vdev->bdev, op, flags, static_cast<unsigned>(min(segments, k_max_segments)));
+    io->core[k_word_set] = reinterpret_cast<u64>(set);
+    io->core[k_word_vdev] = reinterpret_cast<u64>(vdev);
+    return io;
+}
+
+void VdevSet::submit(const Request& request)
+{
+    const Span<const core_segment> segments = request.segments;
+    host_io* io = prepare(m_io_pool, this, request.vdev, request.op, request.flags, segments.size());
+    io->offset_bytes = request.offset_bytes;
+    io->done = completed;
+    io->core[k_word_done] = reinterpret_cast<u64>(request.done);
+    io->core[k_word_context] = reinterpret_cast<u64>(request.context);
+    for (size_t i = 0; i < segments.size(); i++)
+        if (!host_io_add(io, segments[i].data, segments[i].bytes))
+            return submit_rest(io, request, i);
+    host_io_submit(io);
+}
+
+// `io` is full with segments before `next`: the rest goes out in further requests.
+void VdevSet::submit_rest(host_io* io, const Request& request, size_t next)
+{
+    Split* split = ::new (host_pool_alloc_reserved(m_split_pool)) Split;
+    split->pool = m_split_pool;
+    u64 offset_bytes = request.offset_bytes;
+    size_t added = next;
+    for (;;) {
+        if (added == 0) { // a request that takes nothing at all: the host's fault, not worth a loop
+            host_io_free(io);
+            u16 none = 0;
+            split->first_error.compare_exchange(none, static_cast<u16>(Error::io_error));
+            break;
+        }
+        io->core[k_word_split] = reinterpret_cast<u64>(split);
+        offset_bytes += io->length_bytes;
+        split->outstanding.add(1);
+        host_io_submit(io);
+        if (next == request.segments.size())
+            break;
+        io = prepare(m_io_pool, this, request.vdev, request.op, request.flags & ~unsigned(HOST_IO_PREFLUSH),
+                     request.segments.size() - next);
+        io->offset_bytes = offset_bytes;
+        io->done = completed;
+        io->core[k_word_done] = reinterpret_cast<u64>(request.done);
+        io->core[k_word_context] = reinterpret_cast<u64>(request.context);
+        for (added = 0; next < request.segments.size(); next++, added++)
+            if (!host_io_add(io, request.segments[next].data, request.segments[next].bytes))
+                break;
+    }
+    finish(split, request.done, request.context, Error::none);
+}
+
+// Counts down a split request; the last one reports.
+void VdevSet::finish(Split* split, IoDone done, void* context, Error error)
+{
+    if (!split)
+        return done(context, error);
+    if (error != Error::none) {
+        u16 none = 0;
+        split->first_error.compare_exchange(none, static_cast<u16>(error));
+    }
+    if (split->outstanding.sub(1) != 0)
+        return;
+    const Error first = static_cast<Error>(split->first_error.load());
+    host_pool_free(split->pool, split);
+    done(context, first);
+}
+
+static void raise_to(Atomic<u64>& counter, u64 value)
+{
+    u64 seen = counter.load();
+    while (seen < value && !counter.compare_exchange(seen, value)) { }
+}
+
+void VdevSet::completed(host_io* io)
+{
+    VdevSet& set = *reinterpret_cast<VdevSet*>(io->core[k_word_set]);
+    Vdev& vdev = *reinterpret_cast<Vdev*>(io->core[k_word_vdev]);
+    const Error error = error_of(io->status);
+    IoCounters& counters = set.m_counters;
+    switch (io->op) {
+    case HOST_IO_READ:
+        counters.reads.add_relaxed(1);
+        counters.read_bytes.add_relaxed(io->length_bytes);
+        break;
+    case HOST_IO_WRITE:
+        counters.writes.add_relaxed(1);
+        counters.written_bytes.add_relaxed(io->length_bytes);
+        if (!(io->flags & HOST_IO_FUA))
+            vdev.writes_completed.add(1);
+        break;
+    case HOST_IO_FLUSH:
+        counters.flushes.add_relaxed(1);
+        if (error == Error::none)
+            raise_to(vdev.writes_flushed, io->core[k_word_generation]);
+        break;
+    case HOST_IO_DISCARD:
+        break;
+    }
+    if (error != Error::none)
+        counters.errors.add_relaxed(1);
+
+    const IoDone done = reinterpret_cast<IoDone>(io->core[k_word_done]);
+    void* context = reinterpret_cast<void*>(io->core[k_word_context]);
+    Split* split = reinterpret_cast<Split*>(io->core[k_word_split]);
+    host_io_free(io);
+    finish(split, done, context, error);
+}
+
+Status VdevSet::flush_written()
+{
+    if (breakage::skip_flush)
+        return {};
+    IoBatch batch;
+    for (Box<Vdev>& vdev : m_vdevs) {
+        const u64 generation = vdev->writes_completed.load();
+        if (!vdev->info.volatile_cache || vdev->writes_flushed.load() >= generation)
+            continue;
+        host_io* io = prepare(m_io_pool, this, vdev.get(), HOST_IO_FLUSH, HOST_IO_SYNC, 0);
+        io->done = completed;
+        io->core[k_word_done] = reinterpret_cast<u64>(IoDone(IoBatch::done));
+        io->core[k_word_context] = reinterpret_cast<u64>(&batch);
+        io->core[k_word_generation] = generation;
+        batch.begin();
+        host_io_submit(io);
+    }
+    return batch.wait();
+}
+
+}

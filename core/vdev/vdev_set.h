@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// VdevSet: the pool's devices as one address space of Dva, and all I/O to them.
+//
+// Every address is range-checked against its device before use, so a damaged pointer gives
+// address_out_of_range, never an I/O outside. A request is one host_io: no other allocation. Completion
+// functions run in any context. What was written since its last flush is remembered per device, so that
+// flush_written touches only devices that need it.
+#pragma once
+
+#include "core/base/span.h"
+#include "core/format/address.h"
+#include "core/format/label_format.h"
+#include "core/host/locks.h"
+#include "core/host/memory.h"
+#include "core/host/vector.h"
+#include "core/host/host.h"
+
+namespace lcpfs {
+
+// Counts I/Os under way and keeps the first error. On the stack or embedded; must outlive its I/Os.
+//
+// The last finish() and the waiter race for the batch's memory: finish() counts down and wakes under the
+// lock, and wait() passes through the lock once before it returns, so nobody is inside any more.
+class IoBatch {
+public:
+    void begin() { m_outstanding.add(1); }
+    void finish(Error error); // any context
+    // Waits for all begun. Gives the first error since the last wait, and forgets it. Sleepable.
+    Status wait();
+    static void done(void* batch, Error error) { static_cast<IoBatch*>(batch)->finish(error); }
+
+private:
+    Atomic<u32> m_outstanding { 0 };
+    Atomic<u16> m_first_error { 0 };
+    Event m_event;
+    SpinLock m_lock { LCPFS_RANK_io };
+};
+
+using IoDone = void (*)(void* context, Error error); // any context
+
+struct Vdev {
+    VdevId id {};
+    DiskGuid guid {};
+    host_bdev* bdev { nullptr };
+    host_bdev_info info {};
+    u64 capacity_blocks { 0 };
+    u32 metaslab_blocks { 0 };
+    u32 metaslab_count { 0 };
+    // Writes without FUA that completed, and how many of them a successful flush has covered: the device needs
+    // a flush while they differ. A failed flush covers nothing, and flushes may overlap.
+    Atomic<u64> writes_completed { 0 };
+    Atomic<u64> writes_flushed { 0 };
+};
+
+struct IoCounters {
+    Atomic<u64> reads { 0 }, writes { 0 }, flushes { 0 }, read_bytes { 0 }, written_bytes { 0 }, errors { 0 };
+};
+
+class VdevSet {
+public:
+    // `vdevs` in index order, all present.
+    static Result<Box<VdevSet>> create(Vector<Box<Vdev>> vdevs);
+    ~VdevSet();
+
+    size_t count() const { return m_vdevs.size(); }
+    Vdev& vdev(VdevId id) { return *m_vdevs[id.value()]; }
+    bool is_valid(const Dva& dva) const; // on a device, inside its metaslabs, not on a bitmap copy
+    IoCounters& counters() { return m_counters; }
+
+    // One request, at most 256 segments whose sizes sum to the dva's length. `flags`: HOST_IO_*.
+    // An invalid dva completes at once with address_out_of_range. Sleepable.
+    void read(const Dva& dva, Span<const core_segment> segments, unsigned flags, IoDone done, void* context);
+    void write(const Dva& dva, Span<const core_segment> segments, unsigned flags, IoDone done, void* context);
+    // For labels, uberblocks and bitmaps: a byte range of one device, whole logical blocks, checked against its capacity only.
+    void transfer(host_io_op op, VdevId vdev, u64 offset_bytes, void* data, u32 bytes, unsigned flags, IoDone done, void* context);
+    void transfer(host_io_op op, VdevId vdev, u64 offset_bytes, Span<const core_segment> segments, unsigned flags, IoDone done,
+                  void* context);
+    // Makes durable what was written and completed before the call, on every device written since its
+    // last flush; devices without a volatile cache are skipped. Sleepable, waits.
+    Status flush_written();
+
+private:
+    struct Request; // io_request.h
+    struct Split;
+    explicit VdevSet(Vector<Box<Vdev>> vdevs) : m_vdevs(lcpfs::move(vdevs)) {}
+    template <typename T, typename... Arguments>
+    friend Result<Box<T>> make_box(Arguments&&...);
+    void submit(const Request& request);
+    void submit_rest(host_io* full, const Request& request, size_t next_segment);
+    static void completed(host_io* io);
+    static void finish(Split* split, IoDone done, void* context, Error error);
+
+    Vector<Box<Vdev>> m_vdevs;
+    host_io_pool* m_io_pool { nullptr };
+    host_pool* m_split_pool { nullptr };
+    IoCounters m_counters;
+};
+
+// The block layer's class of a failed request as our error.
+Error error_of(host_io_status status);
+
+}
