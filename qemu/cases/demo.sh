@@ -4,6 +4,7 @@
 # disks: 2x1G
 # boots: 2
 # payload: tree
+# debug-payload: part
 # programs: e2fsck
 # timeout: 900
 # kernels: 6.12 6.1 debug
