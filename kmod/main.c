@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * main.c: entry and exit of lcpfs.ko. Nothing is decided here: the control device and the filesystem
+ * type are registered in this order, so that a device can be made known as soon as a mount can ask for
+ * it, and removed in the opposite one. While anything is mounted or the control device is open the
+ * module is in use and cannot go.
+ */
+#include <linux/init.h>
+#include <linux/module.h>
+
+#include "shim/vfs/scan.h"
+#include "shim/vfs/super.h"
+
+static int __init lcpfs_init(void)
+{
+	int error;
+
+	error = lcpfs_scan_init();
+	if (error)
+		return error;
+	error = lcpfs_super_init();
+	if (error)
+		lcpfs_scan_exit();
+	return error;
+}
+
+static void __exit lcpfs_exit(void)
+{
+	lcpfs_super_exit();
+	lcpfs_scan_exit();
+}
+
+module_init(lcpfs_init);
+module_exit(lcpfs_exit);
+
+MODULE_DESCRIPTION("lcpfs: copy-on-write checksummed filesystem");
+MODULE_AUTHOR("The lcpfs authors");
+MODULE_LICENSE("GPL");
+MODULE_ALIAS_FS("lcpfs");
+MODULE_ALIAS("devname:lcpfs-control");
+MODULE_SOFTDEP("pre: crc32c");

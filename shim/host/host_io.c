@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * host_io.c: one request of the core is one bio.
+ *
+ * The host_io lies in the front padding of the bio, so a request is a single allocation out of a bio_set,
+ * whose reserve makes allocation always succeed in the end. Contiguous memory given in several pieces is
+ * merged into one segment by bio_add_page. `done` is called straight from the bio's end_io, in whatever
+ * context that is: no thread stands between the interrupt and who waits for it.
+ *
+ * A request may be submitted again from `done` (a retry, perhaps to another path): the segments and their
+ * sum are kept, everything the block layer consumed is set anew at each submission.
+ */
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/mm.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "core/host/host.h"
+#include "shim/host/host_bdev_types.h"
+
+static_assert(sizeof(struct host_plug) >= sizeof(struct blk_plug));
+
+/* A discard larger than this goes out as several chained bios (bi_size has 32 bits). */
+#define HOST_IO_DISCARD_BYTES ((u64)SZ_1G)
+
+struct host_io_bio {
+	struct host_io io;
+	struct bio_set *set;
+	struct bio bio; /* last: the bio_set puts its inline segments behind it */
+};
+
+struct host_io_pool {
+	struct bio_set set;
+};
+
+static struct host_io_bio *host_io_bio_of(struct host_io *io)
+{
+	return container_of(io, struct host_io_bio, io);
+}
+
+struct host_io_pool *host_io_pool_create(const char *name, unsigned int reserve)
+{
+	struct host_io_pool *pool = kzalloc(sizeof(*pool), GFP_KERNEL);
+
+	if (!pool)
+		return NULL;
+	if (bioset_init(&pool->set, max(reserve, 1u), offsetof(struct host_io_bio, bio), BIOSET_NEED_BVECS)) {
+		kfree(pool);
+		return NULL;
+	}
+	return pool;
+}
+
+void host_io_pool_destroy(struct host_io_pool *pool)
+{
+	if (!pool)
+		return;
+	bioset_exit(&pool->set);
+	kfree(pool);
+}
+
+static enum host_io_status host_io_status_of(blk_status_t status)
+{
+	switch (status) {
+	case BLK_STS_OK:
+		return HOST_IO_OK;
+	case BLK_STS_NOTSUPP:
+		return HOST_IO_NOT_SUPPORTED;
+	case BLK_STS_NOSPC:
+		return HOST_IO_NO_SPACE;
+	case BLK_STS_TARGET:
+		return HOST_IO_TARGET;
+	case BLK_STS_TRANSPORT:
+		return HOST_IO_TRANSPORT;
+	case BLK_STS_MEDIUM:
+		return HOST_IO_MEDIUM;
+	case BLK_STS_PROTECTION:
+		return HOST_IO_PROTECTION;
+	case BLK_STS_RESOURCE:
+	case BLK_STS_AGAIN:
+		return HOST_IO_NO_MEMORY;
+	case BLK_STS_DEV_RESOURCE:
+		return HOST_IO_NO_MEMORY;
+	case BLK_STS_TIMEOUT:
+		return HOST_IO_TIMEOUT;
+	case BLK_STS_OFFLINE:
+		return HOST_IO_OFFLINE;
+	case LCPFS_BLK_STS_RESERVATION:
+		return HOST_IO_RESERVATION;
+	default:
+		return HOST_IO_ERROR;
+	}
+}
+
+static void host_io_end(struct bio *bio)
+{
+	struct host_io *io = bio->bi_private;
+
+	io->status = host_io_status_of(bio->bi_status);
+	io->done(io);
+}
+
+static blk_opf_t host_io_opf(enum host_io_op op, unsigned int flags)
+{
+	blk_opf_t opf;
+
+	switch (op) {
+	case HOST_IO_READ:
+		opf = REQ_OP_READ;
+		break;
+	case HOST_IO_DISCARD:
+		opf = REQ_OP_DISCARD;
+		break;
+	case HOST_IO_FLUSH:
+		/* A flush alone is an empty write that asks for one. */
+		opf = REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC;
+		break;
+	default:
+		opf = REQ_OP_WRITE;
+		break;
+	}
+	if (flags & HOST_IO_FUA)
+		opf |= REQ_FUA;
+	if (flags & HOST_IO_PREFLUSH)
+		opf |= REQ_PREFLUSH;
+	if (flags & HOST_IO_SYNC)
+		opf |= REQ_SYNC;
+	if (flags & HOST_IO_META)
+		opf |= REQ_META | REQ_PRIO;
+	return opf;
+}
+
+struct host_io *host_io_alloc(struct host_io_pool *pool, struct host_bdev *bdev, enum host_io_op op,
+			      unsigned int flags, unsigned int segments)
+{
+	struct host_io_bio *self;
+	struct bio *bio;
+
+	bio = bio_alloc_bioset(bdev->handle.bdev, min_t(unsigned int, segments, BIO_MAX_VECS),
+			       host_io_opf(op, flags), GFP_NOIO, &pool->set);
+	self = container_of(bio, struct host_io_bio, bio);
+	memset(&self->io, 0, sizeof(self->io));
+	self->set = &pool->set;
+	self->io.bdev = bdev;
+	self->io.op = op;
+	self->io.flags = flags;
+	return &self->io;
+}
+
+bool host_io_add(struct host_io *io, void *data, uint32_t bytes)
+{
+	struct bio *bio = &host_io_bio_of(io)->bio;
+
+	if (WARN_ON_ONCE(!virt_addr_valid(data)))
+		return false;
+	if (bio_add_page(bio, virt_to_page(data), bytes, offset_in_page(data)) != bytes)
+		return false;
+	io->length_bytes += bytes;
+	return true;
+}
+
+/* All but the last part of a large discard; gives where the last one starts. */
+static u64 host_io_discard_parts(struct host_io *io, struct bio *last)
+{
+	u64 at = io->offset_bytes;
+	u64 end = at + io->length_bytes;
+
+	while (end - at > HOST_IO_DISCARD_BYTES) {
+		struct bio *part = bio_alloc_bioset(io->bdev->handle.bdev, 0, REQ_OP_DISCARD, GFP_NOIO,
+						    host_io_bio_of(io)->set);
+
+		part->bi_iter.bi_sector = at >> SECTOR_SHIFT;
+		part->bi_iter.bi_size = HOST_IO_DISCARD_BYTES;
+		bio_chain(part, last);
+		submit_bio(part);
+		at += HOST_IO_DISCARD_BYTES;
+	}
+	return at;
+}
+
+void host_io_submit(struct host_io *io)
+{
+	struct bio *bio = &host_io_bio_of(io)->bio;
+	unsigned short segments = bio->bi_vcnt;
+	u64 offset = io->offset_bytes;
+
+	bio_reset(bio, io->bdev->handle.bdev, host_io_opf(io->op, io->flags));
+	bio->bi_vcnt = segments;
+	bio->bi_private = io;
+	bio->bi_end_io = host_io_end;
+	if (io->op == HOST_IO_DISCARD)
+		offset = host_io_discard_parts(io, bio);
+	bio->bi_iter.bi_sector = offset >> SECTOR_SHIFT;
+	bio->bi_iter.bi_size = io->offset_bytes + io->length_bytes - offset;
+	submit_bio(bio);
+}
+
+void host_io_free(struct host_io *io)
+{
+	bio_put(&host_io_bio_of(io)->bio);
+}
+
+void host_plug_start(struct host_plug *plug)
+{
+	blk_start_plug((struct blk_plug *)plug->opaque);
+}
+
+void host_plug_finish(struct host_plug *plug)
+{
+	blk_finish_plug((struct blk_plug *)plug->opaque);
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * file.c: regular files: the table of operations, opening, and stores through mappings.
+ *
+ * Reads are the page cache's own (generic_file_read_iter). Direct I/O is not there yet: without
+ * FMODE_CAN_ODIRECT and direct_IO, open(O_DIRECT) gives EINVAL.
+ *
+ * page_mkwrite: a page becomes writable only with space promised for its whole folio, made before the folio is
+ * locked, so that a full pool shows as SIGBUS at the store and never as lost data. The invalidate lock
+ * keeps truncate away between the look at the size and the return with the folio locked.
+ */
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+
+#include "shim/vfs/inode.h"
+#include "shim/vfs/promise.h"
+
+/* Whether the locked folio is still part of the file. */
+static bool lcpfs_folio_is_current(struct inode *inode, struct folio *folio)
+{
+	return folio->mapping == inode->i_mapping && folio_pos(folio) < i_size_read(inode);
+}
+
+static int lcpfs_make_writable(struct inode *inode, struct folio *folio)
+{
+	unsigned int blocks = folio_nr_pages(folio);
+	struct lcpfs_promise promise;
+	int error;
+
+	lcpfs_promise_init(&promise, inode);
+	error = lcpfs_promise_need(&promise, blocks);
+	if (error)
+		return error;
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	folio_lock(folio);
+	/* -EAGAIN: fault again. The size of a folio changes only when it is split, and then it is another. */
+	if (!lcpfs_folio_is_current(inode, folio) || folio_nr_pages(folio) != blocks)
+		error = -EAGAIN;
+	if (!error)
+		error = lcpfs_folio_prepare(folio, GFP_NOFS);
+	if (error) {
+		folio_unlock(folio);
+	} else {
+		folio_wait_stable(folio);
+		lcpfs_folio_promise(inode, folio, 0, blocks, &promise);
+		filemap_dirty_folio(inode->i_mapping, folio);
+	}
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+	lcpfs_promise_end(&promise);
+	return error;
+}
+
+static vm_fault_t lcpfs_page_mkwrite(struct vm_fault *fault)
+{
+	struct inode *inode = file_inode(fault->vma->vm_file);
+	int error;
+
+	sb_start_pagefault(inode->i_sb);
+	file_update_time(fault->vma->vm_file);
+	error = lcpfs_make_writable(inode, page_folio(fault->page));
+	sb_end_pagefault(inode->i_sb);
+	return lcpfs_fault_error(error);
+}
+
+static const struct vm_operations_struct lcpfs_file_mapping_operations = {
+	.fault = filemap_fault,
+	.map_pages = filemap_map_pages,
+	.page_mkwrite = lcpfs_page_mkwrite,
+};
+
+static int lcpfs_file_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	file_accessed(file);
+	vma->vm_ops = &lcpfs_file_mapping_operations;
+	return 0;
+}
+
+static int lcpfs_file_open(struct inode *inode, struct file *file)
+{
+	/* RWF_NOWAIT is understood: reads that would block and all writes give EAGAIN. */
+	file->f_mode |= FMODE_NOWAIT;
+	return generic_file_open(inode, file);
+}
+
+const struct file_operations lcpfs_file_operations = {
+	.llseek = generic_file_llseek,
+	.open = lcpfs_file_open,
+	.read_iter = generic_file_read_iter,
+	.write_iter = lcpfs_write_iter,
+	.splice_read = filemap_splice_read,
+	.splice_write = iter_file_splice_write,
+	.mmap = lcpfs_file_mmap,
+	.fsync = lcpfs_fsync,
+};
+
+const struct inode_operations lcpfs_file_inode_operations = {
+	.setattr = lcpfs_setattr,
+	.getattr = lcpfs_getattr,
+};

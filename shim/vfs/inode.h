@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * inode.h: an inode in memory.
+ *
+ * The core's object is the truth of names, links, sizes of directories and everything on disk; the VFS inode
+ * is the truth, while it is in memory, of a file's size, its times and its change counter. What names change
+ * goes to the core at once and comes back by lcpfs_inode_refresh; times go by lcpfs_inode_push, late.
+ *
+ * The inode holds one reference on its object from iget to evict.
+ */
+#ifndef LCPFS_INODE_H
+#define LCPFS_INODE_H
+
+#include <linux/atomic.h>
+#include <linux/fs.h>
+
+#include "core/api/core.h"
+#include "kmod/compat.h"
+
+struct lcpfs_inode {
+	struct core_object *object;
+	atomic64_t promised;        /* blocks dirty or being written that the core does not count yet */
+	struct timespec64 birth;    /* constant */
+	struct inode vfs;
+};
+
+static inline struct lcpfs_inode *lcpfs_inode_of(const struct inode *inode)
+{
+	return container_of(inode, struct lcpfs_inode, vfs);
+}
+
+static inline struct core_object *lcpfs_object(const struct inode *inode)
+{
+	return lcpfs_inode_of(inode)->object;
+}
+
+static inline struct core_time lcpfs_time(struct timespec64 time)
+{
+	return (struct core_time){ .seconds = time.tv_sec, .nanoseconds = time.tv_nsec };
+}
+
+static inline struct timespec64 lcpfs_timespec(struct core_time time)
+{
+	return (struct timespec64){ .tv_sec = time.seconds, .tv_nsec = time.nanoseconds };
+}
+
+extern const struct inode_operations lcpfs_file_inode_operations;
+extern const struct inode_operations lcpfs_directory_inode_operations;
+extern const struct inode_operations lcpfs_symlink_inode_operations;
+extern const struct inode_operations lcpfs_special_inode_operations;
+extern const struct file_operations lcpfs_file_operations;
+extern const struct file_operations lcpfs_directory_operations;
+extern const struct address_space_operations lcpfs_address_operations;
+
+int lcpfs_inode_cache_init(void);
+void lcpfs_inode_cache_exit(void);
+struct inode *lcpfs_alloc_inode(struct super_block *sb);
+void lcpfs_free_inode(struct inode *inode);
+void lcpfs_evict_inode(struct inode *inode);
+int lcpfs_write_inode(struct inode *inode, struct writeback_control *control);
+
+/* The inode of an object; ERR_PTR. */
+struct inode *lcpfs_iget(struct super_block *sb, u64 id);
+/* The same for an object just made; takes over the reference, puts it when it fails. Gives it locked (I_NEW). */
+struct inode *lcpfs_inode_new(struct super_block *sb, struct core_object *object);
+
+/* Takes links, times and for directories the size from the core, after a change of names. i_rwsem held. */
+void lcpfs_inode_refresh(struct inode *inode);
+/* Gives the core the fields of `mask` (CORE_SET_*). */
+int lcpfs_inode_push(struct inode *inode, unsigned int mask);
+
+int lcpfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *change);
+int lcpfs_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat *stat, u32 request_mask,
+		  unsigned int flags);
+int lcpfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
+
+/* truncate.c; i_rwsem held. */
+int lcpfs_truncate(struct inode *inode, loff_t size, struct timespec64 time);
+/* Zeroes what follows `size` in its last block, in cache and to be written. i_rwsem held, no folio lock. */
+int lcpfs_zero_tail(struct inode *inode, loff_t size);
+
+/* write.c */
+ssize_t lcpfs_write_iter(struct kiocb *iocb, struct iov_iter *from);
+
+#endif

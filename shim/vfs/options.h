@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * options.h: the mount options, parsed. Those of a mounted superblock are changed only by remount, under
+ * s_umount; show_options reads single words of them.
+ */
+#ifndef LCPFS_OPTIONS_H
+#define LCPFS_OPTIONS_H
+
+#include <linux/fs_context.h>
+#include <linux/seq_file.h>
+
+#include "core/api/core.h"
+
+#define LCPFS_TXG_INTERVAL_DEFAULT 5
+#define LCPFS_TXG_INTERVAL_MAX 30
+
+struct lcpfs_options {
+	char *dataset;                        /* NULL: the default one */
+	char *devices[CORE_MAX_DEVICES];      /* device=, in the order given */
+	unsigned int device_count;
+	enum core_errors_policy errors;
+	unsigned int txg_interval;            /* seconds */
+};
+
+void lcpfs_options_init(struct lcpfs_options *options);
+void lcpfs_options_destroy(struct lcpfs_options *options);
+/* One option; unknown ones are refused by name. */
+int lcpfs_options_parse(struct fs_context *context, struct lcpfs_options *options, struct fs_parameter *parameter);
+/* Whether a remount may go from `from` to `to`; says by name what it may not change. */
+int lcpfs_options_check_change(struct fs_context *context, const struct lcpfs_options *from,
+			       const struct lcpfs_options *to);
+void lcpfs_options_show(struct seq_file *out, const struct lcpfs_options *options);
+
+#endif

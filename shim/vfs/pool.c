@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * pool.c: finding the devices of a pool, starting it, sharing it, closing it. See pool.h.
+ *
+ * Devices are claimed with the lcpfs_pool as holder and opened for writing where they allow it, so that a
+ * read-only mount can be remounted read-write. A device named by the user that is not of this pool is an
+ * error; one that the scan remembered is passed over.
+ *
+ * Lock order: lcpfs_pools_lock, then block device locks. s_umount is not held over any of it.
+ */
+#include <linux/blkdev.h>
+#include <linux/err.h>
+#include <linux/mutex.h>
+#include <linux/printk.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "shim/host/host_bdev.h"
+#include "shim/vfs/options.h"
+#include "shim/vfs/pool.h"
+#include "shim/vfs/scan.h"
+#include "shim/vfs/super.h"
+
+static DEFINE_MUTEX(lcpfs_pools_lock);
+static LIST_HEAD(lcpfs_pools);
+
+static void lcpfs_pool_notify(void *context, int event)
+{
+	struct lcpfs_pool *pool = context;
+	struct lcpfs_super *super;
+
+	if (event != CORE_EVENT_FROZEN)
+		return;
+	spin_lock(&pool->lock);
+	pool->frozen = true;
+	list_for_each_entry(super, &pool->supers, pool_node)
+		lcpfs_super_set_frozen(super);
+	spin_unlock(&pool->lock);
+}
+
+void lcpfs_pool_add_super(struct lcpfs_pool *pool, struct lcpfs_super *super)
+{
+	spin_lock(&pool->lock);
+	list_add(&super->pool_node, &pool->supers);
+	if (pool->frozen)
+		lcpfs_super_set_frozen(super);
+	spin_unlock(&pool->lock);
+}
+
+void lcpfs_pool_remove_super(struct lcpfs_pool *pool, struct lcpfs_super *super)
+{
+	spin_lock(&pool->lock);
+	list_del_init(&super->pool_node);
+	spin_unlock(&pool->lock);
+}
+
+static bool lcpfs_pool_has_device(const struct lcpfs_pool *pool, const struct host_bdev *bdev)
+{
+	unsigned int i;
+
+	for (i = 0; i < pool->bdev_count; i++)
+		if (host_bdev_number(pool->bdevs[i]) == host_bdev_number(bdev))
+			return true;
+	return false;
+}
+
+static bool lcpfs_pool_has_guid(const struct lcpfs_pool *pool, const u8 guid[16])
+{
+	unsigned int i;
+
+	for (i = 0; i < pool->bdev_count; i++)
+		if (!memcmp(pool->device_guids[i], guid, 16))
+			return true;
+	return false;
+}
+
+static struct host_bdev *lcpfs_pool_open_device(struct lcpfs_pool *pool, const char *path, bool read_only)
+{
+	struct host_bdev *bdev = host_bdev_open(path, true, pool);
+
+	if (read_only && (bdev == ERR_PTR(-EACCES) || bdev == ERR_PTR(-EROFS)))
+		bdev = host_bdev_open(path, false, pool);
+	return bdev;
+}
+
+/* Adds the device at `path`. `named` by the user: what is wrong with it is an error. */
+static int lcpfs_pool_add_device(struct lcpfs_pool *pool, const char *path, bool read_only, bool named)
+{
+	struct core_label label;
+	struct host_bdev *bdev;
+	int error = 0;
+
+	bdev = lcpfs_pool_open_device(pool, path, read_only);
+	if (IS_ERR(bdev)) {
+		if (named)
+			pr_err("lcpfs: cannot open %s: error %ld\n", path, PTR_ERR(bdev));
+		return named ? PTR_ERR(bdev) : 0;
+	}
+	if (lcpfs_pool_has_device(pool, bdev))
+		goto close;
+	error = core_read_label(bdev, &label, !named);
+	if (error)
+		goto close;
+	if (memcmp(label.pool_guid, pool->guid, 16)) {
+		if (named)
+			pr_err("lcpfs: %s belongs to another pool (%s): leave it out\n", path, label.name);
+		error = -EINVAL;
+		goto close;
+	}
+	if (!named && lcpfs_pool_has_guid(pool, label.device_guid))
+		goto close;
+	if (pool->bdev_count == CORE_MAX_DEVICES) {
+		pr_err("lcpfs: more than %u devices for one pool\n", CORE_MAX_DEVICES);
+		error = -EINVAL;
+		goto close;
+	}
+	memcpy(pool->device_guids[pool->bdev_count], label.device_guid, 16);
+	pool->bdevs[pool->bdev_count++] = bdev;
+	return 0;
+
+close:
+	host_bdev_close(bdev);
+	return named ? error : 0;
+}
+
+static int lcpfs_pool_add_known_devices(struct lcpfs_pool *pool, bool read_only)
+{
+	char **paths = kcalloc(CORE_MAX_DEVICES, sizeof(*paths), GFP_KERNEL);
+	int count, i, error = 0;
+
+	if (!paths)
+		return -ENOMEM;
+	count = lcpfs_scan_paths(pool->guid, paths, CORE_MAX_DEVICES);
+	if (count < 0)
+		error = count;
+	for (i = 0; i < count; i++) {
+		if (!error)
+			error = lcpfs_pool_add_device(pool, paths[i], read_only, false);
+		kfree(paths[i]);
+	}
+	kfree(paths);
+	return error;
+}
+
+static int lcpfs_pool_add_devices(struct lcpfs_pool *pool, const char *source, const struct lcpfs_options *options,
+				  bool read_only)
+{
+	unsigned int i;
+	int error;
+
+	error = lcpfs_pool_add_device(pool, source, read_only, true);
+	for (i = 0; !error && i < options->device_count; i++)
+		error = lcpfs_pool_add_device(pool, options->devices[i], read_only, true);
+	return error ?: lcpfs_pool_add_known_devices(pool, read_only);
+}
+
+static void lcpfs_pool_free(struct lcpfs_pool *pool)
+{
+	while (pool->bdev_count)
+		host_bdev_close(pool->bdevs[--pool->bdev_count]);
+	kfree(pool);
+}
+
+static int lcpfs_pool_start(const u8 guid[16], const char *source, const struct lcpfs_options *options,
+			    bool read_only, struct lcpfs_pool **result)
+{
+	struct core_pool_options how = {
+		.read_only = read_only,
+		.errors = options->errors,
+		.txg_interval_ms = options->txg_interval * 1000,
+		.notify = lcpfs_pool_notify,
+	};
+	struct lcpfs_pool *pool = kzalloc(sizeof(*pool), GFP_KERNEL);
+	int error;
+
+	if (!pool)
+		return -ENOMEM;
+	spin_lock_init(&pool->lock);
+	INIT_LIST_HEAD(&pool->supers);
+	memcpy(pool->guid, guid, 16);
+	how.notify_context = pool;
+
+	error = lcpfs_pool_add_devices(pool, source, options, read_only);
+	if (!error)
+		error = core_pool_open(pool->bdevs, pool->bdev_count, &how, &pool->core);
+	if (error) {
+		lcpfs_pool_free(pool);
+		return error;
+	}
+	pool->references = 1;
+	list_add(&pool->node, &lcpfs_pools);
+	*result = pool;
+	return 0;
+}
+
+int lcpfs_pool_get(const char *source, const struct lcpfs_options *options, bool read_only,
+		   struct lcpfs_pool **result)
+{
+	struct lcpfs_pool *pool;
+	struct core_label label;
+	int error;
+
+	error = lcpfs_scan_read_label(source, &label, false);
+	if (error)
+		return error;
+	mutex_lock(&lcpfs_pools_lock);
+	list_for_each_entry(pool, &lcpfs_pools, node) {
+		if (!memcmp(pool->guid, label.pool_guid, 16)) {
+			pool->references++;
+			*result = pool;
+			goto unlock;
+		}
+	}
+	error = lcpfs_pool_start(label.pool_guid, source, options, read_only, result);
+unlock:
+	mutex_unlock(&lcpfs_pools_lock);
+	return error;
+}
+
+void lcpfs_pool_put(struct lcpfs_pool *pool)
+{
+	int error;
+
+	mutex_lock(&lcpfs_pools_lock);
+	if (--pool->references) {
+		mutex_unlock(&lcpfs_pools_lock);
+		return;
+	}
+	list_del(&pool->node);
+	error = core_pool_close(pool->core);
+	if (error)
+		pr_err("lcpfs: closing a pool: error %d, the last changes may be lost\n", error);
+	lcpfs_pool_free(pool);
+	mutex_unlock(&lcpfs_pools_lock);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * pool.h: a started pool, shared by the superblocks of its datasets.
+ *
+ * A pool is started by the first mount that needs it and closed when the last reference goes. There is one
+ * lcpfs_pool per pool GUID, found under one mutex; starting and closing happen under that mutex too, so
+ * nobody sees a pool half way.
+ */
+#ifndef LCPFS_POOL_H
+#define LCPFS_POOL_H
+
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#include "core/api/core.h"
+
+struct lcpfs_options;
+struct lcpfs_super;
+
+struct lcpfs_pool {
+	struct list_head node;      /* lcpfs_pools, lcpfs_pools_lock */
+	unsigned int references;    /* lcpfs_pools_lock */
+	struct core_pool *core;
+	u8 guid[16];
+	struct host_bdev *bdevs[CORE_MAX_DEVICES];
+	u8 device_guids[CORE_MAX_DEVICES][16];
+	unsigned int bdev_count;
+	spinlock_t lock;
+	struct list_head supers;    /* lock */
+	bool frozen;                /* lock */
+};
+
+/*
+ * The pool that the device at `source` belongs to, started when it is not. Devices come from `source`,
+ * device= and the scan. Sleepable, s_umount of no superblock of ours held.
+ */
+int lcpfs_pool_get(const char *source, const struct lcpfs_options *options, bool read_only,
+		   struct lcpfs_pool **pool);
+void lcpfs_pool_put(struct lcpfs_pool *pool);
+
+/* The superblocks that turn read-only with the pool. */
+void lcpfs_pool_add_super(struct lcpfs_pool *pool, struct lcpfs_super *super);
+void lcpfs_pool_remove_super(struct lcpfs_pool *pool, struct lcpfs_super *super);
+
+#endif

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * promise.c: promises of space in hand and in folios. See promise.h.
+ */
+#include <linux/bitmap.h>
+#include <linux/slab.h>
+
+#include "shim/vfs/promise.h"
+
+static_assert(PAGE_SIZE == CORE_BLOCK_SIZE);
+
+int lcpfs_promise_need(struct lcpfs_promise *promise, u64 blocks)
+{
+	int error;
+
+	if (promise->blocks >= blocks)
+		return 0;
+	error = core_reserve(promise->object, blocks - promise->blocks);
+	if (!error)
+		promise->blocks = blocks;
+	return error;
+}
+
+void lcpfs_promise_end(struct lcpfs_promise *promise)
+{
+	if (promise->blocks)
+		core_unreserve(promise->object, promise->blocks);
+	promise->blocks = 0;
+}
+
+int lcpfs_folio_prepare(struct folio *folio, gfp_t gfp)
+{
+	unsigned int blocks = folio_nr_pages(folio);
+	struct lcpfs_folio *state;
+
+	if (!folio_test_large(folio) || folio_test_private(folio))
+		return 0;
+	state = kzalloc(struct_size(state, promised, BITS_TO_LONGS(blocks)), gfp);
+	if (!state)
+		return -ENOMEM;
+	/* Dirty without a state: dirtied from outside. */
+	if (folio_test_dirty(folio))
+		set_bit(LCPFS_FOLIO_WHOLE, &state->flags);
+	folio_attach_private(folio, state);
+	return 0;
+}
+
+unsigned int lcpfs_folio_missing(struct folio *folio, unsigned int first, unsigned int count)
+{
+	struct lcpfs_folio *state = lcpfs_folio_state(folio);
+	unsigned int i, missing = 0;
+
+	if (!folio_test_large(folio))
+		return folio_test_private(folio) ? 0 : count;
+	if (!state)
+		return count;
+	for (i = first; i < first + count; i++)
+		missing += !test_bit(i, state->promised);
+	return missing;
+}
+
+void lcpfs_folio_promise(struct inode *inode, struct folio *folio, unsigned int first, unsigned int count,
+			 struct lcpfs_promise *promise)
+{
+	struct lcpfs_folio *state = lcpfs_folio_state(folio);
+	unsigned int missing = lcpfs_folio_missing(folio, first, count);
+
+	if (!missing)
+		return;
+	if (state)
+		bitmap_set(state->promised, first, count);
+	else
+		folio_attach_private(folio, LCPFS_PROMISED);
+	WARN_ON_ONCE(promise->blocks < missing);
+	promise->blocks -= missing;
+	atomic64_add(missing, &lcpfs_inode_of(inode)->promised);
+}
+
+void lcpfs_folio_consume(struct folio *folio, unsigned int first, unsigned int count)
+{
+	struct lcpfs_folio *state = lcpfs_folio_state(folio);
+
+	if (state)
+		bitmap_clear(state->promised, first, count);
+	else
+		folio_detach_private(folio);
+}
+
+void lcpfs_folio_unpromise(struct inode *inode, struct folio *folio, unsigned int first, unsigned int count)
+{
+	unsigned int held = count - lcpfs_folio_missing(folio, first, count);
+
+	if (!held)
+		return;
+	lcpfs_folio_consume(folio, first, count);
+	atomic64_sub(held, &lcpfs_inode_of(inode)->promised);
+	core_unreserve(lcpfs_object(inode), held);
+}
+
+bool lcpfs_folio_next_run(struct folio *folio, unsigned int *first, unsigned int *count)
+{
+	unsigned int blocks = folio_nr_pages(folio);
+	struct lcpfs_folio *state = lcpfs_folio_state(folio);
+	unsigned int end;
+
+	if (!folio_test_large(folio)) {
+		*count = 1;
+		return *first == 0 && folio_test_private(folio);
+	}
+	if (!state)
+		return false;
+	*first = find_next_bit(state->promised, blocks, *first);
+	if (*first >= blocks)
+		return false;
+	end = find_next_zero_bit(state->promised, blocks, *first);
+	*count = end - *first;
+	return true;
+}
+
+void lcpfs_folio_forget(struct folio *folio)
+{
+	void *state = folio_detach_private(folio);
+
+	if (state != LCPFS_PROMISED)
+		kfree(state);
+}

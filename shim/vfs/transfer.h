@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * transfer.h: moving folios to and from the core. See read.c and writeback.c.
+ */
+#ifndef LCPFS_TRANSFER_H
+#define LCPFS_TRANSFER_H
+
+#include <linux/fs.h>
+#include <linux/pagemap.h>
+#include <linux/writeback.h>
+
+int lcpfs_transfer_init(void);
+void lcpfs_transfer_exit(void);
+
+/* read.c */
+int lcpfs_read_folio(struct file *file, struct folio *folio);
+void lcpfs_readahead(struct readahead_control *control);
+/*
+ * Makes a locked folio uptodate, for somebody about to change part of it. The folio stays locked;
+ * AOP_TRUNCATED_PAGE says that it left the cache and another, smaller one is to be looked up.
+ */
+int lcpfs_fill_folio(struct inode *inode, struct folio *folio);
+
+/* writeback.c */
+int lcpfs_writepages(struct address_space *mapping, struct writeback_control *control);
+
+#endif

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * write.c: write(2) into the page cache.
+ *
+ * For each piece: promise its blocks, take the folio (as large as the piece where the kernel can), make it
+ * uptodate when the piece does not cover it, copy, mark the blocks dirty, move the size. Promises are made
+ * with no folio locked; when the folio turns out to need more than is in hand (another writer cleaned it
+ * meanwhile), it is let go first. What is in hand is carried from piece to piece and given back at the end.
+ *
+ * Locking: i_rwsem is held over the whole call, so there is one writer; the size changes under the folio lock,
+ * where writeback reads it. Errors after some bytes were written give the number of bytes. A fatal
+ * signal ends the call between two pieces.
+ *
+ * A write past the end first zeroes the tail of the old last block, in the cache and to be written: what a
+ * mapping stored there, or what the disk kept from before a truncate, must not appear in the file.
+ */
+#include <linux/backing-dev.h>
+#include <linux/fs.h>
+#include <linux/sched/signal.h>
+#include <linux/uio.h>
+#include <linux/writeback.h>
+
+#include "shim/vfs/inode.h"
+#include "shim/vfs/promise.h"
+#include "shim/vfs/transfer.h"
+
+/* The most that is promised and copied with one folio. */
+#define LCPFS_WRITE_PIECE (1u << 20)
+
+struct lcpfs_range {
+	unsigned int first, count; /* blocks of a folio */
+};
+
+static struct lcpfs_range lcpfs_range_of(struct folio *folio, loff_t position, size_t bytes)
+{
+	size_t offset = offset_in_folio(folio, position);
+	unsigned int first = offset / CORE_BLOCK_SIZE;
+
+	return (struct lcpfs_range){ first, DIV_ROUND_UP(offset + bytes, CORE_BLOCK_SIZE) - first };
+}
+
+static unsigned int lcpfs_blocks_of(loff_t position, size_t bytes)
+{
+	return DIV_ROUND_UP(offset_in_page(position) + bytes, CORE_BLOCK_SIZE);
+}
+
+/*
+ * The folio at `position`, locked, stable, uptodate unless the piece covers it, with a state, and with
+ * enough promises in hand for its part of the piece; *bytes is cut to that part.
+ */
+static struct folio *lcpfs_write_begin(struct inode *inode, loff_t position, size_t *bytes,
+				       struct lcpfs_promise *promise)
+{
+	unsigned int need = lcpfs_blocks_of(position, *bytes);
+	struct folio *folio;
+	size_t part;
+	int error;
+
+	for (;;) {
+		struct lcpfs_range range;
+
+		error = lcpfs_promise_need(promise, need);
+		if (error == -ENOSPC && *bytes > PAGE_SIZE) {
+			/* Up to the last block that fits. */
+			*bytes = PAGE_SIZE - offset_in_page(position);
+			need = 1;
+			continue;
+		}
+		if (error)
+			return ERR_PTR(error);
+		folio = lcpfs_grab_folio(inode->i_mapping, position >> PAGE_SHIFT, *bytes);
+		if (IS_ERR(folio))
+			return folio;
+		part = min(*bytes, folio_size(folio) - offset_in_folio(folio, position));
+		if (!folio_test_uptodate(folio) && part < folio_size(folio)) {
+			error = lcpfs_fill_folio(inode, folio);
+			if (error)
+				goto again;
+		}
+		error = lcpfs_folio_prepare(folio, GFP_NOFS);
+		if (error)
+			goto again;
+		range = lcpfs_range_of(folio, position, part);
+		if (lcpfs_folio_missing(folio, range.first, range.count) <= promise->blocks)
+			break;
+again:
+		folio_unlock(folio);
+		folio_put(folio);
+		if (error && error != AOP_TRUNCATED_PAGE)
+			return ERR_PTR(error);
+	}
+	*bytes = part;
+	return folio;
+}
+
+/* Ends a piece of which `copied` bytes arrived; gives how many count. Unlocks the folio. */
+static size_t lcpfs_write_end(struct inode *inode, struct folio *folio, loff_t position, size_t copied,
+			      struct lcpfs_promise *promise)
+{
+	struct lcpfs_range range;
+
+	flush_dcache_folio(folio);
+	if (!folio_test_uptodate(folio)) {
+		/* Nothing was read, as all was to be overwritten: all or nothing counts. */
+		if (copied < folio_size(folio))
+			copied = 0;
+		else
+			folio_mark_uptodate(folio);
+	}
+	if (copied) {
+		range = lcpfs_range_of(folio, position, copied);
+		lcpfs_folio_promise(inode, folio, range.first, range.count, promise);
+		filemap_dirty_folio(inode->i_mapping, folio);
+		if (position + copied > i_size_read(inode))
+			i_size_write(inode, position + copied);
+	}
+	folio_unlock(folio);
+	folio_put(folio);
+	return copied;
+}
+
+static ssize_t lcpfs_write_pieces(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	struct lcpfs_promise promise;
+	size_t limit = LCPFS_WRITE_PIECE;
+	ssize_t written = 0;
+	int error = 0;
+
+	lcpfs_promise_init(&promise, inode);
+	while (iov_iter_count(from)) {
+		loff_t position = iocb->ki_pos + written;
+		size_t bytes = min(iov_iter_count(from), limit - ((size_t)position & (limit - 1)));
+		struct folio *folio;
+		size_t copied;
+
+		if (fatal_signal_pending(current)) {
+			error = -EINTR;
+			break;
+		}
+		/* Not under the folio lock: the memory written from may be this very folio. */
+		if (fault_in_iov_iter_readable(from, bytes) == bytes) {
+			error = -EFAULT;
+			break;
+		}
+		folio = lcpfs_write_begin(inode, position, &bytes, &promise);
+		if (IS_ERR(folio)) {
+			error = PTR_ERR(folio);
+			break;
+		}
+		if (mapping_writably_mapped(inode->i_mapping))
+			flush_dcache_folio(folio);
+		copied = lcpfs_copy_to_folio(folio, offset_in_folio(folio, position), bytes, from);
+		bytes = lcpfs_write_end(inode, folio, position, copied, &promise);
+		iov_iter_revert(from, copied - bytes);
+		/* Memory that goes away as fast as it is faulted in: smaller pieces get through. */
+		limit = bytes ? LCPFS_WRITE_PIECE : max_t(size_t, limit / 2, PAGE_SIZE);
+		if (!bytes && copied)
+			limit = max_t(size_t, rounddown_pow_of_two(copied), PAGE_SIZE);
+		written += bytes;
+		cond_resched();
+		balance_dirty_pages_ratelimited(inode->i_mapping);
+	}
+	lcpfs_promise_end(&promise);
+	iocb->ki_pos += written;
+	return written ?: error;
+}
+
+ssize_t lcpfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct file *file = iocb->ki_filp;
+	struct inode *inode = file_inode(file);
+	loff_t size;
+	ssize_t result;
+
+	/* Promising and copying may wait. */
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	inode_lock(inode);
+	result = generic_write_checks(iocb, from);
+	if (result <= 0)
+		goto unlock;
+	size = i_size_read(inode);
+	if (iocb->ki_pos > size) {
+		result = lcpfs_zero_tail(inode, size);
+		if (result)
+			goto unlock;
+	}
+	result = file_modified(file);
+	if (result)
+		goto unlock;
+	result = lcpfs_write_pieces(iocb, from);
+unlock:
+	inode_unlock(inode);
+	if (result > 0)
+		result = generic_write_sync(iocb, result);
+	return result;
+}

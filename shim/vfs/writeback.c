@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * writeback.c: dirty folios to the core.
+ *
+ * write_cache_pages gives the dirty folios of a file in order, locked. Their dirty blocks are gathered, as long as
+ * they follow each other, into one core_write straight from the page cache; when it is done, with the extents
+ * entered into the file, the folios leave writeback. Checksums are computed on the way, so a folio under
+ * writeback does not change (SB_I_STABLE_WRITES).
+ *
+ * The size given along is read under the lock of the last folio added: whatever was written below it is in
+ * the cache. The tail of the last block is zeroed here, since a mapping may have stored beyond the end.
+ *
+ * Memory: requests come from a mempool, everything is in NOFS scope. Waiting for a request to come back is safe,
+ * because core_write completes without any lock of ours.
+ */
+#include <linux/blkdev.h>
+#include <linux/mempool.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "shim/vfs/inode.h"
+#include "shim/vfs/promise.h"
+#include "shim/vfs/transfer.h"
+
+#define LCPFS_WRITE_RESERVE 16
+#define LCPFS_WRITE_SEGMENTS ((PAGE_SIZE - offsetof(struct lcpfs_write, segments)) / sizeof(struct core_segment))
+
+/* A request of one page of memory. Each segment lies within one folio. */
+struct lcpfs_write {
+	struct inode *inode;
+	u64 first;              /* file block */
+	unsigned int blocks;
+	unsigned int count;
+	u64 size;
+	struct core_segment segments[];
+};
+
+/* One call of writepages. */
+struct lcpfs_writeback {
+	struct inode *inode;
+	struct lcpfs_write *write; /* being gathered, or NULL */
+};
+
+static mempool_t *lcpfs_write_pool;
+
+int lcpfs_transfer_init(void)
+{
+	lcpfs_write_pool = mempool_create_kmalloc_pool(LCPFS_WRITE_RESERVE, PAGE_SIZE);
+	return lcpfs_write_pool ? 0 : -ENOMEM;
+}
+
+void lcpfs_transfer_exit(void)
+{
+	mempool_destroy(lcpfs_write_pool);
+}
+
+static void lcpfs_folio_piece_done(struct folio *folio)
+{
+	struct lcpfs_folio *state = lcpfs_folio_state(folio);
+
+	if (!state || atomic_dec_and_test(&state->writes))
+		folio_end_writeback(folio);
+}
+
+static void lcpfs_write_done(void *context, int error)
+{
+	struct lcpfs_write *write = context;
+	struct inode *inode = write->inode;
+	unsigned int i;
+
+	if (error)
+		mapping_set_error(inode->i_mapping, error);
+	atomic64_sub(write->blocks, &lcpfs_inode_of(inode)->promised);
+	/* The last folio to leave writeback may let the inode go. */
+	for (i = 0; i < write->count; i++)
+		lcpfs_folio_piece_done(virt_to_folio(write->segments[i].data));
+	mempool_free(write, lcpfs_write_pool);
+}
+
+static void lcpfs_write_submit(struct lcpfs_writeback *writeback)
+{
+	struct lcpfs_write *write = writeback->write;
+
+	writeback->write = NULL;
+	if (write)
+		core_write(lcpfs_object(writeback->inode), write->first, write->segments, write->count, write->size,
+			   lcpfs_write_done, write);
+}
+
+/* A request that block `block` can be added to. */
+static struct lcpfs_write *lcpfs_write_for(struct lcpfs_writeback *writeback, u64 block)
+{
+	struct lcpfs_write *write = writeback->write;
+
+	if (write && (write->first + write->blocks != block || write->blocks == CORE_WRITE_MAX_BLOCKS ||
+		      write->count == LCPFS_WRITE_SEGMENTS))
+		lcpfs_write_submit(writeback);
+	if (!writeback->write) {
+		write = mempool_alloc(lcpfs_write_pool, GFP_NOFS);
+		write->inode = writeback->inode;
+		write->first = block;
+		write->blocks = 0;
+		write->count = 0;
+		writeback->write = write;
+	}
+	return writeback->write;
+}
+
+/* Adds a run of promised blocks of a folio under writeback, in as many pieces as requests take. */
+static void lcpfs_write_add(struct lcpfs_writeback *writeback, struct folio *folio, unsigned int first,
+			    unsigned int count, loff_t size)
+{
+	struct lcpfs_folio *state = lcpfs_folio_state(folio);
+
+	while (count) {
+		struct lcpfs_write *write = lcpfs_write_for(writeback, folio->index + first);
+		unsigned int part = min(count, CORE_WRITE_MAX_BLOCKS - write->blocks);
+		struct core_segment *segment = &write->segments[write->count++];
+
+		segment->data = folio_address(folio) + (size_t)first * CORE_BLOCK_SIZE;
+		segment->bytes = part * CORE_BLOCK_SIZE;
+		write->blocks += part;
+		write->size = size;
+		if (state)
+			atomic_inc(&state->writes);
+		first += part;
+		count -= part;
+	}
+}
+
+/* Dirtied from outside (see promise.h): makes the promises that are missing, as far as there is room. */
+static void lcpfs_write_promise_whole(struct inode *inode, struct folio *folio, unsigned int blocks)
+{
+	struct lcpfs_folio *state = lcpfs_folio_state(folio);
+	struct lcpfs_promise promise;
+	int error;
+
+	if (state ? !test_and_clear_bit(LCPFS_FOLIO_WHOLE, &state->flags) : folio_test_private(folio))
+		return;
+	lcpfs_promise_init(&promise, inode);
+	error = lcpfs_folio_prepare(folio, GFP_NOFS);
+	if (!error)
+		error = lcpfs_promise_need(&promise, lcpfs_folio_missing(folio, 0, blocks));
+	if (error)
+		mapping_set_error(inode->i_mapping, error);
+	else
+		lcpfs_folio_promise(inode, folio, 0, blocks, &promise);
+	lcpfs_promise_end(&promise);
+}
+
+static int lcpfs_write_folio(struct folio *folio, struct writeback_control *control, void *data)
+{
+	struct lcpfs_writeback *writeback = data;
+	struct inode *inode = writeback->inode;
+	unsigned int blocks = folio_nr_pages(folio);
+	loff_t size = i_size_read(inode);
+	loff_t start = folio_pos(folio);
+	unsigned int valid = 0, first = 0, count;
+	struct lcpfs_folio *state;
+
+	if (start < size)
+		valid = min_t(u64, DIV_ROUND_UP_ULL(size - start, CORE_BLOCK_SIZE), blocks);
+	if (valid)
+		lcpfs_write_promise_whole(inode, folio, valid);
+	/* Blocks wholly past the end are being truncated. */
+	if (valid < blocks)
+		lcpfs_folio_unpromise(inode, folio, valid, blocks - valid);
+	if (!lcpfs_folio_next_run(folio, &first, &count)) {
+		folio_unlock(folio);
+		return 0;
+	}
+	if (start + folio_size(folio) > size)
+		folio_zero_segment(folio, size - start, folio_size(folio));
+
+	state = lcpfs_folio_state(folio);
+	if (state)
+		atomic_set(&state->writes, 1);
+	folio_start_writeback(folio);
+	do {
+		lcpfs_folio_consume(folio, first, count);
+		lcpfs_write_add(writeback, folio, first, count, size);
+		first += count;
+	} while (first < blocks && lcpfs_folio_next_run(folio, &first, &count));
+	folio_unlock(folio);
+	if (state)
+		lcpfs_folio_piece_done(folio);
+	return 0;
+}
+
+int lcpfs_writepages(struct address_space *mapping, struct writeback_control *control)
+{
+	struct lcpfs_writeback writeback = { .inode = mapping->host };
+	unsigned int scope = memalloc_nofs_save();
+	struct blk_plug plug;
+	int error;
+
+	blk_start_plug(&plug);
+	error = lcpfs_write_cache_folios(mapping, control, lcpfs_write_folio, &writeback);
+	lcpfs_write_submit(&writeback);
+	blk_finish_plug(&plug);
+	memalloc_nofs_restore(scope);
+	return error;
+}
