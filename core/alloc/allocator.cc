@@ -47,8 +47,11 @@ Metaslab* Allocator::find(const Dva& dva) const
     return find(dva.vdev, static_cast<u32>((dva.block - k_first_metaslab_block) / vdev.metaslab_blocks));
 }
 
-bool Allocator::claim_quads(u64 quads)
+// Up to `quads` groups for an allocation that may break them; false when so many cannot be spared. What is not
+// there cannot be broken, so the last allocation of a pool with nothing to keep is not refused.
+bool Allocator::claim_quads(u64& quads)
 {
+    quads = min(quads, m_shared.quads.load());
     const u64 claimed = m_claimed_quads.add(quads);
     if (m_shared.quads.load() >= claimed + m_quad_reserve.load())
         return true;
@@ -56,28 +59,33 @@ bool Allocator::claim_quads(u64 quads)
     return false;
 }
 
-// A run of n blocks touches at most n / node_blocks + 2 groups. When that many cannot be spared: a shorter run, then
-// only blocks of groups that are broken already, then one group.
+// A run of n blocks touches at most n / node_blocks + 2 groups. When that many cannot be spared: as long a run as can be,
+// then only blocks of groups that are broken already, then one group.
 Result<Dva> Allocator::allocate_data(u32 want, u32 minimum, VdevId avoid)
 {
     const u32 group = m_shared.node_blocks;
-    for (u32 wish = want; wish >= minimum && wish > 0; wish = wish / 4) {
-        const u64 quads = wish / group + 2;
-        if (!claim_quads(quads))
-            continue;
-        Result<Dva> dva = m_placement.allocate(AllocClass::data, { Wish::Kind::run, wish, minimum }, avoid);
-        m_claimed_quads.sub(quads);
-        return dva;
+    u32 wish = want;
+    for (u32 tries = 0; tries < 2 && wish >= minimum; tries++) {
+        u64 quads = wish / group + 2;
+        if (claim_quads(quads)) {
+            Result<Dva> dva = m_placement.allocate(AllocClass::data, { Wish::Kind::run, wish, minimum }, avoid);
+            m_claimed_quads.sub(quads);
+            return dva;
+        }
+        const u64 kept = m_claimed_quads.load() + m_quad_reserve.load() + 2;
+        const u64 there = m_shared.quads.load();
+        wish = there > kept ? static_cast<u32>(min<u64>(want, (there - kept) * group)) : 0;
     }
     if (group > 1) {
         Result<Dva> dva = m_placement.allocate(AllocClass::data, { Wish::Kind::broken_quads, want, minimum }, avoid);
         if (dva.is_ok() || dva.error() != Error::no_space)
             return dva;
     }
-    if (minimum > group || !claim_quads(1))
+    u64 one = 1;
+    if (minimum > group || !claim_quads(one))
         return Error::no_space;
     Result<Dva> dva = m_placement.allocate(AllocClass::data, { Wish::Kind::quad, group, group }, avoid);
-    m_claimed_quads.sub(1);
+    m_claimed_quads.sub(one);
     if (dva.is_ok() && want < group) { // the rest of the group is broken now, and the next in line
         Dva rest = dva.value();
         rest.block += want;

@@ -117,7 +117,7 @@ private:
     Metaslab* find(VdevId vdev, u32 metaslab) const;
     Metaslab* find(const Dva& dva) const; // null: not a place for data
     Result<Dva> allocate_data(u32 want, u32 minimum, VdevId avoid);
-    bool claim_quads(u64 quads);
+    bool claim_quads(u64& quads);
     void note_changed(Metaslab& metaslab);
     void retry_written(); // what a group wrote that did not commit is the next one's to write
     Status visit_changed_erased(Status (*visit)(void*, VdevId, u32), void* context);

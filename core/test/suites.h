@@ -18,6 +18,13 @@
 	X(locks)             \
 	X(threads)           \
 	X(checksum)          \
-	X(device)
+	X(device)            \
+	X(zone)              \
+	X(label)             \
+	X(label_lies)        \
+	X(uberblock)         \
+	X(vdev_set)          \
+	X(allocator)         \
+	X(bitmap_damage)
 
 #endif

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/vdev/label.h"
+
+#include "core/test/device.h"
+#include "core/test/test.h"
+
+namespace lcpfs {
+
+constexpr u64 k_device_bytes = 20ull << 20;
+
+static Result<Box<Label>> make_label()
+{
+    Box<Label> label = TRY(make_box<Label>());
+    *label = {};
+    DiskLabelHeader& header = label->header;
+    header.pool_guid.bytes[0] = 7;
+    header.vdev_guid.bytes[0] = 8;
+    copy_bytes(header.name, "tank", 5);
+    header.vdev_count.set(2);
+    header.block_shift = 12;
+    header.node_shift = 14;
+    header.metadata_copies = 2;
+    header.data_checksum = header.node_checksum = 1;
+    header.label_generation.set(1);
+    for (u32 i = 0; i < 2; i++) {
+        DiskVdevEntry& entry = label->vdevs.entries[i];
+        entry.guid.bytes[0] = static_cast<u8>(8 + i);
+        entry.kind = entry.role = 1;
+        entry.parent.set(0xffff);
+        TRY(choose_geometry(k_device_bytes, 0, entry));
+    }
+    seal_label(*label);
+    return label;
+}
+
+static void round_trip(Test& test)
+{
+    TestDevice device(k_device_bytes);
+    REQUIRE(device);
+    CHECK_ERROR(read_label(device.get()), label_not_lcpfs);
+    Box<Label> label = REQUIRE_VALUE(make_label());
+    REQUIRE_OK(write_labels(device.get(), *label, true));
+    Box<Label> found = REQUIRE_VALUE(read_label(device.get()));
+    CHECK(compare_bytes(found.get(), label.get(), sizeof(Label)) == 0);
+}
+
+static void damage_label(host_bdev* bdev, u32 index)
+{
+    u8 byte;
+    const u64 at = label_offset(index, k_device_bytes / k_block_size) + k_label_header_offset + 80;
+    lcpfs_test_device_peek(bdev, at, &byte, 1);
+    byte ^= 1;
+    lcpfs_test_device_poke(bdev, at, &byte, 1);
+}
+
+// Any three labels may go. Of different generations the highest counts.
+static void any_one_is_enough(Test& test)
+{
+    for (u32 survivor = 0; survivor < k_label_count; survivor++) {
+        TestDevice device(k_device_bytes);
+        REQUIRE(device);
+        Box<Label> label = REQUIRE_VALUE(make_label());
+        REQUIRE_OK(write_labels(device.get(), *label, true));
+        for (u32 i = 0; i < k_label_count; i++)
+            if (i != survivor)
+                damage_label(device.get(), i);
+        CHECK_OK(read_label(device.get()));
+        damage_label(device.get(), survivor);
+        CHECK_ERROR(read_label(device.get()), label_damaged);
+    }
+}
+
+static void interrupted_rewrite(Test& test)
+{
+    for (u32 written = 0; written <= 8; written++) {
+        TestDevice device(k_device_bytes);
+        REQUIRE(device);
+        Box<Label> label = REQUIRE_VALUE(make_label());
+        REQUIRE_OK(write_labels(device.get(), *label, true));
+        label->header.label_generation.set(2);
+        seal_label(*label);
+        lcpfs_test_device_fail(device.get(), HOST_IO_WRITE, written, 1000000);
+        const bool complete = write_labels(device.get(), *label, false).is_ok();
+        lcpfs_test_device_fail(device.get(), HOST_IO_WRITE, 0, 0);
+        Box<Label> found = REQUIRE_VALUE(read_label(device.get()));
+        CHECK_EQ(found->header.label_generation.get(), written ? 2 : 1);
+        CHECK_EQ(complete, written >= k_label_count);
+    }
+}
+
+static void geometry(Test& test)
+{
+    DiskVdevEntry entry {};
+    CHECK_ERROR(choose_geometry((16ull << 20) - 1, 0, entry), device_too_small);
+    for (u64 bytes = 16ull << 20; bytes < 1ull << 60; bytes = bytes * 3 + 512) {
+        REQUIRE_OK(choose_geometry(bytes, 0, entry));
+        const u64 used = u64(entry.metaslab_blocks.get()) * entry.metaslab_count.get();
+        REQUIRE(used + k_label_count * k_label_blocks <= bytes / k_block_size);
+        if (bytes > 1ull << 33)
+            CHECK(entry.metaslab_count.get() >= 256 && used > bytes / k_block_size / 100 * 98);
+    }
+    CHECK_OK(choose_geometry(1ull << 40, 1ull << 30, entry));
+    CHECK_EQ(entry.metaslab_count.get(), 1023);
+    CHECK_ERROR(choose_geometry(16ull << 20, 1ull << 30, entry), device_too_small);
+}
+
+// A well-sealed label that says something wrong.
+struct Lie {
+    const char* name;
+    void (*tell)(Label& label);
+    Error expected;
+};
+constexpr Lie k_lies[] = {
+    { "version", [](Label& l) { l.header.version.set(9); }, Error::label_version },
+    { "feature", [](Label& l) { l.header.incompat.set(1ull << 40); }, Error::feature_unknown },
+    { "name_empty", [](Label& l) { l.header.name[0] = 0; }, Error::label_damaged },
+    { "name_endless", [](Label& l) { __builtin_memset(l.header.name, 'x', k_pool_name_bytes); }, Error::label_damaged },
+    { "name_control", [](Label& l) { l.header.name[1] = 27; }, Error::label_damaged },
+    { "no_vdevs", [](Label& l) { l.header.vdev_count.set(0); }, Error::label_damaged },
+    { "many_vdevs", [](Label& l) { l.header.vdev_count.set(65); }, Error::label_damaged },
+    { "index", [](Label& l) { l.header.vdev_index.set(2); }, Error::label_damaged },
+    { "block_shift", [](Label& l) { l.header.block_shift = 13; }, Error::label_damaged },
+    { "node_shift", [](Label& l) { l.header.node_shift = 17; }, Error::label_damaged },
+    { "copies", [](Label& l) { l.header.metadata_copies = 4; }, Error::label_damaged },
+    { "checksum_kind", [](Label& l) { l.header.node_checksum = 0; }, Error::label_damaged },
+    { "foreign_guid", [](Label& l) { l.header.vdev_guid.bytes[0] = 99; }, Error::label_damaged },
+    { "same_guid_twice", [](Label& l) { l.vdevs.entries[1].guid = l.vdevs.entries[0].guid; }, Error::label_damaged },
+    { "kind", [](Label& l) { l.vdevs.entries[1].kind = 6; }, Error::label_damaged },
+    { "mirror", [](Label& l) { l.vdevs.entries[1].kind = 2; }, Error::feature_unknown },
+    { "role", [](Label& l) { l.vdevs.entries[0].role = 3; }, Error::label_damaged },
+    { "parent", [](Label& l) { l.vdevs.entries[0].parent.set(0); }, Error::label_damaged },
+    { "metaslab_odd", [](Label& l) { l.vdevs.entries[0].metaslab_blocks.set(1025); }, Error::label_damaged },
+    { "metaslab_zero", [](Label& l) { l.vdevs.entries[0].metaslab_blocks.set(0); }, Error::label_damaged },
+    { "metaslab_huge", [](Label& l) { l.vdevs.entries[0].metaslab_blocks.set(1u << 31); }, Error::label_damaged },
+    { "metaslab_many", [](Label& l) { l.vdevs.entries[0].metaslab_count.set(~0u); }, Error::label_damaged },
+    { "metaslab_none", [](Label& l) { l.vdevs.entries[0].metaslab_count.set(0); }, Error::label_damaged },
+    { "capacity", [](Label& l) { l.vdevs.entries[0].capacity_blocks.set(~0ull); }, Error::label_damaged },
+};
+constexpr TestCase k_cases[] = {
+    { "round_trip", round_trip },
+    { "any_one_is_enough", any_one_is_enough },
+    { "interrupted_rewrite", interrupted_rewrite },
+    { "geometry", geometry },
+};
+LCPFS_SUITE(label, k_cases);
+
+static void told(Test& test, const Lie& lie)
+{
+    Box<Label> label = REQUIRE_VALUE(make_label());
+    REQUIRE_OK(verify_label(*label));
+    lie.tell(*label);
+    const u32 version = label->header.version.get();
+    seal_label(*label);
+    if (version != k_label_version)
+        label->header.version.set(version);
+    CHECK_EQ(verify_label(*label).error(), lie.expected);
+}
+LCPFS_TABLE_SUITE(label_lies, k_lies, told);
+
+}

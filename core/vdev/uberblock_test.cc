@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/vdev/uberblock.h"
+
+#include "core/test/device.h"
+#include "core/test/test.h"
+
+namespace lcpfs {
+
+constexpr u64 k_device_bytes = 16ull << 20;
+constexpr DiskGuid k_pool { { 9, 9 } };
+constexpr DiskGuid k_other_pool { { 9, 8 } };
+
+static Uberblock make_uberblock(u64 txg)
+{
+    Uberblock uberblock;
+    uberblock.txg = TxgId(txg);
+    uberblock.time_ns = static_cast<i64>(txg) * 1000;
+    NodePointer& pointer = uberblock.pool_tree;
+    pointer.copies = 1;
+    pointer.size_bytes = 16384;
+    pointer.dva[0] = { 1000 + txg, 4, VdevId(0) };
+    pointer.birth = TxgId(txg);
+    pointer.checksum_kind = ChecksumKind::crc32c;
+    uberblock.metaslab_table = pointer;
+    uberblock.total_blocks = 5000;
+    uberblock.used_blocks = txg;
+    uberblock.next_dataset = 2;
+    return uberblock;
+}
+
+struct UberblockGround {
+    TestDevice a { k_device_bytes }, b { k_device_bytes };
+    Box<VdevSet> vdevs;
+    Status start()
+    {
+        if (!a || !b)
+            return Error::no_memory;
+        Vector<Box<Vdev>> list;
+        for (u16 i = 0; i < 2; i++) {
+            Box<Vdev> vdev = TRY(make_box<Vdev>());
+            vdev->id = VdevId(i);
+            vdev->bdev = i ? b.get() : a.get();
+            vdev->capacity_blocks = k_device_bytes / k_block_size;
+            vdev->metaslab_blocks = 1024;
+            vdev->metaslab_count = 3;
+            TRY(list.push_back(lcpfs::move(vdev)));
+        }
+        vdevs = TRY(VdevSet::create(lcpfs::move(list)));
+        return {};
+    }
+    // Flips a bit of a group's copy in one label of one device.
+    void damage(bool second, u32 label, u64 txg, u32 offset)
+    {
+        host_bdev* bdev = second ? b.get() : a.get();
+        const u64 at = label_offset(label, k_device_bytes / k_block_size) + k_label_ring_offset
+            + uberblock_slot_of(txg) * k_uberblock_slot_bytes + offset;
+        u8 byte;
+        lcpfs_test_device_peek(bdev, at, &byte, 1);
+        byte ^= 16;
+        lcpfs_test_device_poke(bdev, at, &byte, 1);
+    }
+};
+
+static void ring_of_groups(Test& test)
+{
+    UberblockGround ground;
+    REQUIRE_OK(ground.start());
+    CHECK_ERROR(scan_uberblocks(*ground.vdevs, k_pool), no_uberblock);
+    Box<UberblockWriter> writer = REQUIRE_VALUE(UberblockWriter::create(*ground.vdevs, k_pool));
+    for (u64 txg = 1; txg <= 150; txg++) {
+        REQUIRE_OK(writer->write(make_uberblock(txg)));
+        if (txg % 40 == 0)
+            writer = REQUIRE_VALUE(UberblockWriter::create(*ground.vdevs, k_pool));
+    }
+    UberblockScan scan = REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool));
+    CHECK_EQ(scan.found.size(), 64);
+    CHECK_EQ(scan.damaged_copies, 0);
+    CHECK(!scan.newer_damaged);
+    for (u64 i = 0; i < scan.found.size(); i++) {
+        CHECK_EQ(scan.found[i].txg, 150 - i);
+        CHECK_EQ(scan.found[i].pool_tree.dva[0].block, 1150 - i);
+    }
+    CHECK_ERROR(scan_uberblocks(*ground.vdevs, k_other_pool), no_uberblock);
+}
+
+// The newest group survives all damage but that of every copy; then the one before is found, and it is said.
+static void falling_back(Test& test)
+{
+    UberblockGround ground;
+    REQUIRE_OK(ground.start());
+    Box<UberblockWriter> writer = REQUIRE_VALUE(UberblockWriter::create(*ground.vdevs, k_pool));
+    for (u64 txg = 1; txg <= 10; txg++)
+        REQUIRE_OK(writer->write(make_uberblock(txg)));
+    u32 damaged = 0;
+    while (damaged < 4) {
+        UberblockScan before = REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool));
+        CHECK_EQ(before.found[0].txg, 10);
+        CHECK_EQ(before.damaged_copies, damaged);
+        CHECK(!before.newer_damaged);
+        ground.damage(damaged / 2 != 0, damaged % 2 * 2, 10, 100);
+        damaged++;
+    }
+    UberblockScan scan = REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool));
+    CHECK_EQ(scan.found[0].txg, 9);
+    CHECK_EQ(scan.damaged_copies, 4);
+    CHECK(scan.newer_damaged);
+    // The group is done again; the later of one number counts.
+    writer = REQUIRE_VALUE(UberblockWriter::create(*ground.vdevs, k_pool));
+    Uberblock again = make_uberblock(10);
+    again.time_ns++;
+    REQUIRE_OK(writer->write(again));
+    UberblockScan after = REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool));
+    CHECK_EQ(after.found[0].txg, 10);
+    CHECK_EQ(after.damaged_copies, 0);
+}
+
+static void failing_devices(Test& test)
+{
+    UberblockGround ground;
+    REQUIRE_OK(ground.start());
+    Box<UberblockWriter> writer = REQUIRE_VALUE(UberblockWriter::create(*ground.vdevs, k_pool));
+    lcpfs_test_device_fail(ground.a.get(), HOST_IO_WRITE, 0, 1);
+    CHECK_OK(writer->write(make_uberblock(1)));
+    lcpfs_test_device_fail(ground.a.get(), HOST_IO_WRITE, 0, 1);
+    lcpfs_test_device_fail(ground.b.get(), HOST_IO_WRITE, 1, 1);
+    CHECK_ERROR(writer->write(make_uberblock(2)), io_error);
+    lcpfs_test_device_fail(ground.a.get(), HOST_IO_READ, 0, 1000);
+    UberblockScan scan = REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool));
+    CHECK_EQ(scan.damaged_copies, 4);
+    CHECK_EQ(scan.found[0].txg, 2);
+}
+
+// Every byte of a slot is covered by its checksum.
+static void every_byte_counts(Test& test)
+{
+    Box<DiskUberblock> disk = REQUIRE_VALUE(make_box<DiskUberblock>());
+    make_uberblock(77).encode(*disk, k_pool);
+    REQUIRE_OK(Uberblock::decode(*disk, k_pool));
+    for (u32 i = 0; i < sizeof(DiskUberblock); i++) {
+        reinterpret_cast<u8*>(disk.get())[i] ^= 1;
+        CHECK_ERROR(Uberblock::decode(*disk, k_pool), no_uberblock);
+        reinterpret_cast<u8*>(disk.get())[i] ^= 1;
+    }
+    Uberblock wrong = make_uberblock(5);
+    wrong.used_blocks = wrong.total_blocks + 1;
+    wrong.encode(*disk, k_pool);
+    CHECK_ERROR(Uberblock::decode(*disk, k_pool), node_damaged);
+    wrong = make_uberblock(5);
+    wrong.pool_tree.birth = TxgId(6);
+    wrong.encode(*disk, k_pool);
+    CHECK_ERROR(Uberblock::decode(*disk, k_pool), node_damaged);
+}
+
+constexpr TestCase k_cases[] = {
+    { "ring_of_groups", ring_of_groups },
+    { "falling_back", falling_back },
+    { "failing_devices", failing_devices },
+    { "every_byte_counts", every_byte_counts },
+};
+LCPFS_SUITE(uberblock, k_cases);
+
+}
