@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "userspace/sim/run.h"
+
+#include <string.h>
+
+#include "userspace/host/common/memory.h"
+#include "userspace/sim/failure.h"
+#include "userspace/sim/scheduler.h"
+
+namespace lcpfs::sim {
+
+PoolShape random_shape(Random& random)
+{
+    PoolShape shape;
+    shape.disks = random.one_in(3) ? 1 : 2;
+    shape.disk_bytes = (random.one_in(2) ? 32ull : 48ull) << 20;
+    shape.format.name = "simulated";
+    static constexpr u32 k_nodes[] = { 4096, 8192, 16384, 16384 };
+    shape.format.node_bytes = k_nodes[random.below(4)];
+    shape.format.metadata_copies = static_cast<u32>(random.between(1, 2));
+    shape.format.data_checksum = static_cast<u32>(random.between(1, 3));
+    shape.format.root_mode = 0755;
+    shape.latency_ns = random.one_in(4) ? 2000000 : 60000;
+    return shape;
+}
+
+Run::Run(const std::vector<Image*>& images, u64 latency_ns, bool keep_log)
+    : m_keep_log(keep_log)
+    , m_memory_before(host_memory_live_objects())
+{
+    for (u32 i = 0; i < images.size(); i++)
+        m_disks.push_back(std::make_unique<Disk>(i, *images[i], keep_log ? &m_log : nullptr, latency_ns));
+}
+
+Run::~Run()
+{
+    if (m_pool)
+        fail("a run ended with its pool open");
+}
+
+std::vector<host_bdev*> Run::bdevs() const
+{
+    std::vector<host_bdev*> result;
+    for (auto& disk : m_disks)
+        result.push_back(disk.get());
+    // Any order will do.
+    Random& random = Scheduler::get().random();
+    for (size_t i = result.size(); i > 1; i--)
+        std::swap(result[i - 1], result[random.below(i)]);
+    return result;
+}
+
+void Run::format(const core_format_options& options)
+{
+    std::vector<host_bdev*> devices = bdevs();
+    if (int error = core_pool_format(devices.data(), static_cast<unsigned>(devices.size()), &options))
+        fail("core_pool_format gave %d", error);
+}
+
+int Run::try_open(bool read_only)
+{
+    std::vector<host_bdev*> devices = bdevs();
+    core_pool_options options {};
+    options.read_only = read_only;
+    options.txg_interval_ms = static_cast<u32>(txg_interval_ms);
+    options.cache_limit_bytes = cache_limit_bytes;
+    options.notify = [](void* context, int event) {
+        if (event == CORE_EVENT_FROZEN)
+            static_cast<Run*>(context)->m_frozen = true;
+    };
+    options.notify_context = this;
+    m_frozen = false;
+    int error = core_pool_open(devices.data(), static_cast<unsigned>(devices.size()), &options, &m_pool);
+    if (error) {
+        m_pool = nullptr;
+        u64 left = host_memory_live_objects() - m_memory_before;
+        if (left)
+            fail("core_pool_open gave %d and left %lld objects of memory", error, static_cast<long long>(left));
+        return error;
+    }
+    error = core_dataset_get(m_pool, "", &m_dataset);
+    if (error) {
+        m_dataset = nullptr;
+        core_pool_close(m_pool);
+        m_pool = nullptr;
+    }
+    Scheduler::get().note_progress();
+    return error;
+}
+
+void Run::open(bool read_only)
+{
+    if (int error = try_open(read_only))
+        fail("opening the pool gave %d", error);
+}
+
+int Run::close()
+{
+    for (auto& worker : workers)
+        worker->close_all();
+    if (m_dataset)
+        core_dataset_put(m_dataset);
+    m_dataset = nullptr;
+    int error = core_pool_close(m_pool);
+    m_pool = nullptr;
+    for (auto& disk : m_disks)
+        if (disk->in_flight())
+            fail("core_pool_close came back with %u requests to %s in flight", disk->in_flight(), disk->name);
+    if (u64 left = host_memory_live_objects() - m_memory_before)
+        fail("core_pool_close left %lld objects of memory behind", static_cast<long long>(left));
+    if (Scheduler::get().fiber_count() != 1)
+        fail("core_pool_close left threads behind");
+    Scheduler::get().note_progress();
+    return error;
+}
+
+void Run::abandon()
+{
+    core_pool_shutdown(m_pool);
+    for (auto& worker : workers)
+        worker->close_all(false);
+    for (auto& disk : m_disks)
+        disk->offline = true;
+    close();
+    for (auto& disk : m_disks)
+        disk->offline = false;
+}
+
+u64 Run::check(bool read_data, bool tolerant)
+{
+    struct Findings {
+        std::string text;
+        u64 count { 0 };
+    } findings;
+    core_check_report report {};
+    Scheduler::get().note_progress();
+    int error = core_check(
+        m_pool, read_data,
+        [](void* context, const char* text) {
+            Findings& findings = *static_cast<Findings*>(context);
+            if (findings.count++ < 10)
+                findings.text += std::string("\nlcpfs:     ") + text;
+        },
+        nullptr, &findings, &report);
+    Scheduler::get().note_progress();
+    if (report.problems != findings.count)
+        fail("core_check counts %llu problems but told of %llu:%s", static_cast<unsigned long long>(report.problems),
+             static_cast<unsigned long long>(findings.count), findings.text.c_str());
+    if (tolerant)
+        return report.problems + (error != 0);
+    if (error)
+        fail("core_check gave %d%s", error, findings.text.c_str());
+    if (report.problems)
+        fail("core_check finds %llu problems:%s", static_cast<unsigned long long>(report.problems), findings.text.c_str());
+    return 0;
+}
+
+int Run::sync()
+{
+    std::vector<u64> states;
+    for (auto& worker : workers)
+        states.push_back(worker->completed());
+    int error = core_pool_sync(m_pool, true);
+    if (!error)
+        for (size_t i = 0; i < states.size(); i++)
+            workers[i]->acknowledge(states[i], m_log.position());
+    return error;
+}
+
+core_pool_status Run::status()
+{
+    core_pool_status status {};
+    core_pool_get_status(m_pool, &status);
+    return status;
+}
+
+void Run::operate(u64 operations_each)
+{
+    struct Task {
+        Worker* worker;
+        u64 operations;
+    };
+    if (workers.size() == 1) {
+        workers[0]->operate(operations_each);
+        return;
+    }
+    std::vector<Task> tasks;
+    for (auto& worker : workers)
+        tasks.push_back({ worker.get(), operations_each });
+    std::vector<Fiber*> fibers;
+    for (Task& task : tasks)
+        fibers.push_back(Scheduler::get().start(
+            ("worker" + std::to_string(task.worker->options().number)).c_str(),
+            [](void* context) {
+                Task& task = *static_cast<Task*>(context);
+                task.worker->operate(task.operations);
+            },
+            &task));
+    for (Fiber* fiber : fibers)
+        Scheduler::get().join(fiber);
+}
+
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// One run of the core on simulated disks: the devices, the open pool, the workers, and the log of it all.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "userspace/sim/crash.h"
+#include "userspace/sim/disk.h"
+#include "userspace/sim/worker.h"
+
+namespace lcpfs::sim {
+
+struct Options {
+    u64 first_seed { 1 }, last_seed { 0 }; // 0: the default number of them
+    u64 operations { 0 };                  // 0: chosen by seed
+    u64 threads { 0 };
+    u64 points { 0 };                      // crash points per seed; 0: the default
+    std::string point;                     // only this one: "position.variant"
+    std::string kind { "all" };
+    std::string broken;
+    unsigned jobs { 0 };                   // processes at once; 0: one per processor
+    bool verbose { false };
+};
+
+// What one kind of test does for one seed, in a process of its own. Gives how many things it checked
+// (crash points, faults, ...); what is wrong ends the process by fail().
+u64 run_crash(u64 seed, const Options& options);
+u64 run_fault(u64 seed, const Options& options);
+u64 run_no_space(u64 seed, const Options& options);
+u64 run_out_of_memory(u64 seed, const Options& options);
+
+struct PoolShape {
+    u32 disks { 2 };
+    u64 disk_bytes { 32u << 20 };
+    core_format_options format {};
+    u64 latency_ns { 60000 };
+};
+PoolShape random_shape(Random& random);
+
+class Run {
+public:
+    // Over images that the caller keeps. Latency 0 leaves order to chance but not time.
+    Run(const std::vector<Image*>& images, u64 latency_ns, bool keep_log = true);
+    ~Run();
+
+    void format(const core_format_options& options);
+    int try_open(bool read_only);
+    void open(bool read_only);   // fails the run when it cannot
+    int close();                 // gives core_pool_close's result; checks that nothing is left behind
+    void abandon();              // core_pool_shutdown, then close: nothing more reaches the disks
+    bool is_open() const { return m_pool != nullptr; }
+    core_pool* pool() { return m_pool; }
+    core_dataset* dataset() { return m_dataset; }
+    IoLog& log() { return m_log; }
+    std::vector<std::unique_ptr<Disk>>& disks() { return m_disks; }
+    std::vector<host_bdev*> bdevs() const;
+
+    // Every pass of the checker; `tolerant` accepts problems and gives their number.
+    u64 check(bool read_data, bool tolerant = false);
+    int sync();                  // core_pool_sync(wait); acknowledges for every worker
+    bool frozen() const { return m_frozen; }
+    core_pool_status status();
+
+    std::vector<std::unique_ptr<Worker>> workers;
+    // Runs the workers as threads of their own, to the end.
+    void operate(u64 operations_each);
+
+    u64 txg_interval_ms { 1000 };
+    u64 cache_limit_bytes { 0 };
+
+private:
+    IoLog m_log;
+    bool m_keep_log;
+    std::vector<std::unique_ptr<Disk>> m_disks;
+    core_pool* m_pool { nullptr };
+    core_dataset* m_dataset { nullptr };
+    u64 m_memory_before { 0 };
+    bool m_frozen { false };
+};
+
+}

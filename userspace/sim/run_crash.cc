@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Crash runs: a workload, then for many positions of its I/O log: cut the power there, open, check, walk,
+// compare; for a share of them go on working on what was recovered, and cut the power in that once more.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <algorithm>
+
+#include "userspace/sim/failure.h"
+#include "userspace/sim/prepare.h"
+#include "userspace/sim/run.h"
+#include "userspace/sim/scheduler.h"
+
+namespace lcpfs::sim {
+
+namespace {
+
+constexpr u64 k_default_points = 100;
+
+// What a crash is judged by: the workers' histories, and what belongs to nobody.
+struct Subject {
+    const IoLog* log;
+    std::vector<Image*> base;
+    std::vector<Worker*> workers;
+};
+
+struct Setup {
+    std::vector<u64> roots;
+    u64 shared { 0 };
+};
+
+// The state that the recovered subtree of a worker equals, by its history; fails when there is none.
+u64 match(Worker& worker, const Tree& found, u64 position)
+{
+    const History& history = worker.history();
+    History::Range range = history.allowed(position);
+    for (u64 i = range.last + 1; i-- > range.first;)
+        if (history.states[i].hash() == found.hash())
+            return i;
+    std::string what;
+    for (u64 i = 0; i < history.states.size() && what.empty(); i++)
+        if (history.states[i].hash() == found.hash())
+            what = i < range.first ? "it is the older state " + std::to_string(i) + " after \"" + history.descriptions[i] + "\": acknowledged work is lost"
+                                   : "it is the later state " + std::to_string(i);
+    if (what.empty()) {
+        // The nearest: the one with the shortest list of differences.
+        u64 best = range.first;
+        std::string difference;
+        for (u64 i = range.first; i <= range.last; i++) {
+            std::string text = history.states[i].difference(found, false, 40);
+            if (difference.empty() || text.size() < difference.size()) {
+                difference = text;
+                best = i;
+            }
+        }
+        what = "it is no state at all; the nearest is " + std::to_string(best) + " after \"" + history.descriptions[best] + "\":" + difference;
+    }
+    fail("worker %u: after a crash at position %llu its subtree is none of the states %llu (acknowledged, \"%s\") to %llu (issued, \"%s\"): %s",
+         worker.options().number, static_cast<unsigned long long>(position), static_cast<unsigned long long>(range.first),
+         history.descriptions[range.first].c_str(), static_cast<unsigned long long>(range.last),
+         history.descriptions[range.last].c_str(), what.c_str());
+}
+
+std::vector<Tree> walk_all(Run& run, const std::vector<Worker*>& workers)
+{
+    std::vector<Tree> trees;
+    for (Worker* worker : workers)
+        trees.push_back(walk(run.dataset(), worker->options().root, worker->walk_options()));
+    return trees;
+}
+
+void check_point(const Subject& subject, Images images, u64 position, Random& random, unsigned depth);
+
+// Goes on working on a recovered image, then checks what that made of it, and what a crash inside makes.
+void go_on(const Subject& subject, const Images& images, std::vector<Tree> trees, Random& random, unsigned depth)
+{
+    // The recovered image stays as it is, for the second crash to begin from.
+    Images layers = layers_over(images);
+    Run run(pointers(layers), 60000, true);
+    run.txg_interval_ms = 1000;
+    run.open(false);
+    for (size_t i = 0; i < subject.workers.size(); i++) {
+        WorkerOptions options = subject.workers[i]->options();
+        options.resumed = true;
+        run.workers.push_back(std::make_unique<Worker>(run, run.dataset(), options, trees[i], random.next()));
+        // The state before is durable already.
+        run.workers.back()->acknowledge(0, 0);
+    }
+    run.operate(random.between(4, 16));
+    run.workers[0]->sync_pool();
+    for (auto& worker : run.workers)
+        worker->check_live();
+    u64 last = run.log().position();
+    bool clean = random.one_in(2);
+    if (clean) {
+        for (auto& worker : run.workers)
+            worker->close_all();
+        if (int error = run.close())
+            fail("core_pool_close gave %d", error);
+        last = run.log().position();
+    } else {
+        run.abandon();
+    }
+    Subject again { &run.log(), pointers(images), {} };
+    for (auto& worker : run.workers)
+        again.workers.push_back(worker.get());
+    CrashCursor cursor(run.log(), pointers(images));
+    u64 position = depth == 0 && random.one_in(2) ? random.below(last + 1) : last;
+    cursor.advance_to(position);
+    check_point(again, cursor.crash(random), position, random, depth + 1);
+}
+
+void check_point(const Subject& subject, Images images, u64 position, Random& random, unsigned depth)
+{
+    std::vector<Tree> trees;
+    // What opening for reading only writes (nothing) or for writing replays must not change the verdict.
+    bool read_only = random.one_in(2);
+    Images layers = layers_over(images);
+    {
+        Run run(pointers(layers), 1000, false);
+        run.open(read_only);
+        trees = walk_all(run, subject.workers);
+        for (size_t i = 0; i < trees.size(); i++)
+            match(*subject.workers[i], trees[i], position);
+        if (!read_only && random.one_in(2) && core_pool_sync(run.pool(), true))
+            fail("core_pool_sync after the crash failed");
+        run.check(random.one_in(8));
+        if (int error = run.close())
+            fail("core_pool_close after the crash gave %d", error);
+    }
+    if (depth < 2 && random.one_in(depth ? 8 : 3))
+        go_on(subject, images, std::move(trees), random, depth);
+}
+
+}
+
+u64 run_crash(u64 seed, const Options& options)
+{
+    Scheduler& scheduler = Scheduler::get();
+    static constexpr u32 k_switch[] = { 2, 5, 20, 100 };
+    Random choice(mix(seed, 1));
+    scheduler.reset(mix(seed, 2), k_switch[choice.below(4)]);
+    PoolShape shape = random_shape(choice);
+    u64 threads = options.threads ? options.threads : choice.one_in(2) ? 1 : choice.between(2, 4);
+    u64 operations = options.operations ? options.operations : choice.between(60, 240) / threads;
+
+    Images images = empty_images(shape);
+    Run setup(pointers(images), shape.latency_ns, false);
+    setup.format(shape.format);
+    setup.open(false);
+    Setup made;
+    for (u64 i = 0; i < threads; i++)
+        made.roots.push_back(make_directory(setup, "worker" + std::to_string(i)));
+    if (threads > 1 && choice.one_in(2))
+        made.shared = make_directory(setup, "shared");
+    if (int error = setup.close())
+        fail("closing the new pool gave %d", error);
+
+    // The base stays as it is; the run writes over layers of it.
+    Images layers = layers_over(images);
+    Run run(pointers(layers), shape.latency_ns);
+    run.txg_interval_ms = choice.one_in(2) ? 1000 : 5000;
+    run.cache_limit_bytes = choice.one_in(3) ? 1u << 20 : 0;
+    run.open(false);
+    for (u64 i = 0; i < threads; i++) {
+        WorkerOptions how;
+        how.number = static_cast<u32>(i);
+        how.root = made.roots[i];
+        how.shared_directory = made.shared;
+        how.mix = static_cast<Mix>(choice.below(3));
+        add_worker(run, how, mix(seed, 10 + i));
+    }
+    run.operate(operations);
+    for (auto& worker : run.workers)
+        worker->check_live();
+    u64 end = run.log().position();
+    if (choice.one_in(2)) {
+        // Cleanly: then the last state is the only one.
+        for (auto& worker : run.workers)
+            worker->close_all();
+        if (int error = run.close())
+            fail("core_pool_close gave %d", error);
+        end = run.log().position();
+        for (auto& worker : run.workers)
+            worker->acknowledge(worker->completed(), end);
+    } else {
+        run.abandon();
+    }
+
+    // Which positions: a seeded choice, rising, so that the cursor only moves forward.
+    std::vector<std::pair<u64, u64>> points; // position, variant
+    if (!options.point.empty()) {
+        char* rest = nullptr;
+        u64 position = strtoull(options.point.c_str(), &rest, 10);
+        points.push_back({ position, *rest == '.' ? strtoull(rest + 1, nullptr, 10) : 0 });
+    } else {
+        u64 wanted = options.points ? options.points : k_default_points;
+        for (u64 i = 0; i < wanted; i++)
+            points.push_back({ i == 0 ? end : choice.below(end + 1), i });
+        std::sort(points.begin(), points.end());
+    }
+    std::string command = reproduce();
+    Subject subject { &run.log(), pointers(images), {} };
+    for (auto& worker : run.workers)
+        subject.workers.push_back(worker.get());
+    CrashCursor cursor(run.log(), subject.base);
+    for (auto [position, variant] : points) {
+        if (position > end)
+            position = end;
+        if (options.point.empty())
+            set_reproduce(command + " --point " + std::to_string(position) + "." + std::to_string(variant));
+        forget_log();
+        cursor.advance_to(position);
+        Random random(mix(mix(seed, position), variant));
+        scheduler.reset(random.next(), 50);
+        check_point(subject, cursor.crash(random), position, random, 0);
+    }
+    set_reproduce(command);
+    return points.size();
+}
+
+}

@@ -1,0 +1,730 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "userspace/sim/worker.h"
+
+#include <string.h>
+
+#include "userspace/sim/failure.h"
+#include "userspace/sim/run.h"
+#include "userspace/sim/scheduler.h"
+
+namespace lcpfs::sim {
+
+namespace {
+constexpr u32 k_directory = 0040000, k_file = 0100000, k_symlink = 0120000, k_fifo = 0010000, k_device = 0060000;
+constexpr int k_enospc = 28, k_enomem = 12;
+
+u8 dirent_type(u32 mode) { return static_cast<u8>(mode >> 12 & 15); }
+u32 length_of(const std::string& name) { return static_cast<u32>(name.size()); }
+}
+
+History::Range History::allowed(u64 position) const
+{
+    Range range { 0, 0 };
+    for (const Acknowledgement& ack : acknowledged)
+        if (ack.position <= position && ack.state > range.first)
+            range.first = ack.state;
+    for (u64 i = 0; i < states.size(); i++)
+        if (i == 0 || issued[i] <= position)
+            range.last = i;
+    return range;
+}
+
+Worker::Worker(Run& run, core_dataset* dataset, const WorkerOptions& options, Tree start, u64 seed)
+    : m_run(run)
+    , m_dataset(dataset)
+    , m_options(options)
+    , m_random(seed)
+    , m_names(seed & 0xffff)
+{
+    m_history.states.push_back(std::move(start));
+    m_history.issued.push_back(0);
+    m_history.descriptions.push_back("start");
+}
+
+Worker::~Worker() = default;
+
+WalkOptions Worker::walk_options() const
+{
+    return { false, m_options.shared_directory, "w" + std::to_string(m_options.number) + "_" };
+}
+
+core_object* Worker::get(u64 id)
+{
+    auto open = m_open.find(id);
+    if (open != m_open.end())
+        return open->second;
+    core_object* object = nullptr;
+    int error = core_object_get(m_dataset, id, 0, &object);
+    if (error) {
+        if (error == -k_enomem && m_options.expect_no_memory)
+            return nullptr;
+        if (m_options.expect_errors) {
+            m_stopped = true;
+            return nullptr;
+        }
+        fail("object %llu, which exists, gave error %d", static_cast<unsigned long long>(id), error);
+    }
+    // Some stay open for long, as files of running programs do.
+    m_open[id] = object;
+    return object;
+}
+
+void Worker::put(core_object*)
+{
+    // Inodes leave memory in no particular order.
+    if (m_open.size() < 4 || !m_random.one_in(3))
+        return;
+    auto victim = m_open.begin();
+    std::advance(victim, static_cast<long>(m_random.below(m_open.size())));
+    const ObjectState* state = tree().find(victim->first);
+    if (!state || state->attr.links == 0)
+        return; // goes by `dispose`
+    core_object_put(victim->second);
+    m_open.erase(victim);
+}
+
+core_time Worker::now() const
+{
+    i64 ns = host_realtime_ns();
+    return { ns / 1000000000, static_cast<u32>(ns % 1000000000) };
+}
+
+void Worker::begin(const std::string& what)
+{
+    if (m_operating)
+        fail("a worker began an operation inside another");
+    m_operating = true;
+    m_next = tree();
+    m_history.issued.push_back(m_run.log().position());
+    m_history.descriptions.push_back(what);
+}
+
+int Worker::end(int error)
+{
+    m_operating = false;
+    const std::string& what = m_history.descriptions.back();
+    if (error) {
+        m_refused++;
+        m_next = tree();
+        if (error == -k_enospc && m_options.expect_no_space) {
+        } else if (error == -k_enomem && m_options.expect_no_memory) {
+        } else if (m_options.expect_errors) {
+            m_stopped = true;
+        } else {
+            fail("%s gave error %d", what.c_str(), error);
+        }
+    }
+    m_history.states.push_back(std::move(m_next));
+    Scheduler::get().note_progress();
+    return error;
+}
+
+void Worker::absorb(u64 id, core_object* object)
+{
+    core_attr attr;
+    core_object_attr(object, &attr);
+    m_touched[id] = m_history.states.size();
+    edit().update(id, [&](ObjectState& state) {
+        if (!state.partial)
+            state.attr = attr;
+    });
+}
+
+// What must be as the model says; the rest (times, counters) is taken as the core gives it, and must then survive.
+void Worker::predict(Tree& tree, u64 id, core_object* object, u32 links, u64 size_bytes)
+{
+    core_attr attr;
+    core_object_attr(object, &attr);
+    if (attr.id != id)
+        fail("%s: object %llu says it is %llu", m_history.descriptions.back().c_str(), static_cast<unsigned long long>(id),
+             static_cast<unsigned long long>(attr.id));
+    if (attr.links != links)
+        fail("%s: object %llu has %u links, should have %u", m_history.descriptions.back().c_str(),
+             static_cast<unsigned long long>(id), attr.links, links);
+    if ((attr.mode & 0170000) != k_directory && attr.size_bytes != size_bytes)
+        fail("%s: object %llu has size %llu, should have %llu", m_history.descriptions.back().c_str(),
+             static_cast<unsigned long long>(id), static_cast<unsigned long long>(attr.size_bytes),
+             static_cast<unsigned long long>(size_bytes));
+    const ObjectState* old = tree.find(id);
+    if (old && !old->partial && attr.change < old->attr.change)
+        fail("%s: the change counter of object %llu fell", m_history.descriptions.back().c_str(), static_cast<unsigned long long>(id));
+    absorb(id, object);
+}
+
+void Worker::acknowledge(u64 state, u64 position) { m_history.acknowledged.push_back({ position, state }); }
+
+int Worker::create(u64 directory, const std::string& name, u32 mode, const std::string& target, u64* id)
+{
+    core_object* parent = get(directory);
+    if (!parent)
+        return m_stopped ? -5 : -k_enomem;
+    core_new how {};
+    how.mode = mode;
+    how.uid = static_cast<u32>(m_random.below(3) * 1000);
+    how.gid = static_cast<u32>(m_random.below(3) * 100);
+    how.project = static_cast<u32>(m_random.below(2));
+    how.time = now();
+    if ((mode & 0170000) == k_device)
+        how.rdev = static_cast<u32>(m_random.below(1000) + 1);
+    how.target = target.data();
+    how.target_length = length_of(target);
+    begin("create " + name.substr(0, 16) + " mode " + std::to_string(mode >> 12) + " in " + std::to_string(directory));
+    core_object* object = nullptr;
+    int error = core_create(parent, name.data(), length_of(name), &how, &object);
+    if (error)
+        return end(error);
+    core_attr attr;
+    core_object_attr(object, &attr);
+    bool is_directory = (mode & 0170000) == k_directory;
+    if (attr.mode != mode || attr.uid != how.uid || attr.gid != how.gid || attr.rdev != how.rdev || attr.project != how.project)
+        fail("create %s: the new object has other attributes than asked for", name.c_str());
+    if (tree().find(attr.id) && tree().at(attr.id).attr.links)
+        fail("create %s: gave the id %llu of a living object", name.c_str(), static_cast<unsigned long long>(attr.id));
+    Tree& next = edit();
+    next.forget(attr.id);
+    m_open[attr.id] = object;
+    u64 new_id = attr.id;
+    next.update(directory, [&](ObjectState& state) { state.entries[name] = { new_id, dirent_type(mode) }; });
+    next.update(new_id, [&](ObjectState& state) { state.target = target; });
+    predict(next, new_id, object, is_directory ? 2 : 1, target.size());
+    if (!next.at(directory).partial)
+        predict(next, directory, parent, next.at(directory).attr.links + (is_directory ? 1 : 0), 0);
+    if (id)
+        *id = new_id;
+    end(0);
+    put(object);
+    return 0;
+}
+
+// A crash between a cut and the write of the zeroed rest leaves old bytes past the end. Whoever extends such a
+// file zeroes them first, as the shim does; this worker needs it only for files it found.
+void Worker::zero_tail(u64 id, core_object* object)
+{
+    u64 size = tree().at(id).attr.size_bytes;
+    u64 last = size / CORE_BLOCK_SIZE, rest = size % CORE_BLOCK_SIZE;
+    if (!m_options.resumed || !rest || !tree().at(id).content.count(last))
+        return;
+    Blocks tail(1);
+    static const u8 s_zeros[CORE_BLOCK_SIZE] = {};
+    if (read_blocks(object, last, tail, 1) || memcmp(tail.at(0) + rest, s_zeros, CORE_BLOCK_SIZE - rest) == 0)
+        return;
+    memset(tail.at(0) + rest, 0, CORE_BLOCK_SIZE - rest);
+    begin("zero the end of " + std::to_string(id));
+    int error = write_blocks(object, last, tail, 1, size);
+    if (!error)
+        predict(edit(), id, object, edit().at(id).attr.links, size);
+    end(error);
+}
+
+int Worker::write(u64 id, u64 block, u64 count, u64 end_bytes)
+{
+    core_object* object = get(id);
+    if (!object)
+        return m_stopped ? -5 : -k_enomem;
+    u64 old_size = tree().at(id).attr.size_bytes;
+    u64 written_end = min(end_bytes, (block + count) * CORE_BLOCK_SIZE);
+    if (written_end > old_size && block > old_size / CORE_BLOCK_SIZE)
+        zero_tail(id, object);
+    u64 size = max(old_size, written_end);
+    Blocks blocks(count);
+    for (u64 i = 0; i < count; i++) {
+        u64* words = reinterpret_cast<u64*>(blocks.at(i));
+        u64 tag = m_random.one_in(20) ? 0 : m_random.next() | 1; // some blocks are zeros
+        for (u64 w = 0; w < CORE_BLOCK_SIZE / 8; w++)
+            words[w] = tag ? tag * (w + 1) ^ tag >> 7 : 0;
+        u64 start = (block + i) * CORE_BLOCK_SIZE;
+        u64 valid = size <= start ? 0 : min<u64>(size - start, CORE_BLOCK_SIZE);
+        memset(blocks.at(i) + valid, 0, CORE_BLOCK_SIZE - valid);
+    }
+    begin("write " + std::to_string(id) + " blocks " + std::to_string(block) + "+" + std::to_string(count) + " size "
+          + std::to_string(size));
+    int error = write_blocks(object, block, blocks, count, size, static_cast<unsigned>(m_random.between(1, 3)));
+    if (error)
+        return end(error);
+    Tree& next = edit();
+    next.update(id, [&](ObjectState& state) {
+        for (u64 i = 0; i < count; i++) {
+            u64 hash = block_hash(blocks.at(i));
+            if (hash)
+                state.content[block + i] = hash;
+            else
+                state.content.erase(block + i);
+        }
+    });
+    predict(next, id, object, next.at(id).attr.links, size);
+    end(0);
+    put(object);
+    return 0;
+}
+
+// As the shim does it: the page cache zeroes the rest of the last block, and writes it back after the cut.
+int Worker::truncate(u64 id, u64 size_bytes)
+{
+    core_object* object = get(id);
+    if (!object)
+        return m_stopped ? -5 : -k_enomem;
+    u64 old_size = tree().at(id).attr.size_bytes;
+    u64 last = size_bytes / CORE_BLOCK_SIZE, rest = size_bytes % CORE_BLOCK_SIZE;
+    bool cut_inside = size_bytes < old_size && rest && tree().at(id).content.count(last);
+    Blocks tail(1);
+    if (cut_inside) {
+        if (int error = read_blocks(object, last, tail, 1)) {
+            if (error == -k_enomem && m_options.expect_no_memory)
+                return error;
+            if (m_options.expect_errors) {
+                m_stopped = true;
+                return error;
+            }
+            fail("reading block %llu of object %llu gave %d", static_cast<unsigned long long>(last),
+                 static_cast<unsigned long long>(id), error);
+        }
+        memset(tail.at(0) + rest, 0, CORE_BLOCK_SIZE - rest);
+    }
+    if (size_bytes > old_size)
+        zero_tail(id, object);
+    begin("truncate " + std::to_string(id) + " to " + std::to_string(size_bytes));
+    int error = core_truncate(object, size_bytes, now());
+    if (error)
+        return end(error);
+    Tree& next = edit();
+    next.update(id, [&](ObjectState& state) {
+        if (size_bytes >= old_size)
+            return;
+        state.content.erase(state.content.lower_bound(blocks_for_bytes(size_bytes)), state.content.end());
+        if (cut_inside) {
+            state.content.erase(last);
+            if (u64 hash = block_hash(tail.at(0)))
+                state.content[last] = hash;
+        }
+    });
+    predict(next, id, object, next.at(id).attr.links, size_bytes);
+    end(0);
+    if (cut_inside) {
+        begin("write the zeroed end of " + std::to_string(id));
+        error = write_blocks(object, last, tail, 1, size_bytes);
+        if (error)
+            return end(error);
+        predict(edit(), id, object, edit().at(id).attr.links, size_bytes);
+        end(0);
+    }
+    put(object);
+    return 0;
+}
+
+void Worker::dispose(u64 id, core_object* object)
+{
+    const ObjectState* state = tree().find(id);
+    if (!state || state->attr.links)
+        return;
+    m_open.erase(id);
+    begin("delete " + std::to_string(id));
+    int error = core_object_delete(object);
+    core_object_put(object);
+    edit().forget(id);
+    if (error && m_options.expect_no_space)
+        fail("deleting object %llu on a full pool gave %d", static_cast<unsigned long long>(id), error);
+    end(error);
+}
+
+int Worker::unlink(u64 directory, const std::string& name)
+{
+    core_object* parent = get(directory);
+    u64 id = tree().at(directory).entries.at(name).id;
+    core_object* object = parent ? get(id) : nullptr;
+    if (!object)
+        return m_stopped ? -5 : -k_enomem;
+    bool is_directory = tree().at(id).is_directory();
+    begin("unlink " + name.substr(0, 16) + " (" + std::to_string(id) + ") in " + std::to_string(directory));
+    int error = core_unlink(parent, name.data(), length_of(name), object, now());
+    if (error == -k_enospc)
+        fail("removing %s gave ENOSPC", name.c_str());
+    if (error)
+        return end(error);
+    Tree& next = edit();
+    next.update(directory, [&](ObjectState& state) { state.entries.erase(name); });
+    predict(next, id, object, is_directory ? 0 : next.at(id).attr.links - 1, next.at(id).attr.size_bytes);
+    if (!next.at(directory).partial)
+        predict(next, directory, parent, next.at(directory).attr.links - (is_directory ? 1 : 0), 0);
+    end(0);
+    // Some files are still in use when their last name goes.
+    if (!m_random.one_in(4))
+        dispose(id, object);
+    return 0;
+}
+
+int Worker::link(u64 directory, const std::string& name, u64 id)
+{
+    core_object* parent = get(directory);
+    core_object* object = parent ? get(id) : nullptr;
+    if (!object)
+        return m_stopped ? -5 : -k_enomem;
+    begin("link " + name.substr(0, 16) + " to " + std::to_string(id) + " in " + std::to_string(directory));
+    int error = core_link(parent, name.data(), length_of(name), object, now());
+    if (error)
+        return end(error);
+    Tree& next = edit();
+    next.update(directory, [&](ObjectState& state) { state.entries[name] = { id, dirent_type(next.at(id).attr.mode) }; });
+    predict(next, id, object, next.at(id).attr.links + 1, next.at(id).attr.size_bytes);
+    if (!next.at(directory).partial)
+        predict(next, directory, parent, next.at(directory).attr.links, 0);
+    return end(0);
+}
+
+int Worker::rename(u64 from, const std::string& from_name, u64 to, const std::string& to_name, unsigned flags)
+{
+    const Entry moved = tree().at(from).entries.at(from_name);
+    auto occupied = tree().at(to).entries.find(to_name);
+    u64 victim = occupied == tree().at(to).entries.end() ? 0 : occupied->second.id;
+    struct core_rename request {};
+    request.from_directory = get(from);
+    request.to_directory = request.from_directory ? get(to) : nullptr;
+    request.object = request.to_directory ? get(moved.id) : nullptr;
+    if (!request.object)
+        return m_stopped ? -5 : -k_enomem;
+    request.victim = victim ? get(victim) : nullptr;
+    request.from_name = from_name.data();
+    request.from_length = length_of(from_name);
+    request.to_name = to_name.data();
+    request.to_length = length_of(to_name);
+    request.flags = flags;
+    request.time = now();
+    bool exchange = flags & CORE_RENAME_EXCHANGE;
+    bool moved_directory = tree().at(moved.id).is_directory();
+    bool victim_directory = victim && tree().at(victim).is_directory();
+    begin("rename " + from_name.substr(0, 16) + " (" + std::to_string(moved.id) + ") from " + std::to_string(from) + " to "
+          + to_name.substr(0, 16) + " in " + std::to_string(to) + (victim ? " over " + std::to_string(victim) : "")
+          + (exchange ? " exchange" : ""));
+    int error = core_rename(&request);
+    if (error)
+        return end(error);
+    Tree& next = edit();
+    Entry replaced = victim ? next.at(to).entries.at(to_name) : Entry {};
+    next.update(from, [&](ObjectState& state) { state.entries.erase(from_name); });
+    next.update(to, [&](ObjectState& state) { state.entries[to_name] = moved; });
+    if (exchange)
+        next.update(from, [&](ObjectState& state) { state.entries[from_name] = replaced; });
+    i32 from_links = 0, to_links = 0;
+    if (from != to && moved_directory)
+        from_links--, to_links++;
+    if (exchange && from != to && victim_directory)
+        from_links++, to_links--;
+    if (!exchange && victim_directory)
+        to_links--;
+    if (from == to)
+        from_links += to_links;
+    predict(next, moved.id, request.object, next.at(moved.id).attr.links, next.at(moved.id).attr.size_bytes);
+    if (victim) {
+        u32 links = next.at(victim).attr.links;
+        predict(next, victim, request.victim, exchange ? links : victim_directory ? 0 : links - 1, next.at(victim).attr.size_bytes);
+    }
+    if (!next.at(from).partial)
+        predict(next, from, request.from_directory, next.at(from).attr.links + static_cast<u32>(from_links), 0);
+    if (from != to && !next.at(to).partial)
+        predict(next, to, request.to_directory, next.at(to).attr.links + static_cast<u32>(to_links), 0);
+    end(0);
+    if (victim && !exchange && !m_random.one_in(4))
+        dispose(victim, request.victim);
+    return 0;
+}
+
+int Worker::set_attr(u64 id)
+{
+    core_object* object = get(id);
+    if (!object)
+        return m_stopped ? -5 : -k_enomem;
+    core_attr attr {};
+    attr.mode = static_cast<u32>((tree().at(id).attr.mode & 0170000) | m_random.below(010000));
+    attr.uid = static_cast<u32>(m_random.below(100000));
+    attr.gid = static_cast<u32>(m_random.below(100000));
+    attr.atime = attr.mtime = attr.ctime = now();
+    attr.mtime.seconds -= static_cast<i64>(m_random.below(1u << 31));
+    unsigned mask = static_cast<unsigned>(m_random.below(64)) | CORE_SET_CTIME;
+    begin("set attributes of " + std::to_string(id));
+    int error = core_object_set_attr(object, &attr, mask);
+    if (error)
+        return end(error);
+    core_attr found;
+    core_object_attr(object, &found);
+    if ((mask & CORE_SET_MODE && found.mode != attr.mode) || (mask & CORE_SET_UID && found.uid != attr.uid)
+        || (mask & CORE_SET_GID && found.gid != attr.gid) || (mask & CORE_SET_MTIME && found.mtime.seconds != attr.mtime.seconds)
+        || found.ctime.seconds != attr.ctime.seconds)
+        fail("set_attr of object %llu did not take", static_cast<unsigned long long>(id));
+    predict(edit(), id, object, tree().at(id).attr.links, tree().at(id).attr.size_bytes);
+    end(0);
+    put(object);
+    return 0;
+}
+
+void Worker::sync_pool()
+{
+    if (int error = m_run.sync()) {
+        if (error == -k_enomem && m_options.expect_no_memory)
+            return;
+        if (!m_options.expect_errors)
+            fail("core_pool_sync gave %d", error);
+        m_stopped = true;
+    }
+}
+
+void Worker::sync_object(u64 id)
+{
+    core_object* object = get(id);
+    if (!object)
+        return;
+    u64 state = m_touched.count(id) ? m_touched[id] : 0;
+    int error = core_object_sync(object);
+    if (error == -k_enomem && m_options.expect_no_memory)
+        return;
+    if (error && !m_options.expect_errors)
+        fail("core_object_sync gave %d", error);
+    if (error)
+        m_stopped = true;
+    else
+        acknowledge(state, m_run.log().position());
+}
+
+void Worker::check_object(u64 id)
+{
+    const ObjectState& expected = tree().at(id);
+    if (expected.partial)
+        return;
+    ObjectState found;
+    WalkOptions options = walk_options();
+    options.tolerant = m_options.expect_errors || m_options.expect_no_memory;
+    int error = read_object(m_dataset, id, found, options);
+    if (error || !found.damage.empty()) {
+        if (m_options.expect_errors || m_options.expect_no_memory)
+            return;
+        fail("reading object %llu gave %d%s", static_cast<unsigned long long>(id), error, found.damage.c_str());
+    }
+    if (found.hash() == expected.hash())
+        return;
+    Tree one, other;
+    one.update(id, [&](ObjectState& state) { state = expected; });
+    other.update(id, [&](ObjectState& state) { state = found; });
+    fail("a read during the run found other than what was written:%s", one.difference(other, false).c_str());
+}
+
+void Worker::check_live()
+{
+    Tree found = walk(m_dataset, m_options.root, walk_options());
+    if (found.hash() != tree().hash())
+        fail("the live filesystem is not what was made:%s", tree().difference(found, false).c_str());
+}
+
+u64 Worker::random_object(bool (*wanted)(const ObjectState&))
+{
+    std::vector<u64> candidates;
+    for (const auto& [id, state] : tree().objects())
+        if (state->attr.links && !state->partial && wanted(*state))
+            candidates.push_back(id);
+    return candidates.empty() ? 0 : candidates[m_random.below(candidates.size())];
+}
+
+u64 Worker::random_directory()
+{
+    if (m_options.shared_directory && m_random.one_in(4))
+        return m_options.shared_directory;
+    return random_object([](const ObjectState& state) { return state.is_directory(); });
+}
+
+std::string Worker::fresh_name(u64 directory)
+{
+    std::string name = directory == m_options.shared_directory ? walk_options().prefix : "";
+    name += (m_random.one_in(2) ? "f" : "name") + std::to_string(m_names++);
+    if (m_random.one_in(12))
+        name += std::string(m_random.between(50, 240 - name.size()), static_cast<char>('a' + m_random.below(26)));
+    if (m_random.one_in(40))
+        name += "\x01\xff\n";
+    return name;
+}
+
+bool Worker::random_entry(u64& directory, std::string& name, Entry& entry)
+{
+    for (int tries = 0; tries < 4; tries++) {
+        directory = random_directory();
+        const auto& entries = tree().at(directory).entries;
+        if (entries.empty())
+            continue;
+        auto chosen = entries.begin();
+        std::advance(chosen, static_cast<long>(m_random.below(entries.size())));
+        name = chosen->first;
+        entry = chosen->second;
+        return true;
+    }
+    return false;
+}
+
+bool Worker::is_within(u64 directory, u64 ancestor) const
+{
+    if (directory == ancestor)
+        return true;
+    for (const auto& [name, entry] : tree().at(ancestor).entries)
+        if (const ObjectState* state = tree().find(entry.id); state && state->is_directory() && is_within(directory, entry.id))
+            return true;
+    return false;
+}
+
+void Worker::random_create()
+{
+    u64 directory = random_directory();
+    std::string name = fresh_name(directory);
+    u64 kind = m_random.below(20);
+    u32 permissions = static_cast<u32>(m_random.below(01000));
+    u64 id = 0;
+    if (kind < 4 && directory != m_options.shared_directory) {
+        create(directory, name, k_directory | permissions);
+    } else if (kind == 4) {
+        create(directory, name, k_symlink | 0777, std::string(m_random.one_in(8) ? m_random.between(500, CORE_SYMLINK_MAX) : m_random.between(1, 80), 't'));
+    } else if (kind == 5) {
+        create(directory, name, (m_random.one_in(2) ? k_fifo : k_device) | permissions);
+    } else if (create(directory, name, k_file | permissions, "", &id) == 0 && !m_random.one_in(4)) {
+        u64 count = m_random.one_in(3) ? m_random.between(1, 12) : 1;
+        write(id, 0, count, (count - 1) * CORE_BLOCK_SIZE + m_random.between(1, m_random.one_in(2) ? CORE_INLINE_MAX : CORE_BLOCK_SIZE));
+    }
+}
+
+void Worker::random_write()
+{
+    u64 id = random_object([](const ObjectState& state) { return state.is_file(); });
+    if (!id)
+        return random_create();
+    u64 size = tree().at(id).attr.size_bytes;
+    u64 blocks = blocks_for_bytes(size);
+    u64 limit = m_options.largest_file_blocks;
+    u64 first = m_random.one_in(3) ? size / CORE_BLOCK_SIZE : m_random.below(blocks + 2); // append or anywhere
+    if (m_random.one_in(15))
+        first = m_random.below(limit);
+    if (first >= limit)
+        first = m_random.below(limit);
+    // The block that the old size ends in goes out again whenever the file grows past it: its tail is zeros already.
+    u64 count = m_random.one_in(10) ? m_random.between(1, 64) : m_random.between(1, 4);
+    u64 end = (first + count) * CORE_BLOCK_SIZE;
+    if (m_random.one_in(2))
+        end -= m_random.below(CORE_BLOCK_SIZE);
+    write(id, first, count, end);
+}
+
+void Worker::random_truncate()
+{
+    u64 id = random_object([](const ObjectState& state) { return state.is_file(); });
+    if (!id)
+        return;
+    u64 size = tree().at(id).attr.size_bytes;
+    u64 to = m_random.one_in(4) ? 0 : m_random.one_in(4) ? size + m_random.below(100000) : m_random.below(size + 1);
+    if (to > m_options.largest_file_blocks * CORE_BLOCK_SIZE)
+        to = size;
+    if (m_options.expect_no_space) // the write of the zeroed rest could fail
+        to = to > size ? size : align_down(to, CORE_BLOCK_SIZE);
+    truncate(id, to);
+}
+
+void Worker::random_rename()
+{
+    u64 from, to = random_directory();
+    std::string from_name, to_name;
+    Entry moved, target {};
+    if (!random_entry(from, from_name, moved))
+        return;
+    bool directory = tree().at(moved.id).is_directory();
+    if (directory && (to == m_options.shared_directory || is_within(to, moved.id)))
+        return;
+    unsigned flags = m_random.one_in(4) ? CORE_RENAME_NOREPLACE : 0;
+    to_name = fresh_name(to);
+    u64 other;
+    std::string other_name;
+    if (m_random.one_in(2) && random_entry(other, other_name, target) && target.id != moved.id) {
+        bool other_directory = tree().at(target.id).is_directory();
+        // Exchanging with something above or below oneself is the VFS's to refuse.
+        bool tangled = (directory && is_within(other, moved.id)) || (other_directory && is_within(from, target.id));
+        if (m_random.one_in(2) && !tangled && !(other == m_options.shared_directory && directory)
+            && !(from == m_options.shared_directory && other_directory)
+            && (other != m_options.shared_directory || from == m_options.shared_directory)
+            && (from != m_options.shared_directory || other == from)) {
+            to = other;
+            to_name = other_name;
+            flags = CORE_RENAME_EXCHANGE;
+        } else if (directory == other_directory && !(directory && is_within(other, moved.id))
+                   && (!other_directory || tree().at(target.id).entries.empty())) {
+            to = other;
+            to_name = other_name;
+            flags = 0;
+        }
+    }
+    // A name in the shared directory carries its owner's mark, so it may not leave with another's.
+    rename(from, from_name, to, to_name, flags);
+}
+
+void Worker::step()
+{
+    // As far as the shares of the mix go: names, data, or both.
+    u64 choice = m_random.below(100);
+    u64 living = tree().objects().size();
+    if (living > m_options.objects && m_random.one_in(2))
+        choice = 60;
+    if (m_options.mix == Mix::names && choice >= 25 && choice < 50)
+        choice = m_random.below(25);
+    if (m_options.mix == Mix::data && choice < 25)
+        choice = 25 + m_random.below(25);
+    u64 directory;
+    std::string name;
+    Entry entry;
+    if (choice < 25) {
+        random_create();
+    } else if (choice < 50) {
+        random_write();
+    } else if (choice < 56) {
+        random_truncate();
+    } else if (choice < 68) {
+        if (random_entry(directory, name, entry) && (!tree().at(entry.id).is_directory() || tree().at(entry.id).entries.empty()))
+            unlink(directory, name);
+    } else if (choice < 77) {
+        random_rename();
+    } else if (choice < 81) {
+        u64 id = random_object([](const ObjectState& state) { return !state.is_directory(); });
+        if (id) {
+            directory = random_directory();
+            link(directory, fresh_name(directory), id);
+        }
+    } else if (choice < 86) {
+        set_attr(random_object([](const ObjectState&) { return true; }));
+    } else if (choice < 89) {
+        sync_pool();
+    } else if (choice < 91) {
+        sync_object(random_object([](const ObjectState&) { return true; }));
+    } else if (choice < 96) {
+        check_object(random_object([](const ObjectState&) { return true; }));
+    } else if (choice < 98) {
+        // The last user of a removed file goes.
+        for (auto& [id, object] : m_open)
+            if (const ObjectState* state = tree().find(id); state && state->attr.links == 0) {
+                dispose(id, object);
+                break;
+            }
+    } else {
+        // Now and then longer than a group stays open.
+        Scheduler::get().sleep_ns(m_random.below(m_random.one_in(4) ? 3000000000ull : 50000000ull));
+    }
+}
+
+void Worker::operate(u64 count)
+{
+    for (u64 i = 0; i < count && !m_stopped; i++)
+        step();
+}
+
+void Worker::close_all(bool delete_unnamed)
+{
+    while (!m_open.empty()) {
+        auto [id, object] = *m_open.begin();
+        const ObjectState* state = tree().find(id);
+        if (delete_unnamed && state && state->attr.links == 0 && !m_stopped) {
+            dispose(id, object);
+            continue;
+        }
+        m_open.erase(id);
+        core_object_put(object);
+    }
+}
+
+}
