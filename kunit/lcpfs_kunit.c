@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lcpfs_kunit.c: the core's own test cases as KUnit suites. One suite per row of core/test/suites.h, one
+ * parameter per case. The module carries the core and the kernel host inside itself, so what runs under
+ * KASAN and lockdep here is what lcpfs.ko runs.
+ *
+ * The parameter a generator gives is a case number plus one: KUnit ends at NULL.
+ */
+#include <kunit/test.h>
+#include <linux/module.h>
+
+#include "core/test/run.h"
+#include "core/test/suites.h"
+
+#define LCPFS_SUITE_NUMBER(name) LCPFS_SUITE_##name,
+enum { LCPFS_TEST_SUITES(LCPFS_SUITE_NUMBER) LCPFS_SUITES };
+
+static const void *next_case(unsigned int suite, const void *previous, char *description)
+{
+	unsigned long number = (unsigned long)previous;
+
+	if (number >= lcpfs_test_case_count(suite))
+		return NULL;
+	strscpy(description, lcpfs_test_case_name(suite, number), KUNIT_PARAM_DESC_SIZE);
+	return (const void *)(number + 1);
+}
+
+static void run_case(struct kunit *test, unsigned int suite)
+{
+	unsigned long number = (unsigned long)test->param_value - 1;
+	struct lcpfs_test_result *result = kunit_kzalloc(test, sizeof(*result), GFP_KERNEL);
+
+	if (!result) {
+		KUNIT_FAIL(test, "no memory for the result");
+		return;
+	}
+	lcpfs_test_run(suite, number, result);
+	if (result->failures)
+		KUNIT_FAIL(test, "%u checks failed:\n%s", result->failures, result->text);
+}
+
+#define LCPFS_DEFINE_SUITE(row)                                                        \
+	static const void *lcpfs_##row##_next(const void *previous, char *description) \
+	{                                                                              \
+		return next_case(LCPFS_SUITE_##row, previous, description);            \
+	}                                                                              \
+	static void lcpfs_##row##_run(struct kunit *test)                              \
+	{                                                                              \
+		run_case(test, LCPFS_SUITE_##row);                                     \
+	}                                                                              \
+	static struct kunit_case lcpfs_##row##_cases[] = {                             \
+		KUNIT_CASE_PARAM(lcpfs_##row##_run, lcpfs_##row##_next),               \
+		{},                                                                    \
+	};                                                                             \
+	static struct kunit_suite lcpfs_##row##_suite = {                              \
+		.name = "lcpfs_" #row,                                                 \
+		.test_cases = lcpfs_##row##_cases,                                     \
+	};
+LCPFS_TEST_SUITES(LCPFS_DEFINE_SUITE)
+
+#define LCPFS_SUITE_ADDRESS(row) &lcpfs_##row##_suite,
+kunit_test_suites(LCPFS_TEST_SUITES(LCPFS_SUITE_ADDRESS));
+
+MODULE_DESCRIPTION("lcpfs: the test cases of the core");
+MODULE_AUTHOR("The lcpfs authors");
+MODULE_LICENSE("GPL");
