@@ -125,6 +125,14 @@ Result<Box<Label>> read_label(host_bdev* bdev)
     return best;
 }
 
+Status read_label_copy(host_bdev* bdev, u32 index, u64 capacity_blocks, Label& label)
+{
+    Box<DeviceIo> io = TRY(DeviceIo::create(bdev));
+    Vector<u8> scratch;
+    TRY(scratch.resize(k_block_size + sizeof(DiskVdevTable)));
+    return read_one(*io, label_offset(index, capacity_blocks), scratch.span(), label);
+}
+
 static Status write_one(DeviceIo& io, u64 offset_bytes, const Label& label, MutableBytes scratch, bool fresh)
 {
     zero_bytes(scratch.data(), scratch.size());

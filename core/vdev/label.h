@@ -24,6 +24,9 @@ void seal_label(Label& label);
 // device_too_small when the device is shorter than its label says.
 Result<Box<Label>> read_label(host_bdev* bdev);
 
+// One label of a device of `capacity_blocks` as it stands there, not verified. For the checker and for dumps.
+Status read_label_copy(host_bdev* bdev, u32 index, u64 capacity_blocks, Label& label);
+
 // Writes all four labels of one device (front pair, flush, end pair, flush), and zeros in their rings
 // and reserved areas when `fresh`. Sleepable.
 Status write_labels(host_bdev* bdev, const Label& label, bool fresh);

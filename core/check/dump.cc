@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/check/dump.h"
+
+#include "core/check/checker.h"
+
+namespace lcpfs {
+
+namespace {
+
+// One line per node; the trees of objects below the object table are for "object:ID".
+class NodeLines : public TreeVisitor {
+public:
+    explicit NodeLines(const Lines& lines) : m_lines(lines) {}
+    bool node(const NodePointer& pointer, const TreeOwner&) override
+    {
+        TextLine what;
+        for (u32 i = pointer.level; i < m_height; i++)
+            what.add("  ");
+        what.add("node");
+        dump_pointer(what.text(), pointer, m_lines);
+        return true;
+    }
+    void damage(const NodePointer& pointer, const TreeOwner&, u32 copy, Error error) override
+    {
+        if (copy < k_max_copies)
+            m_lines.put("  copy ", u64(copy + 1), " at ", u64(pointer.dva[copy].vdev.value()), ":", pointer.dva[copy].block, ": ", text_of(error));
+        else
+            m_lines.put("  node cannot be used: ", text_of(error));
+    }
+    Status item(Bytes, Bytes) override
+    {
+        m_items++;
+        return {};
+    }
+    void start(u32 height)
+    {
+        m_height = height;
+        m_items = 0;
+    }
+    u64 items() const { return m_items; }
+
+private:
+    const Lines& m_lines;
+    u32 m_height { 0 };
+    u64 m_items { 0 };
+};
+
+// Finds the dataset's record in the pool tree.
+class DatasetFinder : public TreeVisitor {
+public:
+    Status item(Bytes key, Bytes value) override
+    {
+        if (key.size() == 9 && key[0] == static_cast<u8>(PoolKey::dataset) && value.size() == sizeof(record)) {
+            copy_bytes(&record, value.data(), sizeof(record));
+            found = true;
+        }
+        return {};
+    }
+    DiskDataset record {};
+    bool found { false };
+};
+
+Status dump_tree(TreeWalk& walk, const NodePointer& root, const TreeOwner& owner, const Lines& lines)
+{
+    lines.put(name_of(owner.kind), root.is_null() ? ": empty" : ":");
+    NodeLines visitor(lines);
+    visitor.start(root.level);
+    TRY(walk.walk(root, owner, visitor));
+    lines.put("  ", visitor.items(), " items");
+    return {};
+}
+
+Status dump_trees(Pool& pool, const Lines& lines)
+{
+    Box<TreeWalk> walk = TRY(TreeWalk::create(pool.vdevs(), pool.cache().node_bytes()));
+    const Uberblock uberblock = pool.uberblock();
+    TRY(dump_tree(*walk, uberblock.pool_tree, { TreeKind::pool, 0, 0 }, lines));
+    TRY(dump_tree(*walk, uberblock.metaslab_table, { TreeKind::metaslabs, 0, 0 }, lines));
+    DatasetFinder finder;
+    TRY(walk->walk(uberblock.pool_tree, { TreeKind::pool, 0, 0 }, finder));
+    if (!finder.found)
+        return Error::dataset_damaged;
+    lines.put("dataset ", k_default_dataset, ": ", finder.record.object_count.get(), " objects, ", finder.record.used_blocks.get(),
+              " blocks of data, next object ", finder.record.next_object.get(), ", created in group ", finder.record.created_txg.get());
+    TRY(dump_tree(*walk, TRY(NodePointer::decode(finder.record.objects)), { TreeKind::objects, k_default_dataset, 0 }, lines));
+    return dump_tree(*walk, TRY(NodePointer::decode(finder.record.orphans)), { TreeKind::orphans, k_default_dataset, 0 }, lines);
+}
+
+const char* name_of(MetaslabClass which)
+{
+    switch (which) {
+    case MetaslabClass::metadata:
+        return "metadata";
+    case MetaslabClass::data:
+        return "data";
+    case MetaslabClass::log:
+        return "log";
+    case MetaslabClass::unassigned:
+        break;
+    }
+    return "unassigned";
+}
+
+Status dump_metaslabs(Pool& pool, const Lines& lines)
+{
+    for (u16 i = 0; i < pool.vdevs().count(); i++) {
+        const Vdev& vdev = pool.vdevs().vdev(VdevId(i));
+        for (u32 m = 0; m < vdev.metaslab_count; m++) {
+            const DiskMetaslabEntry entry = pool.allocator().entry(vdev.id, m);
+            lines.put("device ", u64(i), " metaslab ", u64(m), " at block ", k_first_metaslab_block + u64(m) * vdev.metaslab_blocks, ": ",
+                      u64(entry.free_blocks.get()), " of ", u64(vdev.metaslab_blocks), " blocks free, ",
+                      name_of(static_cast<MetaslabClass>(entry.metaslab_class)), ", copy ", u64(entry.copy), ", written by group ", entry.txg.get());
+        }
+    }
+    return {};
+}
+
+// The digits after "object:". False: not a number.
+bool object_number(StringView what, u64& number)
+{
+    constexpr size_t k_prefix = 7;
+    if (what.size() <= k_prefix || !(StringView(what.data(), k_prefix) == StringView("object:")))
+        return false;
+    number = 0;
+    for (size_t i = k_prefix; i < what.size(); i++) {
+        const char digit = what.data()[i];
+        if (digit < '0' || digit > '9' || number > ~0ull / 10 - 1)
+            return false;
+        number = number * 10 + static_cast<u64>(digit - '0');
+    }
+    return true;
+}
+
+}
+
+Status dump_pool(Pool& pool, StringView what, const Lines& lines)
+{
+    u64 id;
+    if (what == StringView("trees"))
+        return dump_trees(pool, lines);
+    if (what == StringView("metaslabs"))
+        return dump_metaslabs(pool, lines);
+    if (object_number(what, id))
+        return dump_object(pool, id, lines);
+    if (!(what == StringView("labels")) && !(what == StringView("uberblocks")))
+        return Error::invalid;
+    for (u16 i = 0; i < pool.vdevs().count(); i++) {
+        host_bdev* const bdev = pool.vdevs().vdev(VdevId(i)).bdev;
+        lines.put("device ", u64(i), ": ", host_bdev_name(bdev));
+        TRY(dump_device(bdev, what, lines));
+    }
+    return {};
+}
+
+}
