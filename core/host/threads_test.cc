@@ -15,6 +15,11 @@ struct Item {
     u32 requeue { 0 };
 };
 
+// In allocated memory: the kernel wants work on a stack to be marked as such.
+struct Items {
+    Item item[5];
+};
+
 void run_item(host_work* work)
 {
     Item& item = *reinterpret_cast<Item*>(work);
@@ -27,19 +32,20 @@ static void work_runs(Test& test)
 {
     host_workqueue* queue = host_workqueue_create("test_queue");
     REQUIRE(queue);
-    {
-        Item items[5];
-        for (Item& item : items) {
+    Result<Box<Items>> made = make_box<Items>();
+    if (CHECK_OK(made)) {
+        Items& items = *made.value();
+        for (Item& item : items.item) {
             item.queue = queue;
             host_work_init(&item.work, run_item);
             host_work_queue(queue, &item.work);
         }
         host_workqueue_drain(queue);
-        for (Item& item : items)
+        for (Item& item : items.item)
             CHECK_EQ(item.runs.load(), 1u);
-        host_work_queue(queue, &items[2].work);
+        host_work_queue(queue, &items.item[2].work);
         host_workqueue_drain(queue);
-        CHECK_EQ(items[2].runs.load(), 2u);
+        CHECK_EQ(items.item[2].runs.load(), 2u);
     }
     host_workqueue_destroy(queue);
 }
@@ -48,15 +54,18 @@ static void work_requeues_itself(Test& test)
 {
     host_workqueue* queue = host_workqueue_create("test_queue");
     REQUIRE(queue);
-    Item item;
-    item.queue = queue;
-    item.requeue = 10;
-    host_work_init(&item.work, run_item);
-    host_work_queue(queue, &item.work);
-    while (item.runs.load() < 11)
-        host_yield();
-    host_workqueue_drain(queue);
-    CHECK_EQ(item.runs.load(), 11u);
+    Result<Box<Item>> made = make_box<Item>();
+    if (CHECK_OK(made)) {
+        Item& item = *made.value();
+        item.queue = queue;
+        item.requeue = 10;
+        host_work_init(&item.work, run_item);
+        host_work_queue(queue, &item.work);
+        while (item.runs.load() < 11)
+            host_yield();
+        host_workqueue_drain(queue);
+        CHECK_EQ(item.runs.load(), 11u);
+    }
     host_workqueue_destroy(queue);
 }
 

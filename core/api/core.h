@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * core.h: everything the shim and the tools may call. The other half of the boundary is core/host/host.h.
+ *
+ * Functions returning int give 0 or a negative errno. All may sleep unless said otherwise and must not be
+ * called from interrupt context or under a spinlock. Objects are opaque and reference counted by the core.
+ *
+ * Locking by the caller: none is required for memory safety; the core's own object locks make each call
+ * atomic. Linux's inode locks give the usual serialisation on top. The core never calls back into the VFS
+ * except through the completion callbacks named here.
+ */
+#ifndef LCPFS_CORE_H
+#define LCPFS_CORE_H
+
+#include "core/host/host.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct core_pool;
+struct core_dataset;
+struct core_object;
+
+#define CORE_BLOCK_SIZE 4096u
+#define CORE_NAME_MAX 255u
+#define CORE_SYMLINK_MAX 4095u
+#define CORE_LINK_MAX 0x7fffffffu
+#define CORE_ROOT_OBJECT 2ull
+#define CORE_LABEL_NAME_BYTES 64u
+#define CORE_MAX_DEVICES 64u
+
+/* ---- labels and pools --------------------------------------------------------------------------- */
+
+struct core_label {
+	uint8_t pool_guid[16];
+	uint8_t device_guid[16];
+	uint32_t device_index;
+	uint32_t device_count;
+	uint64_t device_bytes;
+	char name[CORE_LABEL_NAME_BYTES]; /* NUL-terminated, printable */
+};
+
+/*
+ * Reads the labels of one device. -EINVAL: no lcpfs label, or an unknown version or incompatible
+ * feature; -EUCLEAN: damaged beyond use; -EIO. Says why in the host's log unless `quiet`.
+ */
+int core_read_label(struct host_bdev *bdev, struct core_label *label, bool quiet);
+
+enum core_errors_policy { CORE_ERRORS_REMOUNT_RO, CORE_ERRORS_CONTINUE, CORE_ERRORS_PANIC };
+
+struct core_pool_options {
+	bool read_only;
+	enum core_errors_policy errors;
+	uint32_t txg_interval_ms;      /* 1000..30000; 0: the default of 5000 */
+	uint64_t cache_limit_bytes;    /* clean metadata kept at most; 0: a quarter of the memory */
+	uint64_t dirty_limit_bytes;    /* dirty metadata of a group before it syncs early; 0: chosen */
+	void (*notify)(void *context, int event); /* enum core_event; any sleepable context; may be NULL */
+	void *notify_context;
+};
+
+enum core_event { CORE_EVENT_FROZEN = 1 }; /* the pool turned read-only after an error */
+
+/*
+ * Starts a pool from all of its devices (any order). The devices stay the caller's, open until
+ * core_pool_close returned. Errors: -ENXIO a device is missing, -EINVAL foreign, duplicate or
+ * unsupported, -EUCLEAN damaged, -EIO, -ENOMEM, -EROFS (device is read-only, options are not).
+ * Each refusal logs one line that says what and why.
+ */
+int core_pool_open(struct host_bdev *const *bdevs, unsigned int count, const struct core_pool_options *options,
+		   struct core_pool **pool);
+/*
+ * Writes everything, stops the threads, frees all memory. All objects and datasets must have been put.
+ * `pool` is gone afterwards whatever is returned; an error tells that the last group did not commit.
+ */
+int core_pool_close(struct core_pool *pool);
+
+struct core_format_options {
+	const char *name;             /* pool name, 1..63 printable bytes without '/' */
+	const uint8_t *guid;          /* NULL: random */
+	uint32_t node_bytes;          /* 0: 16384; a power of two, 4096..65536 */
+	uint32_t metadata_copies;     /* 0: 2; 1..3 */
+	uint32_t data_checksum;       /* enum core_checksum; 0: crc32c */
+	uint64_t metaslab_bytes;      /* 0: chosen by the size of the device */
+	uint32_t root_mode, root_uid, root_gid;
+};
+enum core_checksum { CORE_CHECKSUM_CRC32C = 1, CORE_CHECKSUM_XXH64 = 2, CORE_CHECKSUM_SHA256 = 3 };
+/* Writes an empty pool over the devices, durably. Whatever was there is lost: the caller has asked. */
+int core_pool_format(struct host_bdev *const *bdevs, unsigned int count, const struct core_format_options *options);
+
+/* Read-write to read-only (commits first) and back. -EROFS when the pool is frozen or a device read-only. */
+int core_pool_set_read_only(struct core_pool *pool, bool read_only);
+void core_pool_set_options(struct core_pool *pool, uint32_t txg_interval_ms, enum core_errors_policy errors);
+/* Commits everything done before the call. With `wait` returns when durable. */
+int core_pool_sync(struct core_pool *pool, bool wait);
+/* Stops all changes at once; what is not committed is lost on purpose (shutdown ioctl, tests). */
+void core_pool_shutdown(struct core_pool *pool);
+
+struct core_pool_status {
+	uint8_t guid[16];
+	char name[CORE_LABEL_NAME_BYTES];
+	uint32_t device_count;
+	uint32_t node_bytes;
+	uint32_t metadata_copies;
+	bool read_only;
+	bool frozen;
+	uint64_t committed_txg;
+	uint64_t open_txg;
+	uint64_t total_blocks;       /* usable for files and metadata, in 4 KiB blocks */
+	uint64_t free_blocks;        /* allocatable now or after the frees under way commit */
+	uint64_t available_blocks;   /* free less what is promised and the reserve for removals */
+	uint64_t reserved_blocks;    /* promised to dirty data and metadata */
+	uint64_t objects;            /* objects in use, all datasets */
+	uint64_t txg_commits, node_writes, node_reads, data_writes_blocks, data_reads_blocks;
+	uint64_t device_writes, device_reads, device_flushes;
+	uint64_t cached_nodes, cached_bytes, dirty_nodes;
+	uint64_t checksum_errors, repaired_blocks, io_errors;
+};
+void core_pool_get_status(struct core_pool *pool, struct core_pool_status *status);
+
+/* The dataset `name` ("" or "default": the one every pool has). -ENOENT. Balanced by core_dataset_put. */
+int core_dataset_get(struct core_pool *pool, const char *name, struct core_dataset **dataset);
+void core_dataset_put(struct core_dataset *dataset);
+
+/* ---- objects -------------------------------------------------------------------------------------- */
+
+struct core_time { int64_t seconds; uint32_t nanoseconds; };
+
+struct core_attr {
+	uint64_t id;
+	uint64_t generation;
+	uint64_t size_bytes;    /* directories: bytes of the names */
+	uint64_t blocks;        /* 4 KiB blocks allocated to data */
+	uint64_t change;        /* rises with every change (NFS change attribute) */
+	uint32_t mode;          /* with the type bits of stat(2) */
+	uint32_t uid, gid, project;
+	uint32_t links;
+	uint32_t flags;         /* FS_*_FL bits that are stored */
+	uint32_t rdev;          /* device nodes: as new_encode_dev */
+	struct core_time atime, mtime, ctime, btime;
+};
+
+/* Which fields of core_attr to set. */
+enum {
+	CORE_SET_MODE = 1, CORE_SET_UID = 2, CORE_SET_GID = 4, CORE_SET_ATIME = 8, CORE_SET_MTIME = 16,
+	CORE_SET_CTIME = 32, CORE_SET_PROJECT = 64, CORE_SET_FLAGS = 128, CORE_SET_CHANGE = 256,
+};
+
+/*
+ * The object with this id; with `generation` not 0, -ESTALE when it is another one. -ENOENT when there is
+ * none, -EUCLEAN when its record is damaged. While a reference is held the object stays in memory.
+ */
+int core_object_get(struct core_dataset *dataset, uint64_t id, uint64_t generation, struct core_object **object);
+/* Drops the reference. Needs no I/O, never fails. */
+void core_object_put(struct core_object *object);
+void core_object_attr(struct core_object *object, struct core_attr *attr);
+int core_object_set_attr(struct core_object *object, const struct core_attr *attr, unsigned int mask);
+/*
+ * The last user is gone and links is 0: frees the object and its space. Works on a full pool. A large
+ * file is freed over several groups; after a crash in between the next mount goes on. Does not put.
+ */
+int core_object_delete(struct core_object *object);
+/* Waits until every change of the object made so far is durable (data must have been written before). */
+int core_object_sync(struct core_object *object);
+
+/* ---- names ---------------------------------------------------------------------------------------- */
+
+/* -ENOENT; `type` is the dirent type (DT_*) stored with the name. */
+int core_lookup(struct core_object *directory, const char *name, uint32_t length, uint64_t *id, uint8_t *type);
+
+struct core_new {
+	uint32_t mode, uid, gid, project, flags, rdev;
+	struct core_time time;   /* all four times of the new object, and mtime/ctime of the directory */
+	const char *target;      /* symlink: its target, 1..4095 bytes */
+	uint32_t target_length;
+};
+/* Creates any type of object under a name. Gives it referenced. A directory starts with links = 2. */
+int core_create(struct core_object *directory, const char *name, uint32_t length, const struct core_new *how,
+		struct core_object **object);
+/* O_TMPFILE: an object without a name (links = 0); core_link gives it its first. */
+int core_create_unnamed(struct core_object *directory, const struct core_new *how, struct core_object **object);
+int core_link(struct core_object *directory, const char *name, uint32_t length, struct core_object *object,
+	      struct core_time time);
+/* Removes the name of `object` (file or empty directory, -ENOTEMPTY else). The object stays until core_object_delete. */
+int core_unlink(struct core_object *directory, const char *name, uint32_t length, struct core_object *object,
+		struct core_time time);
+
+enum { CORE_RENAME_NOREPLACE = 1, CORE_RENAME_EXCHANGE = 2 };
+struct core_rename {
+	struct core_object *from_directory, *to_directory;
+	const char *from_name, *to_name;
+	uint32_t from_length, to_length;
+	struct core_object *object;   /* what from_name names */
+	struct core_object *victim;   /* what to_name names, or NULL */
+	unsigned int flags;
+	struct core_time time;
+};
+/* One atomic change. Type rules (EISDIR, ENOTDIR, loops) are the VFS's; -ENOTEMPTY is checked here. */
+int core_rename(const struct core_rename *rename);
+
+/*
+ * Entries at or after *cookie (0 starts), without "." and "..". `emit` gives false to stop; *cookie is
+ * then the place to go on from. Cookies are below 2^63, stable for the life of a name, never 0, 1 or 2.
+ * `emit` runs without core locks and may fault on user memory.
+ */
+int core_readdir(struct core_object *directory, uint64_t *cookie,
+		 bool (*emit)(void *context, const char *name, uint32_t length, uint64_t id, uint8_t type, uint64_t cookie),
+		 void *context);
+/* Copies the target, not terminated; gives its length in *length (buffer of CORE_SYMLINK_MAX). */
+int core_read_link(struct core_object *symlink, char *buffer, uint32_t *length);
+/* The directory that holds a directory (for NFS and ".."). */
+int core_parent(struct core_object *directory, uint64_t *id);
+
+/* ---- file data -------------------------------------------------------------------------------------- */
+
+/* File data comes and goes as arrays of struct core_segment (host.h). */
+
+/*
+ * Reads blocks [block, block + sum of segments) of the file, holes as zeros, each block verified. A block
+ * past the end reads as zeros. `done` runs once when all is in memory or failed, in a sleepable context
+ * (possibly before this returns), with 0 or the first error; `bad` is a bitmap of the blocks that failed,
+ * bit i of word i/64, valid in `done` only (NULL on success).
+ * Memory of the segments is the caller's until `done`; the segment array only until this returns.
+ * At most 1024 blocks.
+ */
+#define CORE_READ_MAX_BLOCKS 1024u
+void core_read(struct core_object *object, uint64_t block, const struct core_segment *segments, unsigned int count,
+	       void (*done)(void *context, int error, const uint64_t *bad), void *context);
+
+/*
+ * Promises space for `blocks` dirty blocks of the object. -ENOSPC; may wait for a group to commit to get
+ * freed space back, so the caller holds no folio lock. Each promise ends in core_write or
+ * core_unreserve.
+ */
+int core_reserve(struct core_object *object, uint64_t blocks);
+void core_unreserve(struct core_object *object, uint64_t blocks);
+
+/*
+ * Writes file blocks [block, ...) to newly allocated places and enters them into the file in the group
+ * open when they are on disk; the promises of these blocks are used up in any case. `size_bytes` is the file's
+ * size as the page cache has it: the file on disk grows to min(size_bytes, end of what was written).
+ * A file of at most CORE_INLINE_MAX bytes that is written whole is kept in its record.
+ * `done` as in core_read, in a sleepable context, after the extents are visible to core_read. The contents
+ * must not change until then. At most CORE_WRITE_MAX_BLOCKS.
+ */
+#define CORE_WRITE_MAX_BLOCKS 256u
+#define CORE_INLINE_MAX 2048u
+void core_write(struct core_object *object, uint64_t block, const struct core_segment *segments, unsigned int count,
+		uint64_t size_bytes, void (*done)(void *context, int error), void *context);
+
+/*
+ * Sets the size. Shrinking frees whole blocks past the end (works on a full pool); the caller has zeroed the
+ * rest of the last block in its cache. Page cache beyond the end must be gone and not under writeback.
+ */
+int core_truncate(struct core_object *object, uint64_t size_bytes, struct core_time time);
+
+struct core_extent {
+	uint64_t block;      /* file block */
+	uint64_t blocks;     /* length */
+	bool hole;
+	bool inlined;
+	uint32_t device;     /* where it is, when neither */
+	uint64_t device_block;
+};
+/* The extent or hole at `block`, clipped to start there; blocks past the last extent are one hole to the end of time. */
+int core_map(struct core_object *object, uint64_t block, struct core_extent *extent);
+
+/* ---- checking and looking -------------------------------------------------------------------------- */
+
+struct core_check_report {
+	uint64_t objects, directories, names, extents, nodes, blocks_used;
+	uint64_t problems;
+};
+/*
+ * Every pass of fsck over a pool opened read-only (or with nothing changing): trees, records, extents, names, link
+ * counts, orphans, bitmaps against what is reachable, space counts; with `read_data` each data block is
+ * read and verified. `problem` gets one line per finding; `progress` (may be NULL) done and total, in blocks.
+ * 0 when the walk ended, whatever it found.
+ */
+int core_check(struct core_pool *pool, bool read_data, void (*problem)(void *context, const char *text),
+	       void (*progress)(void *context, uint64_t done, uint64_t total), void *context,
+	       struct core_check_report *report);
+
+/* Description lines of the on-disk structures for `lcpfs dump`. `what`: "labels", "uberblocks", "trees", "metaslabs", "object:ID". */
+int core_dump(struct core_pool *pool, const char *what, void (*line)(void *context, const char *text), void *context);
+/* The same of one device that need not belong to a working pool: "labels", "uberblocks". */
+int core_dump_device(struct host_bdev *bdev, const char *what, void (*line)(void *context, const char *text), void *context);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

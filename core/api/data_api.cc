@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/api/handles.h"
+#include "core/fs/extents.h"
+#include "core/fs/file_read.h"
+#include "core/fs/file_write.h"
+#include "core/fs/shrink.h"
+#include "core/object/name.h"
+
+using namespace lcpfs;
+
+static_assert(CORE_READ_MAX_BLOCKS == k_read_max_blocks && CORE_WRITE_MAX_BLOCKS == k_write_max_blocks);
+static_assert(CORE_INLINE_MAX == k_max_inline_data_bytes && CORE_BLOCK_SIZE == k_block_size);
+static_assert(CORE_NAME_MAX == k_max_name_bytes && CORE_ROOT_OBJECT == k_root_object && CORE_MAX_DEVICES == k_max_vdevs);
+static_assert(CORE_LABEL_NAME_BYTES == k_pool_name_bytes);
+
+void core_read(core_object* handle, uint64_t block, const core_segment* segments, unsigned count,
+    void (*done)(void* context, int error, const uint64_t* bad), void* context)
+{
+    Object& object = object_of(handle);
+    read_blocks(pool_of(object), object, block, { segments, count }, done, context);
+}
+
+void core_write(core_object* handle, uint64_t block, const core_segment* segments, unsigned count, uint64_t size_bytes,
+    void (*done)(void* context, int error), void* context)
+{
+    Object& object = object_of(handle);
+    write_blocks(pool_of(object), object, block, { segments, count }, size_bytes, done, context);
+}
+
+int core_reserve(core_object* handle, uint64_t blocks) { return to_errno(reserve_blocks(pool_of(object_of(handle)), blocks)); }
+void core_unreserve(core_object* handle, uint64_t blocks) { unreserve_blocks(pool_of(object_of(handle)), blocks); }
+
+int core_truncate(core_object* handle, uint64_t size_bytes, core_time time)
+{
+    Object& object = object_of(handle);
+    return to_errno(truncate_object(pool_of(object), object, size_bytes, time_of(time)));
+}
+
+int core_map(core_object* handle, uint64_t block, core_extent* out)
+{
+    Object& object = object_of(handle);
+    ReadGuard guard(object.m_lock);
+    TreeCursor cursor;
+    Extent extent;
+    auto found = find_extent(object.m_tree, block, cursor, extent);
+    if (found.is_error())
+        return to_errno(found);
+    zero_bytes(out, sizeof(*out));
+    out->block = block;
+    if (!found.value() || extent.file_block > block) {
+        out->hole = true;
+        out->blocks = (found.value() ? extent.file_block : k_max_file_blocks) - block;
+        return 0;
+    }
+    out->inlined = extent.kind == ExtentKind::inlined;
+    out->blocks = extent.end() - block;
+    if (!out->inlined) {
+        out->device = extent.dva.vdev.value();
+        out->device_block = extent.dva.block + (block - extent.file_block);
+    }
+    return 0;
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/api/handles.h"
+#include "core/fs/shrink.h"
+
+using namespace lcpfs;
+
+int core_read_label(host_bdev* bdev, core_label* out, bool quiet)
+{
+    auto read = read_label(bdev);
+    if (read.is_error()) {
+        if (!quiet)
+            host_log(HOST_LOG_ERROR, text_of(read.error()));
+        return to_errno(read);
+    }
+    const Label& label = *read.value();
+    const DiskLabelHeader& header = label.header;
+    copy_bytes(out->pool_guid, header.pool_guid.bytes, 16);
+    copy_bytes(out->device_guid, header.vdev_guid.bytes, 16);
+    out->device_index = header.vdev_index.get();
+    out->device_count = header.vdev_count.get();
+    out->device_bytes = label.vdevs.entries[header.vdev_index.get()].capacity_blocks.get() * k_block_size;
+    copy_bytes(out->name, header.name, k_pool_name_bytes);
+    out->name[k_pool_name_bytes - 1] = 0;
+    return 0;
+}
+
+int core_pool_open(host_bdev* const* bdevs, unsigned count, const core_pool_options* options, core_pool** out)
+{
+    auto opened = Pool::open({ bdevs, count }, *options);
+    if (opened.is_error())
+        return to_errno(opened);
+    Box<Pool> pool = opened.release_value();
+    if (!options->read_only) {
+        Status finished = finish_orphans(*pool);
+        if (finished.is_error())
+            pool->log(HOST_LOG_WARNING, "removals that a crash had interrupted could not be finished; their space stays in use");
+    }
+    *out = reinterpret_cast<core_pool*>(pool.release());
+    return 0;
+}
+
+int core_pool_close(core_pool* handle)
+{
+    Box<Pool> pool(&pool_of(handle));
+    return to_errno(pool->close());
+}
+
+int core_pool_format(host_bdev* const* bdevs, unsigned count, const core_format_options* options)
+{
+    return to_errno(Pool::format({ bdevs, count }, *options));
+}
+
+int core_pool_set_read_only(core_pool* handle, bool read_only)
+{
+    Pool& pool = pool_of(handle);
+    bool was_read_only = pool.is_read_only();
+    Status status = pool.set_read_only(read_only);
+    if (status.is_ok() && was_read_only && !read_only)
+        status = finish_orphans(pool);
+    return to_errno(status);
+}
+
+void core_pool_set_options(core_pool* handle, uint32_t interval_ms, core_errors_policy errors)
+{
+    pool_of(handle).set_options(interval_ms, errors);
+}
+
+int core_pool_sync(core_pool* handle, bool wait) { return to_errno(pool_of(handle).sync(wait)); }
+void core_pool_shutdown(core_pool* handle) { pool_of(handle).shutdown(); }
+void core_pool_get_status(core_pool* handle, core_pool_status* status) { pool_of(handle).get_status(*status); }
+
+int core_dataset_get(core_pool* handle, const char* name, core_dataset** out)
+{
+    StringView wanted(name ? name : "");
+    if (wanted.size() != 0 && !(wanted == StringView("default")))
+        return to_errno(Error::not_found);
+    *out = reinterpret_cast<core_dataset*>(&pool_of(handle).dataset());
+    return 0;
+}
+
+void core_dataset_put(core_dataset*) {}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/cache/node_cache.h"
+
+namespace lcpfs {
+
+namespace {
+
+constexpr u32 k_small_bytes = 1024;
+constexpr u32 k_medium_bytes = 4096;
+constexpr u32 k_reserve = 64;
+
+// Most children a node can have: every item carries a node pointer.
+u32 max_children(u32 node_bytes)
+{
+    return (node_bytes - sizeof(DiskNodeHeader)) / (sizeof(DiskNodePointer) + sizeof(DiskNodeSlot)) + 1;
+}
+
+u64 shrinker_count(void* context) { return static_cast<NodeCache*>(context)->counters().nodes.load_relaxed(); }
+u64 shrinker_scan(void* context, u64 wanted) { return static_cast<NodeCache*>(context)->evict(wanted); }
+
+}
+
+Result<Box<NodeCache>> NodeCache::create(VdevSet& vdevs, u32 node_bytes, u64 limit_bytes)
+{
+    void* memory = host_alloc(sizeof(NodeCache), 0);
+    if (!memory)
+        return Error::no_memory;
+    Box<NodeCache> cache(::new (memory) NodeCache(vdevs, node_bytes, limit_bytes));
+    cache->m_nodes = host_pool_create("lcpfs_node", sizeof(Node), k_reserve);
+    cache->m_small = host_pool_create("lcpfs_node_1k", k_small_bytes, 0);
+    cache->m_medium = host_pool_create("lcpfs_node_4k", k_medium_bytes, 0);
+    cache->m_full = host_pool_create("lcpfs_node_full", node_bytes, k_reserve);
+    cache->m_children = host_pool_create("lcpfs_node_children", max_children(node_bytes) * sizeof(Node*), k_reserve);
+    cache->m_write_buffers = host_pool_create("lcpfs_node_write", node_bytes, k_reserve);
+    cache->m_write_states = host_pool_create("lcpfs_node_io", k_write_state_bytes, k_reserve);
+    if (!cache->m_nodes || !cache->m_small || !cache->m_medium || !cache->m_full || !cache->m_children || !cache->m_write_buffers || !cache->m_write_states)
+        return Error::no_memory;
+    u64 expected = max<u64>(limit_bytes / node_bytes, 1024);
+    u32 buckets = 64;
+    while (u64(buckets) * k_shards < expected && buckets < 65536)
+        buckets *= 2;
+    for (Shard& shard : cache->m_shards) {
+        shard.m_buckets = static_cast<Node**>(host_alloc(buckets * sizeof(Node*), HOST_ALLOC_ZERO));
+        if (!shard.m_buckets)
+            return Error::no_memory;
+        shard.m_bucket_count = buckets;
+    }
+    cache->m_shrinker = host_shrinker_register("lcpfs-nodes", shrinker_count, shrinker_scan, cache.get());
+    if (!cache->m_shrinker)
+        return Error::no_memory;
+    return cache;
+}
+
+NodeCache::~NodeCache()
+{
+    if (m_shrinker)
+        host_shrinker_unregister(m_shrinker);
+    for (Shard& shard : m_shards) {
+        if (shard.m_buckets)
+            evict_from(shard, ~0ull);
+        host_free(shard.m_buckets);
+    }
+    host_pool* const pools[] = { m_nodes, m_small, m_medium, m_full, m_children, m_write_buffers, m_write_states };
+    for (host_pool* pool : pools)
+        host_pool_destroy(pool);
+}
+
+u32 NodeCache::size_class(u32 bytes) const
+{
+    return bytes <= k_small_bytes ? k_small_bytes : bytes <= k_medium_bytes ? k_medium_bytes : m_node_bytes;
+}
+
+host_pool* NodeCache::pool_of(u32 capacity) const
+{
+    return capacity == k_small_bytes ? m_small : capacity == k_medium_bytes ? m_medium : m_full;
+}
+
+u8* NodeCache::allocate_buffer(u32 capacity, Must must)
+{
+    host_pool* pool = pool_of(capacity);
+    if (u8* buffer = static_cast<u8*>(host_pool_alloc(pool, 0)))
+        return buffer;
+    evict(16);
+    if (u8* buffer = static_cast<u8*>(host_pool_alloc(pool, 0)))
+        return buffer;
+    return must == Must::succeed ? static_cast<u8*>(host_pool_alloc_reserved(pool)) : nullptr;
+}
+
+void NodeCache::free_buffer(u8* buffer, u32 capacity)
+{
+    host_pool_free(pool_of(capacity), buffer);
+}
+
+Result<Ref<Node>> NodeCache::make_node(u32 capacity, bool interior, TxgId birth, Node::State state, Must must)
+{
+    bool sure = must == Must::succeed;
+    void* memory = sure ? host_pool_alloc_reserved(m_nodes) : host_pool_alloc(m_nodes, 0);
+    if (!memory)
+        return Error::no_memory;
+    Ref<Node> node = Ref<Node>::adopt(*::new (memory) Node(*this, birth, state));
+    u8* buffer = allocate_buffer(capacity, must);
+    if (!buffer)
+        return Error::no_memory;
+    node->m_page = NodePage(buffer, capacity);
+    if (interior) {
+        node->m_children = static_cast<Node**>(sure ? host_pool_alloc_reserved(m_children) : host_pool_alloc(m_children, 0));
+        if (!node->m_children)
+            return Error::no_memory;
+        zero_bytes(node->m_children, max_children(m_node_bytes) * sizeof(Node*));
+    }
+    return node;
+}
+
+Result<Ref<Node>> NodeCache::make(const TreeOwner& owner, u8 level, TxgId birth, u32 wanted_bytes, Must must)
+{
+    u32 capacity = level > 0 ? m_node_bytes : size_class(wanted_bytes);
+    Ref<Node> node = TRY(make_node(capacity, level > 0, birth, Node::State::dirty, must));
+    node->m_page.initialise(owner, level, birth.value());
+    return node;
+}
+
+Result<Ref<Node>> NodeCache::copy(const Node& node, TxgId birth, Must must)
+{
+    Ref<Node> made = TRY(make_node(node.m_page.capacity(), node.level() > 0, birth, Node::State::dirty, must));
+    node.m_page.copy_to(made->m_page);
+    made->m_page.header().birth_txg.set(birth.value());
+    if (node.m_children) {
+        for (u32 i = 0; i < node.m_page.count(); i++) {
+            made->m_children[i] = node.m_children[i];
+            if (made->m_children[i])
+                made->m_children[i]->reference();
+        }
+    }
+    return made;
+}
+
+Status NodeCache::grow(Node& node, u32 wanted_bytes, Must must)
+{
+    u32 old_capacity = node.m_page.capacity();
+    u32 needed = old_capacity - node.m_page.room() + wanted_bytes;
+    u32 capacity = size_class(needed);
+    if (capacity <= old_capacity)
+        return {};
+    u8* buffer = allocate_buffer(capacity, must);
+    if (!buffer)
+        return Error::no_memory;
+    NodePage page(buffer, capacity);
+    node.m_page.copy_to(page);
+    free_buffer(node.m_page.buffer(), old_capacity);
+    node.m_page = page;
+    return {};
+}
+
+void NodeCache::destroy(Node& node)
+{
+    if (node.m_children) {
+        for (u32 i = 0; node.m_page.buffer() && i < node.m_page.count(); i++)
+            if (Node* child = node.m_children[i])
+                child->unreference();
+        host_pool_free(m_children, node.m_children);
+    }
+    if (node.m_page.buffer())
+        free_buffer(node.m_page.buffer(), node.m_page.capacity());
+    node.~Node();
+    host_pool_free(m_nodes, &node);
+}
+
+u64 NodeCache::hash_of(const NodePointer& pointer)
+{
+    u64 mixed = (pointer.dva[0].block << 8 ^ pointer.dva[0].vdev.value()) * 0x9e3779b97f4a7c15ull;
+    return mixed ^ mixed >> 29;
+}
+
+Node* NodeCache::find_locked(Shard& shard, u64 hash, const NodePointer& pointer)
+{
+    for (Node* node = shard.m_buckets[(hash / k_shards) % shard.m_bucket_count]; node; node = node->m_hash_next)
+        if (node->m_pointer.dva[0] == pointer.dva[0] && node->m_pointer.birth == pointer.birth)
+            return node;
+    return nullptr;
+}
+
+Result<Ref<Node>> NodeCache::get(const NodePointer& pointer, const TreeOwner& owner)
+{
+    u64 hash = hash_of(pointer);
+    Shard& shard = shard_of(hash);
+    {
+        SpinGuard guard(shard.m_lock);
+        if (Node* node = find_locked(shard, hash, pointer)) {
+            node->m_touched.store_relaxed(1);
+            Ref<Node> found(*node);
+            const DiskNodeHeader& head = node->m_page.header();
+            // A damaged tree can name one node twice.
+            VERIFY_DISK(head.kind == static_cast<u8>(owner.kind) && head.dataset.get() == owner.dataset
+                    && head.object.get() == owner.object && head.level == pointer.level, node_identity);
+            return found;
+        }
+    }
+    Ref<Node> node = TRY(read(pointer, owner));
+    insert_unless_present(node);
+    return node;
+}
+
+void NodeCache::insert_unless_present(Ref<Node>& node)
+{
+    u64 hash = hash_of(node->m_pointer);
+    Shard& shard = shard_of(hash);
+    Ref<Node> loser;
+    {
+        SpinGuard guard(shard.m_lock);
+        if (Node* present = find_locked(shard, hash, node->m_pointer)) {
+            loser = lcpfs::move(node);
+            node = Ref<Node>(*present);
+        } else {
+            Node*& bucket = shard.m_buckets[(hash / k_shards) % shard.m_bucket_count];
+            node->reference();
+            node->m_hash_next = bucket;
+            bucket = node.get();
+            node->m_cached = true;
+            shard.m_lru.push_back(*node);
+            m_counters.nodes.add_relaxed(1);
+            m_counters.bytes.add_relaxed(node->m_page.capacity());
+        }
+    }
+    if (m_counters.bytes.load_relaxed() > m_limit_bytes)
+        evict(8);
+}
+
+void NodeCache::insert(Node& node)
+{
+    Ref<Node> held(node);
+    insert_unless_present(held);
+}
+
+void NodeCache::forget(Node& node)
+{
+    Shard& shard = shard_of(hash_of(node.m_pointer));
+    {
+        SpinGuard guard(shard.m_lock);
+        if (!node.m_cached)
+            return;
+        Node** link = &shard.m_buckets[(hash_of(node.m_pointer) / k_shards) % shard.m_bucket_count];
+        while (*link != &node)
+            link = &(*link)->m_hash_next;
+        *link = node.m_hash_next;
+        shard.m_lru.remove(node);
+        node.m_cached = false;
+        m_counters.nodes.add_relaxed(~0ull);
+        m_counters.bytes.add_relaxed(-u64(node.m_page.capacity()));
+    }
+    node.unreference();
+}
+
+u64 NodeCache::evict_from(Shard& shard, u64 wanted)
+{
+    u64 evicted = 0;
+    // Victims are collected under the lock and freed outside it.
+    while (evicted < wanted) {
+        Node* victim = nullptr;
+        {
+            SpinGuard guard(shard.m_lock);
+            for (size_t looked = shard.m_lru.size(); looked > 0; looked--) {
+                Node* node = shard.m_lru.first();
+                shard.m_lru.remove(*node);
+                bool spare = node->reference_count() > 1 || (node->m_touched.exchange(0) && wanted != ~0ull);
+                if (spare) {
+                    shard.m_lru.push_back(*node);
+                    continue;
+                }
+                Node** link = &shard.m_buckets[(hash_of(node->m_pointer) / k_shards) % shard.m_bucket_count];
+                while (*link != node)
+                    link = &(*link)->m_hash_next;
+                *link = node->m_hash_next;
+                node->m_cached = false;
+                victim = node;
+                break;
+            }
+        }
+        if (!victim)
+            break;
+        m_counters.nodes.add_relaxed(~0ull);
+        m_counters.bytes.add_relaxed(-u64(victim->m_page.capacity()));
+        victim->unreference();
+        evicted++;
+    }
+    return evicted;
+}
+
+u64 NodeCache::evict(u64 wanted)
+{
+    u64 evicted = 0;
+    for (u32 tries = 0; tries < k_shards && evicted < wanted; tries++)
+        evicted += evict_from(m_shards[m_next_shard.add(1) % k_shards], wanted - evicted);
+    return evicted;
+}
+
+}

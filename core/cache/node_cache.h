@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// NodeCache: the one cache of clean tree nodes, and the maker of all nodes.
+//
+// Hashed by first address and birth. Sharded; a hit takes one spinlock and one reference. Bounded: inserting
+// above the limit evicts by second chance; the kernel's shrinker evicts through `evict`. Only nodes that nobody else
+// references are evicted. A node whose blocks were freed is taken out by `forget`.
+//
+// Memory. Node buffers come in three sizes from pools with a reserve. `Must::succeed` is for the sync
+// thread: it evicts clean nodes and then waits for the reserve, but never fails.
+//
+// Reading verifies checksum, identity and form, tries every copy, and rewrites bad copies from a good one. What
+// cannot be read is reported with the object and address.
+#pragma once
+
+#include "core/cache/node.h"
+#include "core/vdev/vdev_set.h"
+
+namespace lcpfs {
+
+enum class Must : u8 { may_fail, succeed };
+
+struct NodeCacheCounters {
+    Atomic<u64> nodes { 0 }, bytes { 0 }, reads { 0 }, checksum_errors { 0 }, repairs { 0 };
+};
+
+class NodeCache {
+public:
+    static Result<Box<NodeCache>> create(VdevSet& vdevs, u32 node_bytes, u64 limit_bytes);
+    ~NodeCache(); // all nodes must be unreferenced but for the cache's own references
+
+    u32 node_bytes() const { return m_node_bytes; }
+    u32 node_blocks() const { return m_node_bytes / k_block_size; }
+    NodeCacheCounters& counters() { return m_counters; }
+    void set_repair(bool allowed) { m_repair = allowed; }
+
+    // A new dirty node with an empty page of at least `wanted_bytes` of capacity.
+    Result<Ref<Node>> make(const TreeOwner& owner, u8 level, TxgId birth, u32 wanted_bytes, Must must);
+    // A dirty copy of `node` for group `birth`, children references shared.
+    Result<Ref<Node>> copy(const Node& node, TxgId birth, Must must);
+    // Enlarges the page to hold `wanted_bytes` more of item cost. The page may move.
+    Status grow(Node& node, u32 wanted_bytes, Must must);
+
+    // The node behind a pointer: cached or read. `level` is what the parent says it must be.
+    Result<Ref<Node>> get(const NodePointer& pointer, const TreeOwner& owner);
+    // A node just synced becomes an ordinary cached one.
+    void insert(Node& node);
+    void forget(Node& node);
+    // Frees up to `wanted` unreferenced nodes, never waits for a lock it may not have. Gives how many.
+    u64 evict(u64 wanted);
+
+    VdevSet& vdevs() { return m_vdevs; }
+    // For the writer of nodes: a buffer of node_bytes (4096-aligned) and a little state of up to k_write_state_bytes.
+    static constexpr u32 k_write_state_bytes = 64;
+    u8* write_buffer() { return static_cast<u8*>(host_pool_alloc_reserved(m_write_buffers)); }
+    void* write_state() { return host_pool_alloc_reserved(m_write_states); }
+    void release_write(u8* buffer, void* state) // any context
+    {
+        host_pool_free(m_write_buffers, buffer);
+        host_pool_free(m_write_states, state);
+    }
+
+private:
+    friend class Node;
+    static constexpr u32 k_shards = 32;
+    struct Shard {
+        SpinLock m_lock { LCPFS_RANK_node_cache };
+        Node** m_buckets { nullptr };
+        u32 m_bucket_count { 0 };
+        List<Node, &Node::m_cache_link> m_lru; // oldest first
+    };
+
+    NodeCache(VdevSet& vdevs, u32 node_bytes, u64 limit_bytes)
+        : m_vdevs(vdevs), m_node_bytes(node_bytes), m_limit_bytes(limit_bytes) {}
+    Shard& shard_of(u64 hash) { return m_shards[hash % k_shards]; }
+    static u64 hash_of(const NodePointer& pointer);
+    Node* find_locked(Shard& shard, u64 hash, const NodePointer& pointer) REQUIRES(shard.m_lock);
+    Result<Ref<Node>> make_node(u32 capacity, bool interior, TxgId birth, Node::State state, Must must);
+    Result<Ref<Node>> read(const NodePointer& pointer, const TreeOwner& owner);
+    Status read_copy(Node& node, const NodePointer& pointer, u32 copy, const TreeOwner& owner);
+    void repair(Node& node, const NodePointer& pointer, u32 bad_copies);
+    void insert_unless_present(Ref<Node>& node);
+    u64 evict_from(Shard& shard, u64 wanted);
+    u8* allocate_buffer(u32 capacity, Must must);
+    void free_buffer(u8* buffer, u32 capacity);
+    void destroy(Node& node);
+    u32 size_class(u32 bytes) const;
+    host_pool* pool_of(u32 capacity) const;
+
+    VdevSet& m_vdevs;
+    u32 m_node_bytes;
+    u64 m_limit_bytes;
+    bool m_repair { false };
+    host_pool* m_nodes { nullptr };
+    host_pool* m_small { nullptr };
+    host_pool* m_medium { nullptr };
+    host_pool* m_full { nullptr };
+    host_pool* m_children { nullptr };
+    host_pool* m_write_buffers { nullptr };
+    host_pool* m_write_states { nullptr };
+    host_shrinker* m_shrinker { nullptr };
+    Atomic<u32> m_next_shard { 0 };
+    Shard m_shards[k_shards];
+    NodeCacheCounters m_counters;
+};
+
+}

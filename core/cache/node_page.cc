@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/cache/node_page.h"
+
+namespace lcpfs {
+
+namespace {
+
+u64 load_key(const u8* bytes)
+{
+    u64 raw;
+    copy_bytes(&raw, bytes, 8);
+    return __builtin_bswap64(raw);
+}
+
+}
+
+void NodePage::initialise(const TreeOwner& owner, u8 level, u64 birth_txg)
+{
+    DiskNodeHeader& head = header();
+    zero_bytes(&head, sizeof(head));
+    head.magic.set(k_node_magic);
+    head.kind = static_cast<u8>(owner.kind);
+    head.level = level;
+    head.dataset.set(owner.dataset);
+    head.object.set(owner.object);
+    head.birth_txg.set(birth_txg);
+    head.heap_start.set(m_capacity);
+    head.node_bytes.set(m_capacity);
+    m_used = 0;
+}
+
+Status NodePage::verify(const TreeOwner& owner, u8 level, u64 birth_txg) const
+{
+    const DiskNodeHeader& head = header();
+    VERIFY_DISK(head.magic.get() == k_node_magic, node_damaged);
+    VERIFY_DISK(head.kind == static_cast<u8>(owner.kind), node_identity);
+    VERIFY_DISK(head.dataset.get() == owner.dataset && head.object.get() == owner.object, node_identity);
+    VERIFY_DISK(head.level == level && head.birth_txg.get() == birth_txg, node_identity);
+    VERIFY_DISK(head.node_bytes.get() == m_capacity, node_damaged);
+    u32 items = head.item_count.get();
+    u32 slots_end = sizeof(DiskNodeHeader) + items * sizeof(DiskNodeSlot);
+    u32 heap = head.heap_start.get();
+    VERIFY_DISK(slots_end <= m_capacity && heap >= slots_end && heap <= m_capacity, node_damaged);
+    u32 total = 0;
+    for (u32 i = 0; i < items; i++) {
+        const DiskNodeSlot& slot = slots()[i];
+        u32 bytes = u32(slot.key_bytes.get()) + slot.value_bytes.get();
+        VERIFY_DISK(slot.key_bytes.get() <= k_max_key_bytes, node_damaged);
+        VERIFY_DISK(slot.offset.get() >= heap && slot.offset.get() + bytes <= m_capacity, node_damaged);
+        if (level > 0)
+            VERIFY_DISK(slot.value_bytes.get() == sizeof(DiskNodePointer), node_damaged);
+        else
+            VERIFY_DISK(bytes <= max_item_bytes(m_capacity), node_damaged);
+        VERIFY_DISK((level > 0 && i == 0) == (slot.key_bytes.get() == 0), node_damaged);
+        if (i > 0)
+            VERIFY_DISK(compare(key(i - 1), key(i)) < 0, node_damaged);
+        total += bytes;
+    }
+    // Overlapping items would make the sum larger than the heap.
+    VERIFY_DISK(total <= m_capacity - heap, node_damaged);
+    VERIFY_DISK(items > 0, node_damaged); // an empty tree has no node
+    return {};
+}
+
+Bytes NodePage::key(u32 i) const
+{
+    const DiskNodeSlot& slot = slots()[i];
+    return { m_buffer + slot.offset.get(), slot.key_bytes.get() };
+}
+
+Bytes NodePage::value(u32 i) const
+{
+    const DiskNodeSlot& slot = slots()[i];
+    return { m_buffer + slot.offset.get() + slot.key_bytes.get(), slot.value_bytes.get() };
+}
+
+MutableBytes NodePage::mutable_value(u32 i)
+{
+    const DiskNodeSlot& slot = slots()[i];
+    return { m_buffer + slot.offset.get() + slot.key_bytes.get(), slot.value_bytes.get() };
+}
+
+u32 NodePage::lower_bound(Bytes wanted, bool& exact) const
+{
+    u32 low = 0;
+    u32 high = count();
+    exact = false;
+    if (wanted.size() == 8) {
+        // Nearly every key is a 64-bit number: compare as one.
+        u64 number = load_key(wanted.data());
+        while (low < high) {
+            u32 middle = (low + high) / 2;
+            Bytes found = key(middle);
+            if (found.size() != 8) {
+                int order = compare(found, wanted);
+                if (order < 0)
+                    low = middle + 1;
+                else
+                    high = middle;
+                continue;
+            }
+            u64 here = load_key(found.data());
+            if (here == number) {
+                exact = true;
+                return middle;
+            }
+            if (here < number)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        return low;
+    }
+    while (low < high) {
+        u32 middle = (low + high) / 2;
+        int order = compare(key(middle), wanted);
+        if (order == 0) {
+            exact = true;
+            return middle;
+        }
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+u32 NodePage::child_index(Bytes wanted) const
+{
+    bool exact;
+    u32 i = lower_bound(wanted, exact);
+    return exact || i == 0 ? i : i - 1;
+}
+
+u32 NodePage::contiguous_room() const
+{
+    return header().heap_start.get() - static_cast<u32>(sizeof(DiskNodeHeader) + count() * sizeof(DiskNodeSlot));
+}
+
+void NodePage::compact()
+{
+    // Slides items to the end of the page in descending order of offset: a selection over at most a few hundred
+    // slots, and no second buffer.
+    u32 items = count();
+    u32 limit = 0x10000;
+    u32 heap = m_capacity;
+    for (u32 moved = 0; moved < items; moved++) {
+        u32 best = items;
+        u32 best_offset = 0;
+        for (u32 i = 0; i < items; i++) {
+            u32 offset = slots()[i].offset.get();
+            if (offset < limit && (best == items || offset > best_offset)) {
+                best = i;
+                best_offset = offset;
+            }
+        }
+        if (best == items)
+            break;
+        DiskNodeSlot& slot = slots()[best];
+        u32 bytes = u32(slot.key_bytes.get()) + slot.value_bytes.get();
+        heap -= bytes;
+        limit = best_offset;
+        if (heap != best_offset)
+            move_bytes(m_buffer + heap, m_buffer + best_offset, bytes);
+        // Offsets already passed are above `limit`'s search range because heap >= best_offset.
+        slot.offset.set(static_cast<u16>(heap));
+        if (heap < limit)
+            limit = heap;
+    }
+    header().heap_start.set(heap);
+}
+
+void NodePage::insert(u32 i, Bytes key, Bytes value)
+{
+    u32 bytes = static_cast<u32>(key.size() + value.size());
+    if (contiguous_room() < bytes + sizeof(DiskNodeSlot))
+        compact();
+    u32 items = count();
+    u32 heap = header().heap_start.get() - bytes;
+    DiskNodeSlot* at = slots() + i;
+    move_bytes(at + 1, at, (items - i) * sizeof(DiskNodeSlot));
+    copy_bytes(m_buffer + heap, key.data(), key.size());
+    copy_bytes(m_buffer + heap + key.size(), value.data(), value.size());
+    at->offset.set(static_cast<u16>(heap));
+    at->key_bytes.set(static_cast<u16>(key.size()));
+    at->value_bytes.set(static_cast<u16>(value.size()));
+    header().heap_start.set(heap);
+    header().item_count.set(static_cast<u16>(items + 1));
+    m_used += bytes + static_cast<u32>(sizeof(DiskNodeSlot));
+}
+
+void NodePage::remove(u32 i)
+{
+    u32 items = count();
+    DiskNodeSlot* at = slots() + i;
+    u32 bytes = u32(at->key_bytes.get()) + at->value_bytes.get();
+    if (at->offset.get() == header().heap_start.get())
+        header().heap_start.set(header().heap_start.get() + bytes);
+    move_bytes(at, at + 1, (items - i - 1) * sizeof(DiskNodeSlot));
+    header().item_count.set(static_cast<u16>(items - 1));
+    m_used -= bytes + static_cast<u32>(sizeof(DiskNodeSlot));
+    if (items == 1)
+        header().heap_start.set(m_capacity);
+}
+
+void NodePage::replace_value(u32 i, Bytes value)
+{
+    DiskNodeSlot& slot = slots()[i];
+    if (slot.value_bytes.get() == value.size()) {
+        copy_bytes(m_buffer + slot.offset.get() + slot.key_bytes.get(), value.data(), value.size());
+        return;
+    }
+    u8 held[k_max_key_bytes];
+    Bytes old_key = key(i);
+    copy_bytes(held, old_key.data(), old_key.size());
+    Bytes kept { held, old_key.size() };
+    remove(i);
+    insert(i, kept, value);
+}
+
+void NodePage::replace_key(u32 i, Bytes new_key)
+{
+    DiskNodePointer held;
+    copy_bytes(&held, value(i).data(), sizeof(held));
+    remove(i);
+    insert(i, new_key, bytes_of(held));
+}
+
+void NodePage::append_from(const NodePage& from, u32 first, u32 last)
+{
+    for (u32 i = first; i < last; i++)
+        insert(count(), from.key(i), from.value(i));
+}
+
+void NodePage::truncate_items(u32 items)
+{
+    while (count() > items)
+        remove(count() - 1);
+}
+
+void NodePage::copy_to(NodePage& to) const
+{
+    DiskNodeHeader kept = header();
+    copy_bytes(to.m_buffer, &kept, sizeof(kept));
+    to.header().item_count.set(0);
+    to.header().heap_start.set(to.m_capacity);
+    to.header().node_bytes.set(to.m_capacity);
+    to.m_used = 0;
+    to.append_from(*this, 0, count());
+}
+
+void NodePage::recount()
+{
+    m_used = 0;
+    for (u32 i = 0; i < count(); i++)
+        m_used += item_cost(slots()[i].key_bytes.get(), slots()[i].value_bytes.get());
+}
+
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// NodePage: the slotted page of a tree node in memory, in the on-disk layout of format/node_format.h.
+//
+// A view over a buffer of `capacity` bytes; the capacity may be smaller than a node on disk (small roots).
+// Keys are sorted. Removing leaves a hole in the heap; inserting compacts when holes are all the room there is.
+// Nothing here allocates or fails: the caller has made sure of room (can_hold), and verify() has passed for
+// anything that came from a device.
+#pragma once
+
+#include "core/base/result.h"
+#include "core/base/span.h"
+#include "core/format/node_format.h"
+
+namespace lcpfs {
+
+struct TreeOwner {
+    TreeKind kind {};
+    u64 dataset { 0 };
+    u64 object { 0 };
+    friend bool operator==(const TreeOwner&, const TreeOwner&) = default;
+};
+
+class NodePage {
+public:
+    NodePage() = default;
+    NodePage(u8* buffer, u32 capacity) : m_buffer(buffer), m_capacity(capacity) {}
+
+    void initialise(const TreeOwner& owner, u8 level, u64 birth_txg);
+    // Everything a reader relies on: bounds, order, no item outside. `node_damaged`, `node_identity`.
+    Status verify(const TreeOwner& owner, u8 level, u64 birth_txg) const;
+
+    DiskNodeHeader& header() const { return *reinterpret_cast<DiskNodeHeader*>(m_buffer); }
+    u8* buffer() const { return m_buffer; }
+    u32 capacity() const { return m_capacity; }
+    u32 count() const { return header().item_count.get(); }
+    u8 level() const { return header().level; }
+    Bytes key(u32 i) const;
+    Bytes value(u32 i) const;
+    MutableBytes mutable_value(u32 i);
+
+    // First index whose key is >= `key` (count() when none); `exact` tells whether it is equal.
+    u32 lower_bound(Bytes key, bool& exact) const;
+    // For levels above 0: the child that covers `key`.
+    u32 child_index(Bytes key) const;
+
+    // Bytes of items and slots, holes left out.
+    u32 used_bytes() const { return m_used; }
+    u32 room() const { return m_capacity - sizeof(DiskNodeHeader) - m_used; }
+    static u32 item_cost(size_t key_bytes, size_t value_bytes) { return static_cast<u32>(key_bytes + value_bytes + sizeof(DiskNodeSlot)); }
+    bool can_hold(u32 cost) const { return room() >= cost; }
+
+    void insert(u32 i, Bytes key, Bytes value);
+    void remove(u32 i);
+    // Room for the difference has been made sure of.
+    void replace_value(u32 i, Bytes value);
+    void replace_key(u32 i, Bytes key);
+    // Appends items [first, last) of `from`.
+    void append_from(const NodePage& from, u32 first, u32 last);
+    void truncate_items(u32 count);
+    // The same content in another buffer, laid out afresh.
+    void copy_to(NodePage& to) const;
+    // After the buffer was filled from a device or a copy.
+    void recount();
+
+private:
+    DiskNodeSlot* slots() const { return reinterpret_cast<DiskNodeSlot*>(m_buffer + sizeof(DiskNodeHeader)); }
+    u32 contiguous_room() const;
+    void compact();
+
+    u8* m_buffer { nullptr };
+    u32 m_capacity { 0 };
+    u32 m_used { 0 };
+};
+
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Reading a node: every copy in turn, verified, bad copies rewritten from the good one.
+#include "core/base/format_text.h"
+#include "core/cache/node_cache.h"
+#include "core/codec/checksum.h"
+
+#ifdef LCPFS_BROKEN_BUILDS
+#include "core/test/breakage.h"
+#endif
+
+namespace lcpfs {
+
+Status NodeCache::read_copy(Node& node, const NodePointer& pointer, u32 copy, const TreeOwner& owner)
+{
+    IoBatch batch;
+    core_segment segment { node.m_page.buffer(), m_node_bytes };
+    batch.begin();
+    m_vdevs.read(pointer.dva[copy], { &segment, 1 }, HOST_IO_META | HOST_IO_SYNC, IoBatch::done, &batch);
+    TRY(batch.wait());
+    bool matches = checksum_of(pointer.checksum_kind, { node.m_page.buffer(), m_node_bytes }) == pointer.checksum;
+#ifdef LCPFS_BROKEN_BUILDS
+    matches = matches || breakage::skip_checksum;
+#endif
+    VERIFY_DISK(matches, node_checksum);
+    return node.m_page.verify(owner, pointer.level, pointer.birth.value());
+}
+
+Result<Ref<Node>> NodeCache::read(const NodePointer& pointer, const TreeOwner& owner)
+{
+    VERIFY_DISK(!pointer.is_null() && pointer.size_bytes == m_node_bytes, node_damaged);
+    Ref<Node> node = TRY(make_node(m_node_bytes, pointer.level > 0, pointer.birth, Node::State::clean, Must::may_fail));
+    // Until verified the page claims no items, so that dropping the node follows nothing.
+    node->m_page.initialise(owner, pointer.level, 0);
+    node->m_pointer = pointer;
+    Error last = Error::node_damaged;
+    u32 bad_copies = 0;
+    for (u32 copy = 0; copy < pointer.copies; copy++) {
+        Status status = read_copy(*node, pointer, copy, owner);
+        if (status.is_ok()) {
+            m_counters.reads.add_relaxed(1);
+            node->m_page.recount();
+            if (bad_copies)
+                repair(*node, pointer, bad_copies);
+            return node;
+        }
+        last = status.error();
+        bad_copies |= 1u << copy;
+        m_counters.checksum_errors.add_relaxed(1);
+        TextLine line;
+        line.add("metadata node of object ").add(owner.object).add(" in dataset ").add(owner.dataset);
+        line.add(", tree ").add(u64(owner.kind)).add(" level ").add(u64(pointer.level));
+        line.add(", copy ").add(u64(copy + 1)).add(" of ").add(u64(pointer.copies));
+        line.add(" at device ").add(u64(pointer.dva[copy].vdev.value())).add(" block ").add(pointer.dva[copy].block);
+        line.add(": ").add(text_of(last));
+        host_log(HOST_LOG_ERROR, line.text());
+        node->m_page.initialise(owner, pointer.level, 0);
+    }
+    return last;
+}
+
+void NodeCache::repair(Node& node, const NodePointer& pointer, u32 bad_copies)
+{
+    if (!m_repair)
+        return;
+    core_segment segment { node.m_page.buffer(), m_node_bytes };
+    for (u32 copy = 0; copy < pointer.copies; copy++) {
+        if (!(bad_copies & 1u << copy))
+            continue;
+        IoBatch batch;
+        batch.begin();
+        m_vdevs.write(pointer.dva[copy], { &segment, 1 }, HOST_IO_META, IoBatch::done, &batch);
+        if (batch.wait().is_ok())
+            m_counters.repairs.add_relaxed(1);
+    }
+}
+
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Dataset: objects in memory, loading, starting.
+#include "core/dataset/dataset.h"
+
+#include "core/base/format_text.h"
+
+namespace lcpfs {
+
+namespace {
+constexpr u32 k_hash_buckets = 16384;
+}
+
+Dataset::Dataset(const DatasetHost& host, DatasetId id)
+    : m_host(host), m_id(id), m_objects(host.trees, TreeOwner { TreeKind::objects, id.value(), 0 }, Must::succeed),
+      m_orphans(host.trees, TreeOwner { TreeKind::orphans, id.value(), 0 }, Must::succeed)
+{
+}
+
+Result<Box<Dataset>> Dataset::create(const DatasetHost& host, DatasetId id)
+{
+    void* memory = host_alloc(sizeof(Dataset), 0);
+    if (!memory)
+        return Error::no_memory;
+    Box<Dataset> dataset(::new (memory) Dataset(host, id));
+    dataset->m_buckets = static_cast<Object**>(host_alloc(k_hash_buckets * sizeof(Object*), HOST_ALLOC_ZERO));
+    dataset->m_record_buffer = static_cast<u8*>(host_alloc(k_max_record_bytes, 0));
+    if (!dataset->m_buckets || !dataset->m_record_buffer)
+        return Error::no_memory;
+    dataset->m_bucket_count = k_hash_buckets;
+    return dataset;
+}
+
+Dataset::~Dataset()
+{
+    // After a failed sync objects are still listed.
+    for (DirtyList& list : m_dirty)
+        while (Object::DirtyEntry* entry = list.pop_front())
+            entry->object->unreference();
+    while (Object::DirtyEntry* entry = m_syncing.pop_front())
+        entry->object->unreference();
+    WrittenList* const lists[] = { &m_objects_written, &m_orphans_written };
+    for (WrittenList* list : lists)
+        while (Node* node = list->pop_front())
+            node->unreference();
+    host_free(m_buckets);
+    host_free(m_record_buffer);
+}
+
+Status Dataset::format(TxgId txg, StringView name, const ObjectAttributes& root)
+{
+    copy_bytes(m_name, name.data(), min(name.size(), sizeof(m_name) - 1));
+    host_random_bytes(m_hash_seed.bytes, sizeof(m_hash_seed.bytes));
+    m_created_txg = txg.value();
+    m_next_object.store(k_root_object);
+    Ref<Object> object = TRY(make(root.mode));
+    m_next_object.store(k_first_free_object);
+    WriteGuard guard(object->m_lock);
+    TRY(object->prepare_change(txg));
+    object->m_attributes = root;
+    object->m_attributes.parent = k_root_object;
+    return {};
+}
+
+Status Dataset::load(Bytes record)
+{
+    VERIFY_DISK(record.size() == sizeof(DiskDataset), dataset_damaged);
+    DiskDataset disk;
+    copy_bytes(&disk, record.data(), sizeof(disk));
+    auto objects = NodePointer::decode(disk.objects);
+    auto orphans = NodePointer::decode(disk.orphans);
+    VERIFY_DISK(objects.is_ok() && orphans.is_ok() && !objects.value().is_null(), dataset_damaged);
+    VERIFY_DISK(disk.next_object.get() >= k_first_free_object && disk.next_object.get() >> 60 == 0, dataset_damaged);
+    m_objects.start_from(objects.value());
+    m_orphans.start_from(orphans.value());
+    m_next_object.store(disk.next_object.get());
+    m_object_count.store(disk.object_count.get());
+    m_used_blocks.store(disk.used_blocks.get());
+    m_created_txg = disk.created_txg.get();
+    m_hash_seed = disk.hash_seed;
+    copy_bytes(m_name, disk.name, sizeof(m_name));
+    return {};
+}
+
+Ref<Object> Dataset::find_in_memory(ObjectId id)
+{
+    SpinGuard guard(m_hash_lock);
+    for (Object* object = *bucket_of(id); object; object = object->m_hash_next)
+        if (object->m_id == id && object->reference_unless_zero())
+            return Ref<Object>::adopt(*object);
+    return {};
+}
+
+Result<Ref<Object>> Dataset::get(ObjectId id)
+{
+    if (Ref<Object> found = find_in_memory(id))
+        return found;
+    auto loaded = load_object(id);
+    if (loaded.is_error() && loaded.error() != Error::not_found && loaded.error() != Error::no_memory) {
+        TextLine line;
+        line.add("object ").add(id.value()).add(" of dataset ").add(m_id.value()).add(" cannot be loaded: ").add(text_of(loaded.error()));
+        host_log(HOST_LOG_ERROR, line.text());
+    }
+    return loaded;
+}
+
+Result<Ref<Object>> Dataset::load_object(ObjectId id)
+{
+    ReadGuard table(m_table_lock);
+    BigEndianKey key(id.value());
+    TreeCursor cursor;
+    if (!TRY(m_objects.find({ key.data(), 8 }, cursor))) {
+        // It may have been made since the look in the hash, and synced, and be in use: look once more.
+        if (Ref<Object> found = find_in_memory(id))
+            return found;
+        return Error::not_found;
+    }
+    ObjectAttributes attributes;
+    RecordRoot root;
+    TRY(decode_record(cursor.value(), attributes, root));
+    Box<Object> box = TRY(make_box<Object>(*this, id, m_host.trees, root.kind));
+    TRY(box->start(attributes, root));
+    box->m_in_table = true;
+    box->m_is_orphan = attributes.is_orphan();
+    box->m_table_blocks = attributes.blocks;
+
+    Ref<Object> winner;
+    {
+        SpinGuard guard(m_hash_lock);
+        Object** bucket = bucket_of(id);
+        for (Object* present = *bucket; present; present = present->m_hash_next) {
+            if (present->m_id == id && present->reference_unless_zero()) {
+                winner = Ref<Object>::adopt(*present);
+                break;
+            }
+        }
+        if (!winner) {
+            Object* object = box.release();
+            object->m_hash_next = *bucket;
+            *bucket = object;
+            winner = Ref<Object>::adopt(*object);
+        }
+    }
+    return winner;
+}
+
+Result<Ref<Object>> Dataset::make(u32 mode)
+{
+    ObjectId id(m_next_object.add(1) - 1);
+    Box<Object> box = TRY(make_box<Object>(*this, id, m_host.trees, tree_kind_of(mode)));
+    SpinGuard guard(m_hash_lock);
+    Object* object = box.release();
+    Object** bucket = bucket_of(id);
+    object->m_hash_next = *bucket;
+    *bucket = object;
+    return Ref<Object>::adopt(*object);
+}
+
+void Dataset::drop(Object& object)
+{
+    {
+        SpinGuard guard(m_hash_lock);
+        Object** link = bucket_of(object.m_id);
+        while (*link && *link != &object)
+            link = &(*link)->m_hash_next;
+        if (*link)
+            *link = object.m_hash_next;
+    }
+    Box<Object> gone(&object);
+}
+
+void Dataset::add_dirty(Object& object, TxgId txg)
+{
+    object.reference();
+    m_host.space.object_dirtied();
+    SpinGuard guard(m_dirty_lock);
+    m_dirty[txg.value() & 3].push_back(object.m_dirty[txg.value() & 3]);
+}
+
+Result<bool> Dataset::next_orphan(ObjectId from, ObjectId& found)
+{
+    ReadGuard table(m_table_lock);
+    BigEndianKey key(from.value());
+    TreeCursor cursor;
+    if (!TRY(m_orphans.seek({ key.data(), 8 }, cursor)))
+        return false;
+    VERIFY_DISK(cursor.key().size() == 8, dataset_damaged);
+    found = ObjectId(cursor.number());
+    return true;
+}
+
+}

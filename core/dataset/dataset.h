@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Dataset: one tree of files: its object table, its orphans, its objects in memory.
+//
+// The object table and the orphan tree are changed by the sync thread alone, under m_table_lock; others read them
+// under it. An object that is not in memory is described by its record; one that is describes itself.
+// Loading holds the table lock from reading the record until the object is in the hash: since a change of the record needs
+// the lock, nobody can slip a newer state in between.
+#pragma once
+
+#include "core/dataset/object.h"
+#include "core/format/dataset_format.h"
+#include "core/txg/space.h"
+#include "core/txg/space_log.h"
+
+namespace lcpfs {
+
+class Pool;
+
+// What a dataset needs of its pool.
+struct DatasetHost {
+    Pool* pool; // not looked into here: upper layers get from an object to its pool by it
+    TreeContext& trees;
+    TxgEngine& engine;
+    Space& space;
+    SpaceLog& space_log;
+    Allocator& allocator;
+    VdevSet& vdevs;
+};
+
+class Dataset {
+public:
+    static Result<Box<Dataset>> create(const DatasetHost& host, DatasetId id);
+    ~Dataset();
+
+    // A new dataset with a root directory made in `txg` (mkfs). Sync of `txg` writes it.
+    Status format(TxgId txg, StringView name, const ObjectAttributes& root);
+    // From its record. dataset_damaged.
+    Status load(Bytes record);
+
+    DatasetId id() const { return m_id; }
+    DatasetHost& host() { return m_host; }
+    const DiskGuid& hash_seed() const { return m_hash_seed; }
+    u64 object_count() const { return m_object_count.load_relaxed(); }
+    u64 used_blocks() const { return m_used_blocks.load_relaxed(); }
+    u64 next_object() const { return m_next_object.load_relaxed(); }
+
+    // The object with this id, in memory or loaded. not_found; record_damaged and device errors with a log line.
+    Result<Ref<Object>> get(ObjectId id);
+    // A new object in memory, with the next id, in the hash, not yet dirty. `mode` decides its tree.
+    Result<Ref<Object>> make(u32 mode);
+    // The first orphan at or after `from`. False: none.
+    Result<bool> next_orphan(ObjectId from, ObjectId& found);
+
+    // ---- sync thread
+    // Writes all objects that `txg` changed and updates the tables. Then the trees of the tables themselves and the record
+    // for the pool tree (sizeof(DiskDataset)); `changed` false when nothing needed writing.
+    Status sync(TxgId txg, TreeWriter& writer, DiskDataset& record, bool& changed);
+    // After everything of `txg` is on disk.
+    void settle(TxgId txg);
+
+    // ---- Object only
+    void add_dirty(Object& object, TxgId txg);
+    void drop(Object& object);
+
+    // ---- the checker: the pool has no changes under way
+    RwLock& table_lock() LCPFS_THREAD_ANNOTATION(lock_returned(m_table_lock)) { return m_table_lock; }
+    Tree& objects() { return m_objects; }
+    Tree& orphans() { return m_orphans; }
+
+private:
+    Dataset(const DatasetHost& host, DatasetId id);
+    using DirtyList = List<Object::DirtyEntry, &Object::DirtyEntry::link>;
+
+    Object** bucket_of(ObjectId id) { return &m_buckets[(id.value() * 0x9e3779b97f4a7c15ull >> 32) % m_bucket_count]; }
+    Ref<Object> find_in_memory(ObjectId id);
+    Result<Ref<Object>> load_object(ObjectId id);
+    Status sync_object(Object& object, TxgId txg, TreeWriter& writer);
+    Status update_table(Object& object, TxgId txg, const ObjectVersion& version, const NodePointer& root);
+    Status update_orphans(Object& object, TxgId txg, bool is_orphan);
+
+    DatasetHost m_host;
+    DatasetId m_id;
+    DiskGuid m_hash_seed {};
+    u8 m_name[k_pool_name_bytes] {};
+    u64 m_created_txg { 0 };
+    Atomic<u64> m_next_object { k_first_free_object };
+    Atomic<u64> m_object_count { 0 };  // changed by the sync thread
+    Atomic<u64> m_used_blocks { 0 };   // changed by the sync thread
+
+    RwLock m_table_lock { LCPFS_RANK_object_table };
+    Tree m_objects;
+    Tree m_orphans;
+    WrittenList m_objects_written;     // sync thread
+    WrittenList m_orphans_written;     // sync thread
+    u8* m_record_buffer { nullptr };   // sync thread, k_max_record_bytes
+
+    SpinLock m_hash_lock { LCPFS_RANK_object_cache };
+    Object** m_buckets { nullptr };    // m_hash_lock
+    u32 m_bucket_count { 0 };
+
+    SpinLock m_dirty_lock { LCPFS_RANK_txg_state };
+    DirtyList m_dirty[4];              // by txg & 3; m_dirty_lock while the group is open, then the sync thread's
+    DirtyList m_syncing;               // sync thread: written, not settled
+};
+
+}

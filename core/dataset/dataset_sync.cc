@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Dataset: what a commit does to it.
+#include "core/dataset/dataset.h"
+
+namespace lcpfs {
+
+Status Dataset::update_orphans(Object& object, TxgId txg, bool is_orphan)
+{
+    if (is_orphan == object.m_is_orphan)
+        return {};
+    BigEndianKey id(object.m_id.value());
+    Bytes key { id.data(), 8 };
+    WriteGuard table(m_table_lock);
+    if (is_orphan) {
+        u8 mark = 1;
+        TRY(m_orphans.prepare_insert(txg, key, 1));
+        m_orphans.insert(key, { &mark, 1 });
+    } else {
+        TRY(m_orphans.prepare_change(txg, key));
+        m_orphans.remove(txg, key);
+    }
+    object.m_is_orphan = is_orphan;
+    return {};
+}
+
+Status Dataset::update_table(Object& object, TxgId txg, const ObjectVersion& version, const NodePointer& pointer)
+{
+    BigEndianKey id(object.m_id.value());
+    Bytes key { id.data(), 8 };
+    if (version.deleted) {
+        if (!object.m_in_table)
+            return {};
+        WriteGuard table(m_table_lock);
+        TRY(m_objects.prepare_change(txg, key));
+        m_objects.remove(txg, key);
+        object.m_in_table = false;
+        m_object_count.sub(1);
+        m_used_blocks.sub(object.m_table_blocks);
+        object.m_table_blocks = 0;
+        return {};
+    }
+    RecordRoot root;
+    root.kind = tree_kind_of(version.attributes.mode);
+    if (!pointer.is_null()) {
+        root.form = RootForm::node;
+        root.pointer = pointer;
+    } else if (version.tree.root && version.tree.root->page().count() > 0) {
+        root.form = RootForm::inlined;
+        u8* items = m_record_buffer + sizeof(DiskObject) + sizeof(DiskRoot);
+        u32 bytes = TreeWriter::encode_inline(version.tree, { items, k_inline_root_bytes });
+        root.items = Bytes(items, bytes);
+    }
+    u32 bytes = encode_record(version.attributes, root, { m_record_buffer, k_max_record_bytes });
+    WriteGuard table(m_table_lock);
+    TRY(m_objects.prepare_insert(txg, key, bytes));
+    if (object.m_in_table) {
+        m_objects.update(key, { m_record_buffer, bytes });
+    } else {
+        m_objects.insert(key, { m_record_buffer, bytes });
+        object.m_in_table = true;
+        m_object_count.add(1);
+    }
+    m_used_blocks.add(version.attributes.blocks - object.m_table_blocks);
+    object.m_table_blocks = version.attributes.blocks;
+    return {};
+}
+
+// m_tree is used without its lock here: free_dead works on the list of a closed group, owner() never changes.
+Status Dataset::sync_object(Object& object, TxgId txg, TreeWriter& writer) NO_THREAD_SAFETY_ANALYSIS
+{
+    ObjectVersion version = object.take_version(txg);
+    NodePointer root = TRY(writer.write(version.tree, k_inline_root_bytes, object.m_written));
+    TRY(object.m_tree.free_dead(txg));
+    TRY(update_table(object, txg, version, root));
+    return update_orphans(object, txg, !version.deleted && version.attributes.is_orphan());
+}
+
+Status Dataset::sync(TxgId txg, TreeWriter& writer, DiskDataset& record, bool& changed)
+{
+    DirtyList& dirty = m_dirty[txg.value() & 3];
+    changed = !dirty.is_empty();
+    while (Object::DirtyEntry* entry = dirty.pop_front()) {
+        m_syncing.push_back(*entry);
+        TRY(sync_object(*entry->object, txg, writer));
+    }
+    if (!changed)
+        return {};
+    TreeVersion objects;
+    TreeVersion orphans;
+    {
+        ReadGuard table(m_table_lock);
+        objects = m_objects.version();
+        orphans = m_orphans.version();
+    }
+    NodePointer objects_root = TRY(writer.write(objects, 0, m_objects_written));
+    NodePointer orphans_root = TRY(writer.write(orphans, 0, m_orphans_written));
+    TRY(m_objects.free_dead(txg));
+    TRY(m_orphans.free_dead(txg));
+    record = DiskDataset();
+    zero_bytes(&record, sizeof(record));
+    objects_root.encode(record.objects);
+    orphans_root.encode(record.orphans);
+    record.next_object.set(m_next_object.load());
+    record.object_count.set(m_object_count.load());
+    record.used_blocks.set(m_used_blocks.load());
+    record.created_txg.set(m_created_txg);
+    record.hash_seed = m_hash_seed;
+    copy_bytes(record.name, m_name, sizeof(m_name));
+    return {};
+}
+
+void Dataset::settle(TxgId)
+{
+    while (Object::DirtyEntry* entry = m_syncing.pop_front()) {
+        Object& object = *entry->object;
+        {
+            WriteGuard guard(object.m_lock);
+            object.m_tree.settle(object.m_written);
+        }
+        m_host.space.object_synced();
+        object.unreference();
+    }
+    WriteGuard table(m_table_lock);
+    m_objects.settle(m_objects_written);
+    m_orphans.settle(m_orphans_written);
+}
+
+}

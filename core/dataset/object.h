@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Object: one inode in memory, with its tree and its versions.
+//
+// Current state is changed under m_lock exclusively, by holders of the open group, after prepare_change(txg). When an older
+// group's state has not been taken by its sync yet, prepare_change keeps it as a closed version first (at most two can be
+// outstanding). Sync takes each group's version, writes it, and settles the tree.
+//
+// Lifetime: counted. The dataset's hash holds no reference; being dirty in a group does. So an object that is in memory only because
+// nobody dropped it is clean, and its record in the object table is the truth.
+#pragma once
+
+#include "core/host/locks.h"
+#include "core/host/vector.h"
+#include "core/object/record.h"
+#include "core/tree/tree.h"
+
+namespace lcpfs {
+
+class Dataset;
+class Object;
+
+struct ObjectVersion {
+    TxgId txg;
+    ObjectAttributes attributes;
+    TreeVersion tree;
+    bool deleted { false };
+};
+
+class Object : public RefCounted<Object> {
+public:
+    Object(Dataset& dataset, ObjectId id, TreeContext& trees, TreeKind kind);
+    ~Object();
+
+    // Fills a fresh object, which nobody else knows yet, from its record.
+    Status start(const ObjectAttributes& attributes, const RecordRoot& root);
+
+    Dataset& dataset() { return m_dataset; }
+    ObjectId id() const { return m_id; }
+
+    // Before changing anything in `txg`: keeps what an older group still has to write, enters the group's list. no_memory,
+    // nothing changed. m_lock exclusive, `txg` held.
+    Status prepare_change(TxgId txg) REQUIRES(m_lock);
+    // Group in which it was last changed (0: not since it was loaded). For object_sync.
+    TxgId newest_change() const { return TxgId(m_dirty_txg.load()); }
+
+    // Sync thread: the state that group `txg` closed with. Takes m_lock.
+    ObjectVersion take_version(TxgId txg);
+
+    RwLock m_lock { LCPFS_RANK_object };
+    ObjectAttributes m_attributes GUARDED_BY(m_lock);
+    Tree m_tree GUARDED_BY(m_lock);
+    bool m_deleted GUARDED_BY(m_lock) { false };
+
+    void last_reference_dropped();
+
+private:
+    friend class Dataset;
+    struct DirtyEntry {
+        ListLink link;
+        Object* object;
+    };
+
+    Dataset& m_dataset;
+    ObjectId m_id;
+    Atomic<u64> m_dirty_txg { 0 };
+    bool m_version_taken GUARDED_BY(m_lock) { false };
+    Vector<Box<ObjectVersion>> m_closed GUARDED_BY(m_lock);
+    DirtyEntry m_dirty[4];              // by txg & 3: the dataset's lists, its lock
+    Object* m_hash_next { nullptr };    // the dataset's hash, its lock
+    WrittenList m_written;              // sync thread
+    bool m_in_table { false };          // sync thread: there is a record
+    bool m_is_orphan { false };         // sync thread: it is in the orphan tree
+    u64 m_table_blocks { 0 };           // sync thread: blocks as the record has them
+};
+
+}

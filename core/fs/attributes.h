@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// An object's attributes, and making an object durable.
+#pragma once
+
+#include "core/pool/pool.h"
+
+namespace lcpfs {
+
+void get_attributes(Object& object, core_attr& out);
+// `mask`: CORE_SET_*. The type bits of the mode stay.
+Status set_attributes(Pool& pool, Object& object, const core_attr& attributes, unsigned mask);
+// Waits until what was changed so far is committed.
+Status sync_object(Pool& pool, Object& object);
+// False once it has been deleted.
+bool is_live(Object& object);
+
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/fs/extents.h"
+
+namespace lcpfs {
+
+Result<bool> find_extent(Tree& tree, u64 block, TreeCursor& cursor, Extent& extent)
+{
+    BigEndianKey key = extent_key(block);
+    if (TRY(tree.seek_at_most({ key.data(), 8 }, cursor))) {
+        extent = TRY(Extent::decode(cursor.key(), cursor.value()));
+        if (extent.end() > block)
+            return true;
+        if (!TRY(tree.next(cursor)))
+            return false;
+    } else if (!TRY(tree.seek({ key.data(), 8 }, cursor))) {
+        return false;
+    }
+    extent = TRY(Extent::decode(cursor.key(), cursor.value()));
+    VERIFY_DISK(extent.file_block > block, extent_damaged);
+    return true;
+}
+
+Status cut_extent(Object& object, TxgId txg, u64 block, ExtentScratch& scratch)
+{
+    TreeCursor cursor;
+    Extent extent;
+    if (block == 0 || !TRY(find_extent(object.m_tree, block, cursor, extent)))
+        return {};
+    if (extent.file_block >= block || extent.kind == ExtentKind::inlined)
+        return {};
+    u32 left_blocks = static_cast<u32>(block - extent.file_block);
+    Extent left = extent.part(0, left_blocks);
+    Extent right = extent.part(left_blocks, extent.length_blocks - left_blocks);
+    u32 left_bytes = left.encode({ scratch.first, sizeof(scratch.first) });
+    u32 right_bytes = right.encode({ scratch.second, sizeof(scratch.second) });
+    BigEndianKey left_key = extent_key(left.file_block);
+    BigEndianKey right_key = extent_key(right.file_block);
+    cursor = TreeCursor();
+    TRY(object.m_tree.prepare_insert(txg, { right_key.data(), 8 }, right_bytes));
+    TRY(object.m_tree.prepare_change(txg, { left_key.data(), 8 }));
+    object.m_tree.insert({ right_key.data(), 8 }, { scratch.second, right_bytes });
+    object.m_tree.update({ left_key.data(), 8 }, { scratch.first, left_bytes });
+    return {};
+}
+
+namespace {
+
+// Prepares every extent that begins in [first, end) for removal. `exact`: one begins at `first`.
+Status prepare_removals(Pool& pool, Object& object, TxgId txg, u64 first, u64 end, u32& found, bool& exact)
+    REQUIRES(object.m_lock)
+{
+    found = 0;
+    exact = false;
+    u64 at = first;
+    while (at < end) {
+        TreeCursor cursor;
+        Extent extent;
+        if (!TRY(find_extent(object.m_tree, at, cursor, extent)) || extent.file_block >= end)
+            break;
+        VERIFY_DISK(extent.file_block >= first, extent_damaged);
+        if (extent.kind == ExtentKind::mapped)
+            TRY(pool.allocator().prepare_free(extent.dva));
+        exact = exact || extent.file_block == first;
+        BigEndianKey key = extent_key(extent.file_block);
+        at = extent.end();
+        cursor = TreeCursor();
+        TRY(object.m_tree.prepare_change(txg, { key.data(), 8 }));
+        found++;
+    }
+    return {};
+}
+
+// The extent that begins at or after `at`; everything it needs is in memory and was read before.
+bool next_prepared(Object& object, u64 at, u64 end, Extent& extent) REQUIRES(object.m_lock)
+{
+    TreeCursor cursor;
+    auto found = find_extent(object.m_tree, at, cursor, extent);
+    extent.payload = Bytes();
+    return found.is_ok() && found.value() && extent.file_block < end;
+}
+
+void account_removal(Object& object, const Extent& extent, SpaceLog::Batch& batch) REQUIRES(object.m_lock)
+{
+    if (extent.kind != ExtentKind::mapped)
+        return;
+    batch.add(extent.dva, false);
+    object.m_attributes.blocks -= extent.length_blocks;
+}
+
+}
+
+Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count, Bytes item, const Dva* used, ExtentScratch& scratch)
+{
+    u64 end = first + count;
+    TRY(cut_extent(object, txg, first, scratch));
+    TRY(cut_extent(object, txg, end, scratch));
+    u32 removals = 0;
+    bool exact = false;
+    TRY(prepare_removals(pool, object, txg, first, end, removals, exact));
+    SpaceLog::Batch batch(pool.space_log());
+    TRY(batch.prepare(removals + 1));
+    BigEndianKey key = extent_key(first);
+    Bytes new_key { key.data(), 8 };
+    TRY(object.m_tree.prepare_insert(txg, new_key, static_cast<u32>(item.size())));
+
+    // From here on nothing fails. The new item goes in first: the room made for it is in this leaf, and a leaf that
+    // removals empty may go away.
+    Extent old;
+    u64 at = first;
+    if (exact) {
+        (void)next_prepared(object, first, end, old);
+        account_removal(object, old, batch);
+        at = old.end();
+        object.m_tree.update(new_key, item);
+    } else {
+        object.m_tree.insert(new_key, item);
+        at = first + 1;
+    }
+    // The new extent covers the range: later ones are found by their own start.
+    while (at < end) {
+        TreeCursor cursor;
+        BigEndianKey from = extent_key(at);
+        auto found = object.m_tree.seek({ from.data(), 8 }, cursor);
+        if (found.is_error() || !found.value())
+            break;
+        auto decoded = Extent::decode(cursor.key(), cursor.value());
+        if (decoded.is_error() || decoded.value().file_block >= end)
+            break;
+        old = decoded.value();
+        cursor = TreeCursor();
+        account_removal(object, old, batch);
+        BigEndianKey old_key = extent_key(old.file_block);
+        object.m_tree.remove(txg, { old_key.data(), 8 });
+        at = old.end();
+    }
+    if (used) {
+        batch.add(*used, true);
+        object.m_attributes.blocks += used->length_blocks;
+    }
+    batch.commit(txg);
+    return {};
+}
+
+Status unmap_from(Pool& pool, Object& object, TxgId txg, u64 from, u32 most, bool& finished, ExtentScratch& scratch)
+{
+    finished = false;
+    TRY(cut_extent(object, txg, from, scratch));
+    for (u32 removed = 0; removed < most; removed++) {
+        u32 found = 0;
+        bool exact = false;
+        // From the end, so that a crash or failure in between leaves a file that is only longer than it should be.
+        TreeCursor cursor;
+        BigEndianKey last(~0ull);
+        if (!TRY(object.m_tree.seek_at_most({ last.data(), 8 }, cursor))) {
+            finished = true;
+            return {};
+        }
+        Extent extent = TRY(Extent::decode(cursor.key(), cursor.value()));
+        extent.payload = Bytes();
+        cursor = TreeCursor();
+        if (extent.file_block < from) {
+            finished = true;
+            return {};
+        }
+        TRY(prepare_removals(pool, object, txg, extent.file_block, extent.end(), found, exact));
+        SpaceLog::Batch batch(pool.space_log());
+        TRY(batch.prepare(1));
+        account_removal(object, extent, batch);
+        BigEndianKey key = extent_key(extent.file_block);
+        object.m_tree.remove(txg, { key.data(), 8 });
+        batch.commit(txg);
+    }
+    return {};
+}
+
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A file's extents: looking up, cutting, replacing. Works on an object's tree under its lock.
+//
+// A change is made in two steps like every change of a tree: what can fail first, with the mapping of the file unchanged
+// (cutting an extent in two changes nothing a reader could see), then what cannot.
+#pragma once
+
+#include "core/pool/pool.h"
+#include "core/pool/requests.h"
+
+namespace lcpfs {
+
+inline BigEndianKey extent_key(u64 file_block) { return BigEndianKey(file_block); }
+
+// The extent that covers `block`, else the next after it, else false. The extent's payload lives in the cursor's leaf.
+Result<bool> find_extent(Tree& tree, u64 block, TreeCursor& cursor, Extent& extent);
+
+// Scratch from the pool for a scope.
+class Scratch {
+public:
+    explicit Scratch(Pool& pool) : m_pool(pool), m_scratch(static_cast<ExtentScratch*>(host_pool_alloc_reserved(pool.requests().scratch))) {}
+    ~Scratch() { host_pool_free(m_pool.requests().scratch, m_scratch); }
+    Scratch(const Scratch&) = delete;
+    ExtentScratch& operator*() { return *m_scratch; }
+
+private:
+    Pool& m_pool;
+    ExtentScratch* m_scratch;
+};
+
+// Makes an extent that spans `block` end there and another begin there.
+Status cut_extent(Object& object, TxgId txg, u64 block, ExtentScratch& scratch) REQUIRES(object.m_lock);
+
+// Replaces whatever is mapped in [first, first + count) by the extent item `item` (key `first`). Its blocks
+// are entered as used in `txg`, those it replaces as free. On failure the mapping is as before.
+Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count, Bytes item, const Dva* used, ExtentScratch& scratch)
+    REQUIRES(object.m_lock);
+
+// Unmaps extents from `from` on, at most `most` of them. `finished` when nothing is left there.
+Status unmap_from(Pool& pool, Object& object, TxgId txg, u64 from, u32 most, bool& finished, ExtentScratch& scratch)
+    REQUIRES(object.m_lock);
+
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Reading file data: holes are zeros, mapped blocks come straight into the caller's memory and are verified there.
+//
+// Cost of reading n blocks of one extent: one request, one checksum per block, one wake of the completion thread. A block
+// that fails is read again by itself, at the place the file has it then; only blocks that stay bad are reported.
+#pragma once
+
+#include "core/pool/pool.h"
+
+namespace lcpfs {
+
+// See core_read.
+void read_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment> segments,
+    void (*done)(void* context, int error, const u64* bad), void* context);
+
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Writing file data: reserve, allocate, checksum, write, and enter the extents when the data is on disk.
+//
+// Cost of writing n contiguous blocks: one request per allocated run (one, while free space is not in pieces), one
+// checksum per block, one wake of the completion thread, one tree insertion per run. Nothing waits for a group.
+#pragma once
+
+#include "core/pool/pool.h"
+
+namespace lcpfs {
+
+// See core_write.
+void write_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes,
+    void (*done)(void* context, int error), void* context);
+
+// See core_reserve, core_unreserve.
+Status reserve_blocks(Pool& pool, u64 blocks);
+void unreserve_blocks(Pool& pool, u64 blocks);
+
+}

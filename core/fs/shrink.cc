@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/fs/shrink.h"
+
+#include "core/base/format_text.h"
+
+namespace lcpfs {
+
+namespace {
+
+// Bounds what one group frees for one file: the nodes it dirties stay within an operation's promise several times over,
+// since extents go from the end and sit side by side.
+constexpr u32 k_extents_per_group = 256;
+
+// An inline file cut inside its bytes.
+Status cut_inline(Pool& pool, Object& object, TxgId txg, u64 size_bytes) REQUIRES(object.m_lock)
+{
+    TreeCursor cursor;
+    Extent extent;
+    if (!TRY(find_extent(object.m_tree, 0, cursor, extent)) || extent.kind != ExtentKind::inlined || size_bytes == 0
+        || size_bytes >= extent.payload.size())
+        return {};
+    Scratch item(pool);
+    Scratch cutting(pool);
+    extent.payload = extent.payload.slice(0, size_bytes);
+    u32 bytes = extent.encode({ (*item).first, sizeof((*item).first) });
+    cursor = TreeCursor();
+    return replace_range(pool, object, txg, 0, 1, { (*item).first, bytes }, nullptr, *cutting);
+}
+
+// One group's share of freeing what lies behind `size_bytes`.
+Status free_behind(Pool& pool, Object& object, u64 size_bytes, bool& finished)
+{
+    ScopedPromise promise(pool.space());
+    TRY(promise.take(pool.space().operation_units(), Space::For::removal));
+    Scratch scratch(pool);
+    WriteGuard guard(object.m_lock);
+    TxgHold hold(pool.engine());
+    TRY(object.prepare_change(hold.txg()));
+    TRY(unmap_from(pool, object, hold.txg(), blocks_for_bytes(size_bytes), k_extents_per_group, finished, *scratch));
+    if (finished)
+        object.m_attributes.state &= ~k_object_truncating;
+    return {};
+}
+
+Status free_all_behind(Pool& pool, Object& object, u64 size_bytes)
+{
+    bool finished = false;
+    while (!finished) {
+        TRY(pool.check_writable());
+        TRY(free_behind(pool, object, size_bytes, finished));
+    }
+    return {};
+}
+
+}
+
+Status truncate_object(Pool& pool, Object& object, u64 size_bytes, Time time)
+{
+    TRY(pool.check_writable());
+    if (size_bytes > 0x7fffffffffffffffull)
+        return Error::file_too_large;
+    bool shrinks = false;
+    {
+        ScopedPromise promise(pool.space());
+        TRY(promise.take(pool.space().operation_units(), Space::For::removal));
+        WriteGuard guard(object.m_lock);
+        if (!object.m_attributes.is_regular())
+            return object.m_attributes.is_directory() ? Error::is_directory : Error::invalid;
+        TxgHold hold(pool.engine());
+        TRY(object.prepare_change(hold.txg()));
+        // Also when the size stays or grows: writeback may have left extents behind an end that the page cache cut before.
+        shrinks = true;
+        TRY(cut_inline(pool, object, hold.txg(), size_bytes));
+        object.m_attributes.size_bytes = size_bytes;
+        object.m_attributes.mtime = object.m_attributes.ctime = time;
+        object.m_attributes.change++;
+        object.m_attributes.state |= k_object_truncating;
+        bool finished = false;
+        Scratch scratch(pool);
+        Status status = unmap_from(pool, object, hold.txg(), blocks_for_bytes(size_bytes), k_extents_per_group, finished, *scratch);
+        if (finished) {
+            object.m_attributes.state &= ~k_object_truncating;
+            shrinks = false;
+        }
+        TRY(status);
+    }
+    return shrinks ? free_all_behind(pool, object, size_bytes) : Status();
+}
+
+Status delete_object(Pool& pool, Object& object)
+{
+    TRY(pool.check_writable());
+    {
+        ReadGuard guard(object.m_lock);
+        if (object.m_deleted)
+            return {};
+        if (object.m_attributes.links != 0)
+            return Error::busy;
+    }
+    TRY(free_all_behind(pool, object, 0));
+    ScopedPromise promise(pool.space());
+    TRY(promise.take(pool.space().operation_units(), Space::For::removal));
+    WriteGuard guard(object.m_lock);
+    TxgHold hold(pool.engine());
+    TRY(object.prepare_change(hold.txg()));
+    object.m_deleted = true;
+    return {};
+}
+
+Status finish_orphans(Pool& pool)
+{
+    ObjectId at(0);
+    u64 finished = 0;
+    for (;;) {
+        ObjectId id;
+        if (!TRY(pool.dataset().next_orphan(at, id)))
+            break;
+        at = id.next();
+        Ref<Object> object = TRY(pool.dataset().get(id));
+        u64 size_bytes;
+        bool deletes;
+        {
+            ReadGuard guard(object->m_lock);
+            size_bytes = object->m_attributes.size_bytes;
+            deletes = object->m_attributes.links == 0;
+        }
+        TRY(deletes ? delete_object(pool, *object) : free_all_behind(pool, *object, size_bytes));
+        finished++;
+    }
+    if (finished) {
+        TextLine line;
+        line.add("finished ").add(finished).add(" removals that a crash had interrupted");
+        pool.log(HOST_LOG_INFO, StringView(line.text(), line.size()));
+    }
+    return {};
+}
+
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Truncating and deleting, and finishing what a crash interrupted.
+//
+// Both free space, so both must work on a full pool: they promise from the reserve for removals. A file of many extents
+// is freed over several groups, k_extents_per_group at a time. Until it is done the object is an orphan (links 0, or marked
+// truncating with its new size already in place), which the next mount finds and goes on with.
+#pragma once
+
+#include "core/fs/extents.h"
+
+namespace lcpfs {
+
+Status truncate_object(Pool& pool, Object& object, u64 size_bytes, Time time);
+Status delete_object(Pool& pool, Object& object);
+// After a read-write open: deletes and truncates every orphan.
+Status finish_orphans(Pool& pool);
+
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Extent: one item of a file's tree, decoded, and its coding (extent_format.h).
+#pragma once
+
+#include "core/base/result.h"
+#include "core/base/span.h"
+#include "core/format/address.h"
+#include "core/format/extent_format.h"
+
+namespace lcpfs {
+
+constexpr u32 k_max_extent_bytes = sizeof(DiskExtent) + k_max_extent_checksum_bytes;
+constexpr u32 k_max_inline_data_bytes = 2048;
+static_assert(k_max_inline_data_bytes <= k_max_extent_checksum_bytes);
+
+struct Extent {
+    u64 file_block { 0 };
+    u32 length_blocks { 0 };      // of an inlined one: 1
+    ExtentKind kind { ExtentKind::mapped };
+    Dva dva;                      // mapped
+    TxgId birth;
+    ChecksumKind checksum_kind { ChecksumKind::none };
+    Bytes payload;                // checksums, or the inlined bytes
+
+    u64 end() const { return file_block + length_blocks; }
+    bool covers(u64 block) const { return block >= file_block && block < end(); }
+    // Checksums of blocks [first, first + count) of the extent.
+    Bytes checksums(u32 first, u32 count) const
+    {
+        u32 each = checksum_bytes_of(checksum_kind);
+        return payload.slice(size_t(first) * each, size_t(count) * each);
+    }
+    // The part [first, first + count), payload still pointing at the original's.
+    Extent part(u32 first, u32 count) const;
+
+    u32 encoded_bytes() const { return static_cast<u32>(sizeof(DiskExtent) + payload.size()); }
+    // Into `out` of at least encoded_bytes(); the payload may already stand in place there.
+    u32 encode(MutableBytes out) const;
+    // extent_damaged for anything out of form. The payload points into `value`.
+    static Result<Extent> decode(Bytes key, Bytes value);
+};
+
+}

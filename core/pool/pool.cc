@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Pool: running one: freezing, options, status, closing. Opening is in pool_open.cc, committing in pool_sync.cc.
+#include "core/pool/pool.h"
+
+#include "core/base/format_text.h"
+
+namespace lcpfs {
+
+Pool::~Pool() { (void)close().is_ok(); }
+
+void Pool::log(host_log_level level, StringView text) const
+{
+    TextLine line;
+    line.add("pool ").add(m_name).add(": ").add(text);
+    host_log(level, line.text());
+}
+
+Status Pool::check_writable() const
+{
+    if (m_shut_down.load_relaxed())
+        return Error::shut_down;
+    if (m_read_only.load_relaxed())
+        return Error::read_only;
+    if (m_engine->error() != Error::none)
+        return Error::frozen;
+    return {};
+}
+
+void Pool::freeze(Error error, const char* what)
+{
+    if (m_engine->error() != Error::none)
+        return;
+    m_engine->fail(error);
+    TextLine line;
+    line.add(what).add(" failed: ").add(text_of(error)).add("; no further change is accepted, what was committed is whole");
+    log(HOST_LOG_ERROR, StringView(line.text(), line.size()));
+    if (m_errors.load_relaxed() == CORE_ERRORS_PANIC)
+        host_panic("lcpfs: errors=panic");
+    if (m_notify)
+        m_notify(m_notify_context, CORE_EVENT_FROZEN);
+}
+
+Status Pool::set_read_only(bool read_only)
+{
+    if (read_only) {
+        if (m_read_only.load())
+            return {};
+        if (frozen() == Error::none)
+            TRY(m_engine->wait_committed(m_engine->newest_changed()));
+        m_read_only.store(1);
+        m_cache->set_repair(false);
+        return {};
+    }
+    if (m_shut_down.load())
+        return Error::shut_down;
+    if (frozen() != Error::none)
+        return Error::frozen;
+    for (size_t i = 0; i < m_vdevs->count(); i++)
+        if (m_vdevs->vdev(VdevId(static_cast<u16>(i))).info.read_only)
+            return Error::read_only;
+    if (m_label->header.ro_compat.get() & ~k_known_ro_compat)
+        return Error::feature_unknown;
+    m_read_only.store(0);
+    m_cache->set_repair(true);
+    return {};
+}
+
+void Pool::set_options(u32 interval_ms, core_errors_policy errors)
+{
+    m_errors.store(static_cast<u8>(errors));
+    m_engine->set_interval(u64(interval_ms ? interval_ms : 5000) * 1000000);
+}
+
+Status Pool::sync(bool wait)
+{
+    if (m_read_only.load())
+        return {};
+    if (m_shut_down.load())
+        return Error::shut_down;
+    TxgId newest = m_engine->newest_changed();
+    if (!wait) {
+        m_engine->request(newest);
+        return {};
+    }
+    return m_engine->wait_committed(newest);
+}
+
+void Pool::shutdown()
+{
+    if (m_shut_down.exchange(1))
+        return;
+    m_engine->fail(Error::shut_down);
+    log(HOST_LOG_WARNING, "shut down by request; what was not committed is dropped");
+}
+
+void Pool::get_status(core_pool_status& status)
+{
+    zero_bytes(&status, sizeof(status));
+    copy_bytes(status.guid, m_label->header.pool_guid.bytes, 16);
+    copy_bytes(status.name, m_name, sizeof(m_name));
+    status.device_count = static_cast<u32>(m_vdevs->count());
+    status.node_bytes = m_cache->node_bytes();
+    status.metadata_copies = m_trees->copies;
+    status.read_only = is_read_only();
+    status.frozen = frozen() != Error::none;
+    status.committed_txg = m_engine->committed_txg().value();
+    status.open_txg = m_engine->open_txg().value();
+    AllocatorCounts counts = m_allocator->counts();
+    status.total_blocks = counts.total_blocks;
+    status.free_blocks = min(counts.free_blocks + counts.deferred_blocks, counts.total_blocks);
+    status.reserved_blocks = m_space->promised_blocks();
+    u64 taken = status.reserved_blocks + m_space->slop_blocks();
+    status.available_blocks = status.free_blocks > taken ? status.free_blocks - taken : 0;
+    status.objects = m_dataset->object_count();
+    status.txg_commits = m_commits.load_relaxed();
+    status.node_writes = m_trees->node_writes.load_relaxed();
+    NodeCacheCounters& nodes = m_cache->counters();
+    status.node_reads = nodes.reads.load_relaxed();
+    status.cached_nodes = nodes.nodes.load_relaxed();
+    status.cached_bytes = nodes.bytes.load_relaxed();
+    status.dirty_nodes = m_trees->dirty_bytes.load_relaxed() / m_cache->node_bytes();
+    status.repaired_blocks = nodes.repairs.load_relaxed() * m_cache->node_blocks();
+    status.checksum_errors = nodes.checksum_errors.load_relaxed() + m_checksum_errors.load_relaxed();
+    status.data_reads_blocks = m_data_reads.load_relaxed();
+    status.data_writes_blocks = m_data_writes.load_relaxed();
+    IoCounters& io = m_vdevs->counters();
+    status.device_reads = io.reads.load_relaxed();
+    status.device_writes = io.writes.load_relaxed();
+    status.device_flushes = io.flushes.load_relaxed();
+    status.io_errors = io.errors.load_relaxed();
+}
+
+Status Pool::close()
+{
+    Status result;
+    if (m_completions)
+        host_workqueue_drain(m_completions);
+    if (m_engine) {
+        Error before = m_engine->error();
+        m_engine->stop(before != Error::none);
+        if (before != Error::none)
+            result = before;
+        else if (m_engine->error() != Error::none)
+            result = m_engine->error();
+    }
+    if (m_completions)
+        host_workqueue_destroy(m_completions);
+    m_completions = nullptr;
+    WrittenList* const lists[] = { &m_pool_tree_written, &m_metaslabs_written };
+    for (WrittenList* list : lists)
+        while (Node* node = list->pop_front())
+            node->unreference();
+    m_dataset.reset();
+    m_pool_tree.reset();
+    m_metaslab_table.reset();
+    m_space.reset();
+    m_engine.reset();
+    m_space_log.reset();
+    m_trees.reset();
+    m_cache.reset();
+    m_allocator.reset();
+    m_uberblock_writer.reset();
+    m_vdevs.reset();
+    release_request_pools();
+    return result;
+}
+
+}

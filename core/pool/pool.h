@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Pool: everything of one mounted pool, put together; opening, committing, freezing, closing.
+//
+// What a commit of group T does (pool_sync.cc), all writes in one batch:
+//   1. each object T changed: its tree's dirty nodes, its record into the object table
+//   2. the dataset's tables, its record into the pool tree, the pool tree
+//   3. T's space log into the committed bitmaps
+//   4. places for the metaslab table's dirty nodes; that may change further metaslabs, until none is new
+//   5. bitmaps, table rows, table nodes
+//   6. wait; flush every device written; uberblock with FUA
+//   7. blocks freed by T-1 may be used again; references to written nodes become pointers
+// A power cut before 6 ends leaves the previous group, whose every block and bitmap copy is untouched.
+//
+// A failure in a commit freezes the pool: memory and disk may disagree from there on, disk is whole.
+#pragma once
+
+#include "core/api/core.h"
+#include "core/dataset/dataset.h"
+#include "core/vdev/uberblock.h"
+
+namespace lcpfs {
+
+class Pool {
+public:
+    // Starts a pool from all its devices, see core_pool_open.
+    static Result<Box<Pool>> open(Span<host_bdev* const> bdevs, const core_pool_options& options);
+    // See core_pool_format.
+    static Status format(Span<host_bdev* const> bdevs, const core_format_options& options);
+    // Commits (unless frozen or read-only) and stops.
+    Status close();
+    ~Pool();
+
+    Dataset& dataset() { return *m_dataset; }
+    TxgEngine& engine() { return *m_engine; }
+    Space& space() { return *m_space; }
+    Allocator& allocator() { return *m_allocator; }
+    TreeContext& trees() { return *m_trees; }
+    VdevSet& vdevs() { return *m_vdevs; }
+    SpaceLog& space_log() { return *m_space_log; }
+    NodeCache& cache() { return *m_cache; }
+    host_workqueue* completions() { return m_completions; }
+    const Label& label() const { return *m_label; }
+    Tree& pool_tree() { return *m_pool_tree; }
+    Tree& metaslab_table() { return *m_metaslab_table; }
+    const Uberblock& uberblock() const { return m_uberblock; }
+    ChecksumKind data_checksum() const { return static_cast<ChecksumKind>(m_label->header.data_checksum); }
+    const char* name() const { return m_name; }
+
+    // Pools of requests (requests.h), used by core/fs.
+    struct RequestPools {
+        host_pool* small_reads { nullptr };
+        host_pool* large_reads { nullptr };
+        host_pool* read_runs { nullptr };
+        host_pool* writes { nullptr };
+        host_pool* write_runs { nullptr };
+        host_pool* scratch { nullptr };
+    };
+    RequestPools& requests() { return m_requests; }
+
+    // Whether changes are allowed: read_only, frozen, shut_down otherwise. First thing in every modifying call.
+    Status check_writable() const;
+    bool is_read_only() const { return m_read_only.load() != 0; }
+    Error frozen() const { return m_engine ? m_engine->error() : Error::none; }
+    // No further change; policy and notification by errors=. Any sleepable context.
+    void freeze(Error error, const char* what);
+    Status set_read_only(bool read_only);
+    void set_options(u32 interval_ms, core_errors_policy errors);
+    Status sync(bool wait);
+    void shutdown();
+    void get_status(core_pool_status& status);
+    void log(host_log_level level, StringView text) const;
+
+    Atomic<u64> m_checksum_errors { 0 }; // file data
+    Atomic<u64> m_data_reads { 0 }, m_data_writes { 0 }; // blocks
+
+private:
+    Pool() = default;
+    Status assemble(Span<host_bdev* const> bdevs, bool read_only);
+    Status start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes);
+    Status make_request_pools();
+    Status load(UberblockScan& scan);
+    Status load_metaslabs();
+    Status protect_previous(const Uberblock& previous);
+    Status load_dataset();
+    Status format_first_group(const core_format_options& options);
+    void release_request_pools();
+
+    static Status sync_hook(void* self, TxgId txg) { return static_cast<Pool*>(self)->sync_txg(txg); }
+    static bool full_hook(void* self) { return static_cast<Pool*>(self)->m_space->is_group_full(); }
+    Status sync_txg(TxgId txg);
+    Status write_txg(TxgId txg);
+    Status write_trees(TxgId txg, TreeWriter& writer, Uberblock& next);
+    Status write_metaslabs(TxgId txg, TreeWriter& writer, IoBatch& batch, Uberblock& next);
+    Status touch_metaslab(TxgId txg, TreeWriter& writer, VdevId vdev, u32 metaslab) REQUIRES(m_metaslab_lock);
+    void settle_txg(TxgId txg);
+
+    char m_name[k_pool_name_bytes] {};
+    Box<Label> m_label;            // of the first vdev; pool-wide fields
+    Box<VdevSet> m_vdevs;
+    Box<UberblockWriter> m_uberblock_writer;
+    Box<Allocator> m_allocator;
+    Box<NodeCache> m_cache;
+    Box<TreeContext> m_trees;
+    Box<SpaceLog> m_space_log;
+    Box<TxgEngine> m_engine;
+    Box<Space> m_space;
+    Box<Dataset> m_dataset;
+    host_workqueue* m_completions { nullptr };
+    RequestPools m_requests;
+
+    RwLock m_pool_tree_lock { LCPFS_RANK_pool_tree };
+    RwLock m_metaslab_lock { LCPFS_RANK_metaslab_table };
+    Box<Tree> m_pool_tree;         // changed by the sync thread, under m_pool_tree_lock
+    Box<Tree> m_metaslab_table;    // changed by the sync thread, under m_metaslab_lock
+    WrittenList m_pool_tree_written;
+    WrittenList m_metaslabs_written;
+    Uberblock m_uberblock;         // the last committed; sync thread
+    u64 m_interval_ns { 0 };
+    Atomic<u8> m_read_only { 0 };
+    Atomic<u8> m_shut_down { 0 };
+    Atomic<u8> m_errors { 0 };     // core_errors_policy
+    Atomic<u64> m_commits { 0 };
+    void (*m_notify)(void*, int) { nullptr };
+    void* m_notify_context { nullptr };
+};
+
+}

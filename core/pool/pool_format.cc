@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Pool: making an empty one. The first group is written by the same commit as every later one.
+#include "core/pool/pool.h"
+
+namespace lcpfs {
+
+namespace {
+
+Status check_options(const core_format_options& options, u32& node_bytes, u32& copies, u32& checksum)
+{
+    node_bytes = options.node_bytes ? options.node_bytes : k_min_node_bytes;
+    copies = options.metadata_copies ? options.metadata_copies : 2;
+    checksum = options.data_checksum ? options.data_checksum : u32(CORE_CHECKSUM_CRC32C);
+    bool sound = is_power_of_two(node_bytes) && node_bytes >= k_min_node_bytes && node_bytes <= k_max_node_bytes;
+    sound = sound && copies <= k_max_copies && checksum <= CORE_CHECKSUM_SHA256;
+    StringView name(options.name ? options.name : "");
+    sound = sound && name.size() > 0 && name.size() < k_pool_name_bytes;
+    for (size_t i = 0; i < name.size(); i++)
+        sound = sound && name.data()[i] > 0x20 && name.data()[i] < 0x7f && name.data()[i] != '/';
+    return sound ? Status() : Status(Error::invalid);
+}
+
+Status make_label(Span<host_bdev* const> bdevs, const core_format_options& options, Label& label)
+{
+    u32 node_bytes, copies, checksum;
+    TRY(check_options(options, node_bytes, copies, checksum));
+    zero_bytes(&label, sizeof(label));
+    DiskLabelHeader& header = label.header;
+    header.magic.set(k_label_magic);
+    header.version.set(k_label_version);
+    header.header_bytes.set(sizeof(header));
+    if (options.guid)
+        copy_bytes(header.pool_guid.bytes, options.guid, 16);
+    else
+        host_random_bytes(header.pool_guid.bytes, 16);
+    StringView name(options.name);
+    copy_bytes(header.name, name.data(), name.size());
+    header.vdev_count.set(static_cast<u16>(bdevs.size()));
+    header.block_shift = k_block_shift;
+    header.node_shift = static_cast<u8>(__builtin_ctz(node_bytes));
+    header.metadata_copies = static_cast<u8>(copies);
+    header.data_checksum = static_cast<u8>(checksum);
+    header.node_checksum = static_cast<u8>(ChecksumKind::xxh64);
+    header.created_ns.set(static_cast<u64>(host_realtime_ns()));
+    header.label_generation.set(1);
+    host_random_bytes(header.table_guid.bytes, 16);
+    for (size_t i = 0; i < bdevs.size(); i++) {
+        host_bdev_info info;
+        host_bdev_get_info(bdevs[i], &info);
+        if (info.read_only)
+            return Error::read_only;
+        DiskVdevEntry& entry = label.vdevs.entries[i];
+        host_random_bytes(entry.guid.bytes, 16);
+        entry.parent.set(0xffff);
+        entry.kind = static_cast<u8>(VdevKind::device);
+        entry.role = static_cast<u8>(VdevRole::data);
+        TRY(choose_geometry(info.capacity_bytes, options.metaslab_bytes, entry));
+    }
+    return {};
+}
+
+}
+
+Status Pool::format_first_group(const core_format_options& options)
+{
+    TxgId first(1);
+    m_allocator->format_all();
+    {
+        WriteGuard guard(m_metaslab_lock);
+        for (size_t v = 0; v < m_vdevs->count(); v++) {
+            VdevId id(static_cast<u16>(v));
+            for (u32 m = 0; m < m_vdevs->vdev(id).metaslab_count; m++) {
+                BigEndianKey key(metaslab_key(id.value(), m));
+                DiskMetaslabEntry entry = m_allocator->entry(id, m);
+                TRY(m_metaslab_table->prepare_insert(first, { key.data(), 8 }, sizeof(entry)));
+                m_metaslab_table->insert({ key.data(), 8 }, bytes_of(entry));
+            }
+        }
+    }
+    ObjectAttributes root;
+    root.mode = k_mode_directory | (options.root_mode ? options.root_mode & 07777 : 0755);
+    root.uid = options.root_uid;
+    root.gid = options.root_gid;
+    root.links = 2;
+    root.generation = 1;
+    i64 now = host_realtime_ns();
+    root.btime = Time { now / 1000000000, static_cast<u32>(now % 1000000000) };
+    root.atime = root.mtime = root.ctime = root.btime;
+    TRY(m_dataset->format(first, "default", root));
+    TRY(write_txg(first));
+    settle_txg(first);
+    return {};
+}
+
+Status Pool::format(Span<host_bdev* const> bdevs, const core_format_options& options)
+{
+    if (bdevs.is_empty() || bdevs.size() > k_max_vdevs)
+        return Error::too_many_devices;
+    Box<Label> label = TRY(make_box<Label>());
+    TRY(make_label(bdevs, options, *label));
+    for (size_t i = 0; i < bdevs.size(); i++) {
+        label->header.vdev_index.set(static_cast<u16>(i));
+        label->header.vdev_guid = label->vdevs.entries[i].guid;
+        seal_label(*label);
+        TRY(write_labels(bdevs[i], *label, true));
+    }
+    void* memory = host_alloc(sizeof(Pool), 0);
+    if (!memory)
+        return Error::no_memory;
+    Box<Pool> pool(::new (memory) Pool());
+    TRY(pool->assemble(bdevs, false));
+    TRY(pool->start_layers(64ull << 20, 0));
+    TRY(pool->format_first_group(options));
+    return {};
+}
+
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Pool: from devices to a running pool.
+#include "core/base/format_text.h"
+#include "core/pool/requests.h"
+#include "core/pool/pool.h"
+
+namespace lcpfs {
+
+namespace {
+
+bool same_guid(const DiskGuid& a, const DiskGuid& b) { return compare_bytes(a.bytes, b.bytes, sizeof(a.bytes)) == 0; }
+
+void refuse(host_bdev* bdev, Error error, const char* what)
+{
+    TextLine line;
+    line.add("cannot open pool: ");
+    if (bdev)
+        line.add(host_bdev_name(bdev)).add(": ");
+    line.add(what ? what : text_of(error));
+    host_log(HOST_LOG_ERROR, line.text());
+}
+
+}
+
+// Labels of all devices; every device of the pool there once, none of another.
+Status Pool::assemble(Span<host_bdev* const> bdevs, bool read_only)
+{
+    if (bdevs.is_empty() || bdevs.size() > k_max_vdevs)
+        return Error::too_many_devices;
+    Vector<Box<Vdev>> vdevs;
+    u16 wanted = 0;
+    for (size_t i = 0; i < bdevs.size(); i++) {
+        auto read = read_label(bdevs[i]);
+        if (read.is_error()) {
+            refuse(bdevs[i], read.error(), nullptr);
+            return read.error();
+        }
+        Box<Label> label = read.release_value();
+        const DiskLabelHeader& header = label->header;
+        if (i == 0) {
+            wanted = header.vdev_count.get();
+            TRY(vdevs.resize(wanted));
+        } else if (!same_guid(header.pool_guid, m_label->header.pool_guid) || header.vdev_count.get() != wanted) {
+            refuse(bdevs[i], Error::device_foreign, nullptr);
+            return Error::device_foreign;
+        }
+        u16 index = header.vdev_index.get();
+        if (vdevs[index]) {
+            refuse(bdevs[i], Error::device_duplicate, "a second device with the identity of one already given");
+            return Error::device_duplicate;
+        }
+        const DiskVdevEntry& entry = label->vdevs.entries[index];
+        Box<Vdev> vdev = TRY(make_box<Vdev>());
+        vdev->id = VdevId(index);
+        vdev->guid = header.vdev_guid;
+        vdev->bdev = bdevs[i];
+        host_bdev_get_info(bdevs[i], &vdev->info);
+        vdev->capacity_blocks = entry.capacity_blocks.get();
+        vdev->metaslab_blocks = entry.metaslab_blocks.get();
+        vdev->metaslab_count = entry.metaslab_count.get();
+        if (!read_only && vdev->info.read_only) {
+            refuse(bdevs[i], Error::read_only, "the device is read-only; mount with -o ro");
+            return Error::read_only;
+        }
+        vdevs[index] = lcpfs::move(vdev);
+        if (i == 0)
+            m_label = lcpfs::move(label);
+    }
+    for (u16 index = 0; index < wanted; index++) {
+        if (vdevs[index])
+            continue;
+        TextLine line;
+        line.add("device ").add(u64(index)).add(" of ").add(u64(wanted)).add(" (guid ");
+        line.add_hex({ m_label->vdevs.entries[index].guid.bytes, 16 }).add(") is missing; name it with -o device= or register it with lcpfs scan");
+        refuse(nullptr, Error::device_missing, line.text());
+        return Error::device_missing;
+    }
+    copy_bytes(m_name, m_label->header.name, sizeof(m_name) - 1);
+    if (!read_only && (m_label->header.ro_compat.get() & ~k_known_ro_compat)) {
+        refuse(nullptr, Error::feature_unknown, "the pool has features this version can only read; mount with -o ro");
+        return Error::feature_unknown;
+    }
+    m_vdevs = TRY(VdevSet::create(lcpfs::move(vdevs)));
+    return {};
+}
+
+Status Pool::make_request_pools()
+{
+    m_requests.small_reads = host_pool_create("lcpfs_read_small", k_small_read_bytes, 16);
+    m_requests.large_reads = host_pool_create("lcpfs_read_large", k_large_read_bytes, 4);
+    m_requests.read_runs = host_pool_create("lcpfs_read_run", k_read_run_bytes, 64);
+    m_requests.writes = host_pool_create("lcpfs_write", k_write_bytes, 16);
+    m_requests.write_runs = host_pool_create("lcpfs_write_run", k_write_run_bytes, 256);
+    m_requests.scratch = host_pool_create("lcpfs_scratch", k_scratch_bytes, 16);
+    if (!m_requests.small_reads || !m_requests.large_reads || !m_requests.read_runs || !m_requests.writes || !m_requests.write_runs
+        || !m_requests.scratch)
+        return Error::no_memory;
+    return {};
+}
+
+void Pool::release_request_pools()
+{
+    host_pool* const pools[] = { m_requests.small_reads, m_requests.large_reads, m_requests.read_runs, m_requests.writes,
+        m_requests.write_runs, m_requests.scratch };
+    for (host_pool* pool : pools)
+        host_pool_destroy(pool);
+    m_requests = RequestPools();
+}
+
+Status Pool::start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes)
+{
+    const DiskLabelHeader& header = m_label->header;
+    u32 node_bytes = 1u << header.node_shift;
+    u64 memory = host_memory_bytes();
+    m_uberblock_writer = TRY(UberblockWriter::create(*m_vdevs, header.pool_guid));
+    m_allocator = TRY(Allocator::create(*m_vdevs, header.pool_guid, node_bytes / k_block_size));
+    m_cache = TRY(NodeCache::create(*m_vdevs, node_bytes, cache_limit_bytes ? cache_limit_bytes : memory / 4));
+    m_trees = TRY(make_box<TreeContext>(*m_cache, *m_allocator, u32(header.metadata_copies),
+        static_cast<ChecksumKind>(header.node_checksum)));
+    m_space_log = TRY(SpaceLog::create());
+    m_engine = TRY(TxgEngine::create({ sync_hook, full_hook, this }));
+    m_pool_tree = TRY(make_box<Tree>(*m_trees, TreeOwner { TreeKind::pool, 0, 0 }, Must::succeed));
+    m_metaslab_table = TRY(make_box<Tree>(*m_trees, TreeOwner { TreeKind::metaslabs, 0, 0 }, Must::succeed));
+    m_completions = host_workqueue_create("lcpfs-io");
+    if (!m_completions)
+        return Error::no_memory;
+    TRY(make_request_pools());
+    m_space = TRY(make_box<Space>(*m_allocator, *m_trees, *m_engine,
+        dirty_limit_bytes ? dirty_limit_bytes : min<u64>(memory / 16, 256ull << 20)));
+    DatasetHost host { this, *m_trees, *m_engine, *m_space, *m_space_log, *m_allocator, *m_vdevs };
+    m_dataset = TRY(Dataset::create(host, DatasetId(k_default_dataset)));
+    return {};
+}
+
+Status Pool::load_metaslabs()
+{
+    m_metaslab_table->start_from(m_uberblock.metaslab_table);
+    ReadGuard guard(m_metaslab_lock);
+    TreeCursor cursor;
+    for (size_t v = 0; v < m_vdevs->count(); v++) {
+        VdevId id(static_cast<u16>(v));
+        for (u32 m = 0; m < m_vdevs->vdev(id).metaslab_count; m++) {
+            BigEndianKey key(metaslab_key(id.value(), m));
+            bool found = m == 0 ? TRY(m_metaslab_table->find({ key.data(), 8 }, cursor)) : TRY(m_metaslab_table->next(cursor));
+            VERIFY_DISK(found && equal(cursor.key(), { key.data(), 8 }), metaslab_entry_damaged);
+            VERIFY_DISK(cursor.value().size() == sizeof(DiskMetaslabEntry), metaslab_entry_damaged);
+            DiskMetaslabEntry entry;
+            copy_bytes(&entry, cursor.value().data(), sizeof(entry));
+            TRY(m_allocator->load_entry(id, m, entry));
+        }
+    }
+    return {};
+}
+
+// What the newest group freed is still reached by the one before it, which a damaged uberblock would bring back.
+Status Pool::protect_previous(const Uberblock& previous)
+{
+    Box<Tree> table = TRY(make_box<Tree>(*m_trees, TreeOwner { TreeKind::metaslabs, 0, 0 }, Must::may_fail));
+    table->start_from(previous.metaslab_table);
+    TreeCursor cursor;
+    BigEndianKey first(0);
+    bool found = TRY(table->seek({ first.data(), 8 }, cursor));
+    while (found) {
+        VERIFY_DISK(cursor.key().size() == 8 && cursor.value().size() == sizeof(DiskMetaslabEntry), metaslab_entry_damaged);
+        DiskMetaslabEntry entry;
+        copy_bytes(&entry, cursor.value().data(), sizeof(entry));
+        VdevId vdev(static_cast<u16>(cursor.number() >> 32));
+        u32 metaslab = static_cast<u32>(cursor.number());
+        VERIFY_DISK(vdev.value() < m_vdevs->count() && metaslab < m_vdevs->vdev(vdev).metaslab_count, metaslab_entry_damaged);
+        DiskMetaslabEntry newest = m_allocator->entry(vdev, metaslab);
+        if (newest.txg.get() != entry.txg.get())
+            TRY(m_allocator->protect_previous(vdev, metaslab, entry, m_uberblock.txg));
+        found = TRY(table->next(cursor));
+    }
+    return {};
+}
+
+Status Pool::load_dataset()
+{
+    m_pool_tree->start_from(m_uberblock.pool_tree);
+    ReadGuard guard(m_pool_tree_lock);
+    u8 key[9];
+    key[0] = static_cast<u8>(PoolKey::dataset);
+    BigEndianKey id(k_default_dataset);
+    copy_bytes(key + 1, id.data(), 8);
+    TreeCursor cursor;
+    bool found = TRY(m_pool_tree->find({ key, 9 }, cursor));
+    VERIFY_DISK(found, dataset_damaged);
+    return m_dataset->load(cursor.value());
+}
+
+Status Pool::load(UberblockScan& scan)
+{
+    m_uberblock = scan.found[0];
+    TRY(load_metaslabs());
+    TRY(load_dataset());
+    if (scan.newer_damaged) {
+        TextLine line;
+        line.add("the newest uberblock is damaged; going back to transaction group ").add(m_uberblock.txg.value());
+        log(HOST_LOG_WARNING, StringView(line.text(), line.size()));
+    } else if (scan.found.size() > 1 && scan.found[1].txg.next() == m_uberblock.txg) {
+        auto status = protect_previous(scan.found[1]);
+        if (status.is_error())
+            log(HOST_LOG_WARNING, "the group before the newest cannot be read whole; there is nothing to fall back to until two commits from now");
+    }
+    return {};
+}
+
+Result<Box<Pool>> Pool::open(Span<host_bdev* const> bdevs, const core_pool_options& options)
+{
+    void* memory = host_alloc(sizeof(Pool), 0);
+    if (!memory)
+        return Error::no_memory;
+    Box<Pool> pool(::new (memory) Pool());
+    TRY(pool->assemble(bdevs, options.read_only));
+    auto scanned = scan_uberblocks(*pool->m_vdevs, pool->m_label->header.pool_guid);
+    if (scanned.is_error()) {
+        refuse(bdevs[0], scanned.error(), nullptr);
+        return scanned.error();
+    }
+    UberblockScan scan = scanned.release_value();
+    TRY(pool->start_layers(options.cache_limit_bytes, options.dirty_limit_bytes));
+    pool->m_read_only.store(options.read_only);
+    pool->m_errors.store(static_cast<u8>(options.errors));
+    pool->m_notify = options.notify;
+    pool->m_notify_context = options.notify_context;
+    pool->m_cache->set_repair(!options.read_only);
+    Status loaded = pool->load(scan);
+    if (loaded.is_error()) {
+        TextLine line;
+        line.add("transaction group ").add(scan.found[0].txg.value()).add(" cannot be read: ").add(text_of(loaded.error()));
+        refuse(bdevs[0], loaded.error(), line.text());
+        return loaded.error();
+    }
+    // A group of the damaged uberblock's number may have left blocks and copies behind: the next number is new.
+    TxgId base = scan.newer_damaged ? pool->m_uberblock.txg.next() : pool->m_uberblock.txg;
+    TRY(pool->m_engine->start(base, u64(options.txg_interval_ms ? options.txg_interval_ms : 5000) * 1000000));
+    return pool;
+}
+
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Pool: committing a transaction group. The order of steps is in pool.h.
+//
+// Costs of a commit with anything in it: one write per dirty node and copy, one per changed metaslab, a flush per written
+// device with a volatile cache, and two uberblock writes (FUA) on each of up to three devices.
+#include "core/pool/pool.h"
+
+namespace lcpfs {
+
+Status Pool::write_trees(TxgId txg, TreeWriter& writer, Uberblock& next)
+{
+    DiskDataset record;
+    bool changed = false;
+    TRY(m_dataset->sync(txg, writer, record, changed));
+    if (changed) {
+        u8 key[9];
+        key[0] = static_cast<u8>(PoolKey::dataset);
+        BigEndianKey id(m_dataset->id().value());
+        copy_bytes(key + 1, id.data(), 8);
+        WriteGuard guard(m_pool_tree_lock);
+        TreeCursor cursor;
+        bool present = TRY(m_pool_tree->find({ key, 9 }, cursor));
+        cursor = TreeCursor();
+        TRY(m_pool_tree->prepare_insert(txg, { key, 9 }, sizeof(record)));
+        if (present)
+            m_pool_tree->update({ key, 9 }, bytes_of(record));
+        else
+            m_pool_tree->insert({ key, 9 }, bytes_of(record));
+    }
+    next.pool_tree = TRY(writer.write(m_pool_tree->version(), 0, m_pool_tree_written));
+    return m_pool_tree->free_dead(txg);
+}
+
+// Makes a table row's path writable and gives its nodes places, so that writing the row later allocates nothing.
+Status Pool::touch_metaslab(TxgId txg, TreeWriter& writer, VdevId vdev, u32 metaslab)
+{
+    BigEndianKey key(metaslab_key(vdev.value(), metaslab));
+    TRY(m_metaslab_table->prepare_change(txg, { key.data(), 8 }));
+    TRY(m_metaslab_table->free_dead(txg));
+    return writer.assign(m_metaslab_table->version());
+}
+
+Status Pool::write_metaslabs(TxgId txg, TreeWriter& writer, IoBatch& batch, Uberblock& next)
+{
+    WriteGuard guard(m_metaslab_lock);
+    TRY(m_space_log->drain(txg, [&](const Dva& dva, bool used) {
+        return used ? m_allocator->mark_used(dva) : m_allocator->mark_free(dva, txg);
+    }));
+    TRY(m_allocator->visit_changed([&](VdevId vdev, u32 metaslab) NO_THREAD_SAFETY_ANALYSIS {
+        return touch_metaslab(txg, writer, vdev, metaslab);
+    }));
+    TRY(m_allocator->write_changed(txg, batch, [&](VdevId vdev, u32 metaslab, const DiskMetaslabEntry& entry) -> Status {
+        BigEndianKey key(metaslab_key(vdev.value(), metaslab));
+        m_metaslab_table->update({ key.data(), 8 }, bytes_of(entry));
+        return {};
+    }));
+    next.metaslab_table = TRY(writer.write(m_metaslab_table->version(), 0, m_metaslabs_written));
+    return {};
+}
+
+Status Pool::write_txg(TxgId txg)
+{
+    IoBatch batch;
+    TreeWriter writer(*m_trees, batch);
+    Uberblock next = m_uberblock;
+    next.txg = txg;
+    next.time_ns = host_realtime_ns();
+    Status written = write_trees(txg, writer, next);
+    if (written.is_ok())
+        written = write_metaslabs(txg, writer, batch, next);
+    // Whatever failed, what was started must end before its memory goes.
+    Status completed = batch.wait();
+    TRY(written);
+    TRY(completed);
+    TRY(m_vdevs->flush_written());
+    AllocatorCounts counts = m_allocator->counts();
+    next.total_blocks = counts.total_blocks;
+    next.used_blocks = counts.total_blocks - min(counts.total_blocks, counts.free_blocks + counts.deferred_blocks);
+    TRY(m_uberblock_writer->write(next));
+    m_uberblock = next;
+    m_commits.add_relaxed(1);
+    return {};
+}
+
+void Pool::settle_txg(TxgId txg)
+{
+    m_allocator->after_commit(txg, nullptr, nullptr);
+    m_dataset->settle(txg);
+    {
+        WriteGuard guard(m_pool_tree_lock);
+        m_pool_tree->settle(m_pool_tree_written);
+    }
+    WriteGuard guard(m_metaslab_lock);
+    m_metaslab_table->settle(m_metaslabs_written);
+}
+
+Status Pool::sync_txg(TxgId txg)
+{
+    if (m_shut_down.load())
+        return Error::shut_down;
+    Status status = write_txg(txg);
+    if (status.is_error()) {
+        freeze(status.error(), "committing a transaction group");
+        return status;
+    }
+    settle_txg(txg);
+    return {};
+}
+
+}

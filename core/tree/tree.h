@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Tree: the copy-on-write B+tree that carries everything (format/node_format.h).
+//
+// Versions. A change in group T touches only nodes born in T: any other node on the path is copied first and the old
+// one put on T's dead list. So the version that group T closed with stays whole while T+1 goes on, and nobody
+// waits for a sync. `version()` takes that version; `TreeWriter` writes it; `free_dead` frees what T replaced;
+// `settle` turns references to written nodes into pointers.
+//
+// Failure. Every change is prepare, then act. A prepare_* call does all that can fail (reads, copies, splits) and
+// changes no content; after it insert/update/remove cannot fail in the same group as long as the lock is held.
+// Several prepares may precede several acts if none of them prepares an insert next to another prepared insert
+// (their room is not added up): prepare and act on those one by one.
+//
+// Locking: the owner's lock (object, object_table, pool_tree, metaslab_table): shared for cursors, exclusive for
+// all else, but for TreeWriter, which works on a closed version without it.
+#pragma once
+
+#include "core/alloc/allocator.h"
+#include "core/cache/node_cache.h"
+
+namespace lcpfs {
+
+// What all trees of a pool share.
+struct TreeContext {
+    TreeContext(NodeCache& cache_, Allocator& allocator_, u32 copies_, ChecksumKind checksum_kind_)
+        : cache(cache_), allocator(allocator_), copies(copies_), checksum_kind(checksum_kind_) {}
+    NodeCache& cache;
+    Allocator& allocator;
+    u32 copies;
+    ChecksumKind checksum_kind;
+    Atomic<u64> dirty_bytes { 0 };    // pages of nodes not yet written
+    Atomic<u64> node_writes { 0 };
+};
+
+using DeadList = List<Node, &Node::m_dead_link>;
+using WrittenList = List<Node, &Node::m_written_link>;
+
+// A root: at most one of the two is set.
+struct TreeVersion {
+    Ref<Node> root;       // dirty, or small and inline
+    NodePointer pointer;  // on disk
+};
+
+// A position in the leaves. Valid while the tree's lock is held and nothing is changed.
+class TreeCursor {
+public:
+    Bytes key() const { return m_leaf->page().key(m_index); }
+    Bytes value() const { return m_leaf->page().value(m_index); }
+    // The key as a 64-bit number; keys of another size were refused by the caller's look at key().size().
+    u64 number() const;
+
+private:
+    friend class Tree;
+    Ref<Node> m_leaf;
+    u32 m_index { 0 };
+    bool m_has_fence { false };
+    u16 m_fence_bytes { 0 };
+    u8 m_fence[k_max_key_bytes]; // lowest key of what follows the leaf
+};
+
+class Tree {
+public:
+    Tree(TreeContext& context, const TreeOwner& owner, Must must) : m_context(context), m_owner(owner), m_must(must) {}
+    ~Tree();
+    Tree(const Tree&) = delete;
+
+    const TreeOwner& owner() const { return m_owner; }
+    TreeContext& context() { return m_context; }
+    bool is_empty() const { return m_root ? m_root->page().count() == 0 : m_pointer.is_null(); }
+    // Start from what a record says. Sleepable.
+    void start_from(const NodePointer& pointer) { m_pointer = pointer; }
+    Status start_from_inline(Bytes items);
+
+    // False: no such item.
+    Result<bool> find(Bytes key, TreeCursor& cursor);         // exactly `key`
+    Result<bool> seek(Bytes key, TreeCursor& cursor);         // first >= key
+    Result<bool> seek_at_most(Bytes key, TreeCursor& cursor); // last <= key
+    Result<bool> next(TreeCursor& cursor);
+
+    Status prepare_insert(TxgId txg, Bytes key, u32 value_bytes);
+    Status prepare_change(TxgId txg, Bytes key);
+    void insert(Bytes key, Bytes value);   // key absent, prepared by prepare_insert with at least this size
+    void update(Bytes key, Bytes value);   // key present; another size needs prepare_insert with the new size
+    void remove(TxgId txg, Bytes key);     // key present, prepared by prepare_change
+
+    // ---- for the sync of group `txg`
+    TreeVersion version() const { return { m_root, m_pointer }; }
+    // Frees the nodes that `txg` replaced. Their blocks are freed in `txg`.
+    Status free_dead(TxgId txg);
+    // After the writes of `txg` are on disk: `written` are the nodes written for this tree.
+    void settle(WrittenList& written);
+
+private:
+    Result<Ref<Node>> root_node();
+    Result<Ref<Node>> child_of(Node& parent, u32 i);
+    Result<bool> descend(Bytes key, bool strictly_below, TreeCursor& cursor, u8* left_fence, u16& left_fence_bytes, bool& has_left);
+    Result<Ref<Node>> writable_root(TxgId txg);
+    Result<Ref<Node>> writable_child(TxgId txg, Node& parent, u32 i);
+    Result<Ref<Node>> replace(Node& old, TxgId txg);
+    Status make_room(TxgId txg, Node& node, u32 cost);
+    Status split_root(TxgId txg, Bytes key);
+    Status split_child(TxgId txg, Node& parent, u32 i, Bytes key);
+    bool has_room(Node& node, u32 leaf_cost) const;
+    void drop_child(Node& parent, u32 i);
+    void try_merge(TxgId txg, Node& parent, u32 i);
+    void collapse_root();
+    void prepare_merge(TxgId txg, Node& parent, u32 i);
+    Node& resident_leaf(Bytes key);
+    void charge(const Node& node) { m_context.dirty_bytes.add(node.page().capacity()); }
+    void discharge(const Node& node) { m_context.dirty_bytes.sub(node.page().capacity()); }
+    u32 interior_cost() const { return NodePage::item_cost(k_max_key_bytes, sizeof(DiskNodePointer)); }
+
+    TreeContext& m_context;
+    TreeOwner m_owner;
+    Must m_must;
+    Ref<Node> m_root;
+    NodePointer m_pointer;
+    DeadList m_dead[4]; // by txg & 3
+};
+
+// Writes one closed version of a tree, bottom-up, each dirty node once, in `copies` places.
+class TreeWriter {
+public:
+    TreeWriter(TreeContext& context, IoBatch& batch) : m_context(context), m_batch(batch) {}
+
+    // Places for all dirty nodes that have none yet (metaslab table: places first, contents later).
+    Status assign(const TreeVersion& version);
+    // Writes the dirty nodes; adds them to `written`. Gives the root's pointer (null: empty). A root that is a leaf of at most
+    // `inline_limit` bytes of items is not written: see encode_inline.
+    Result<NodePointer> write(const TreeVersion& version, u32 inline_limit, WrittenList& written);
+    static bool is_inline(const TreeVersion& version, u32 inline_limit);
+    // Items of an inline root: k_inline_root_bytes at most; gives the number of bytes.
+    static u32 encode_inline(const TreeVersion& version, MutableBytes out);
+    static u32 inline_bytes(const NodePage& page);
+
+private:
+    Status assign_node(Node& node);
+    Status assign_below(Node& node);
+    Status write_below(Node& node, WrittenList& written);
+    void emit(Node& node, WrittenList& written);
+
+    TreeContext& m_context;
+    IoBatch& m_batch;
+};
+
+}

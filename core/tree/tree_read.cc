@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Tree: starting, finding, walking.
+#include "core/tree/tree.h"
+
+namespace lcpfs {
+
+u64 TreeCursor::number() const
+{
+    BigEndianKey number;
+    copy_bytes(&number, key().data(), 8);
+    return number.get();
+}
+
+Tree::~Tree()
+{
+    for (DeadList& dead : m_dead)
+        while (Node* node = dead.pop_front())
+            node->unreference();
+}
+
+Status Tree::start_from_inline(Bytes items)
+{
+    VERIFY_DISK(items.size() >= 2 && items.size() <= k_inline_root_bytes, record_damaged);
+    u32 count = u32(items[0]) | u32(items[1]) << 8;
+    Ref<Node> root = TRY(m_context.cache.make(m_owner, 0, TxgId(1), static_cast<u32>(items.size()) + sizeof(DiskNodeHeader) + count * 2, m_must));
+    NodePage& page = root->page();
+    size_t at = 2;
+    for (u32 i = 0; i < count; i++) {
+        VERIFY_DISK(at + 4 <= items.size(), record_damaged);
+        u32 key_bytes = u32(items[at]) | u32(items[at + 1]) << 8;
+        u32 value_bytes = u32(items[at + 2]) | u32(items[at + 3]) << 8;
+        at += 4;
+        VERIFY_DISK(key_bytes > 0 && key_bytes <= k_max_key_bytes && at + key_bytes + value_bytes <= items.size(), record_damaged);
+        Bytes key = items.slice(at, key_bytes);
+        VERIFY_DISK(i == 0 || compare(page.key(i - 1), key) < 0, record_damaged);
+        VERIFY_DISK(page.can_hold(NodePage::item_cost(key_bytes, value_bytes)), record_damaged);
+        page.insert(i, key, items.slice(at + key_bytes, value_bytes));
+        at += key_bytes + value_bytes;
+    }
+    VERIFY_DISK(at == items.size(), record_damaged);
+    root->mark_clean();
+    m_root = lcpfs::move(root);
+    return {};
+}
+
+Result<Ref<Node>> Tree::root_node()
+{
+    if (m_root)
+        return m_root;
+    return m_context.cache.get(m_pointer, m_owner);
+}
+
+Result<Ref<Node>> Tree::child_of(Node& parent, u32 i)
+{
+    if (Node* child = parent.child(i))
+        return Ref<Node>(*child);
+    DiskNodePointer disk;
+    copy_bytes(&disk, parent.page().value(i).data(), sizeof(disk));
+    NodePointer pointer = TRY(NodePointer::decode(disk));
+    VERIFY_DISK(!pointer.is_null() && pointer.level + 1 == parent.level(), node_damaged);
+    return m_context.cache.get(pointer, m_owner);
+}
+
+// To the leaf that covers `key`, or with `strictly_below` the one that covers the keys just under it. The cursor gets
+// the leaf and the lowest key to its right; `left_fence` the lowest key of the deepest subtree that has a left neighbour.
+Result<bool> Tree::descend(Bytes key, bool strictly_below, TreeCursor& cursor, u8* left_fence, u16& left_fence_bytes, bool& has_left)
+{
+    cursor.m_leaf.reset();
+    cursor.m_has_fence = false;
+    has_left = false;
+    if (is_empty())
+        return false;
+    Ref<Node> node = TRY(root_node());
+    while (node->level() > 0) {
+        const NodePage& page = node->page();
+        bool exact;
+        u32 i = page.lower_bound(key, exact);
+        if (i > 0 && (!exact || strictly_below))
+            i--;
+        if (i + 1 < page.count()) {
+            Bytes fence = page.key(i + 1);
+            copy_bytes(cursor.m_fence, fence.data(), fence.size());
+            cursor.m_fence_bytes = static_cast<u16>(fence.size());
+            cursor.m_has_fence = true;
+        }
+        if (i > 0) {
+            Bytes fence = page.key(i);
+            copy_bytes(left_fence, fence.data(), fence.size());
+            left_fence_bytes = static_cast<u16>(fence.size());
+            has_left = true;
+        }
+        Ref<Node> child = TRY(child_of(*node, i));
+        node = lcpfs::move(child);
+    }
+    cursor.m_leaf = lcpfs::move(node);
+    return true;
+}
+
+Result<bool> Tree::find(Bytes key, TreeCursor& cursor)
+{
+    u8 left[k_max_key_bytes];
+    u16 left_bytes;
+    bool has_left;
+    if (!TRY(descend(key, false, cursor, left, left_bytes, has_left)))
+        return false;
+    bool exact;
+    cursor.m_index = cursor.m_leaf->page().lower_bound(key, exact);
+    return exact;
+}
+
+Result<bool> Tree::seek(Bytes key, TreeCursor& cursor)
+{
+    u8 left[k_max_key_bytes];
+    u16 left_bytes;
+    bool has_left;
+    if (!TRY(descend(key, false, cursor, left, left_bytes, has_left)))
+        return false;
+    bool exact;
+    cursor.m_index = cursor.m_leaf->page().lower_bound(key, exact);
+    if (cursor.m_index < cursor.m_leaf->page().count())
+        return true;
+    cursor.m_index--;
+    return next(cursor);
+}
+
+Result<bool> Tree::next(TreeCursor& cursor)
+{
+    u8 target[k_max_key_bytes];
+    u8 left[k_max_key_bytes];
+    u16 left_bytes;
+    bool has_left;
+    // Wraps to 0 when the index stands before the first item of an empty leaf, which a sound tree does not have.
+    if (++cursor.m_index < cursor.m_leaf->page().count())
+        return true;
+    while (cursor.m_has_fence) {
+        Bytes fence { target, cursor.m_fence_bytes };
+        copy_bytes(target, cursor.m_fence, cursor.m_fence_bytes);
+        if (!TRY(descend(fence, false, cursor, left, left_bytes, has_left)))
+            return false;
+        bool exact;
+        cursor.m_index = cursor.m_leaf->page().lower_bound(fence, exact);
+        if (cursor.m_index < cursor.m_leaf->page().count())
+            return true;
+        // Fences rise with every step, so this ends; a damaged tree must not turn it round.
+        VERIFY_DISK(!cursor.m_has_fence || compare({ cursor.m_fence, cursor.m_fence_bytes }, fence) > 0, node_damaged);
+    }
+    return false;
+}
+
+Result<bool> Tree::seek_at_most(Bytes key, TreeCursor& cursor)
+{
+    u8 left[k_max_key_bytes];
+    u8 bound[k_max_key_bytes];
+    u16 left_bytes = 0;
+    bool has_left;
+    if (!TRY(descend(key, false, cursor, left, left_bytes, has_left)))
+        return false;
+    bool exact;
+    u32 i = cursor.m_leaf->page().lower_bound(key, exact);
+    if (exact || i > 0) {
+        cursor.m_index = exact ? i : i - 1;
+        return true;
+    }
+    while (has_left) {
+        Bytes below { bound, left_bytes };
+        copy_bytes(bound, left, left_bytes);
+        if (!TRY(descend(below, true, cursor, left, left_bytes, has_left)))
+            return false;
+        i = cursor.m_leaf->page().lower_bound(below, exact);
+        if (i > 0) {
+            cursor.m_index = i - 1;
+            return true;
+        }
+        VERIFY_DISK(!has_left || compare({ left, left_bytes }, below) < 0, node_damaged);
+    }
+    return false;
+}
+
+}

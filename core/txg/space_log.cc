@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/txg/space_log.h"
+
+namespace lcpfs {
+
+static_assert(sizeof(SpaceLog::Chunk) <= k_block_size);
+
+Result<Box<SpaceLog>> SpaceLog::create()
+{
+    void* memory = host_alloc(sizeof(SpaceLog), 0);
+    if (!memory)
+        return Error::no_memory;
+    Box<SpaceLog> log(::new (memory) SpaceLog());
+    log->m_pool = host_pool_create("lcpfs_space_log", sizeof(Chunk), 16);
+    if (!log->m_pool)
+        return Error::no_memory;
+    return log;
+}
+
+SpaceLog::~SpaceLog()
+{
+    for (auto& chunks : m_chunks)
+        while (Chunk* chunk = chunks.pop_front())
+            host_pool_free(m_pool, chunk);
+    host_pool_destroy(m_pool);
+}
+
+SpaceLog::Batch::~Batch()
+{
+    while (Chunk* chunk = m_filled.pop_front())
+        host_pool_free(m_log.m_pool, chunk);
+    while (Chunk* chunk = m_empty.pop_front())
+        host_pool_free(m_log.m_pool, chunk);
+}
+
+Status SpaceLog::Batch::prepare(u32 entries)
+{
+    u32 room = m_filled.is_empty() ? 0 : k_entries_per_chunk - m_filled.last()->count;
+    room += static_cast<u32>(m_empty.size()) * k_entries_per_chunk;
+    while (room < entries) {
+        void* memory = host_pool_alloc(m_log.m_pool, 0);
+        if (!memory)
+            return Error::no_memory;
+        Chunk* chunk = static_cast<Chunk*>(memory);
+        chunk->link = ListLink();
+        chunk->count = 0;
+        m_empty.push_back(*chunk);
+        room += k_entries_per_chunk;
+    }
+    return {};
+}
+
+void SpaceLog::Batch::add(const Dva& dva, bool used)
+{
+    Chunk* chunk = m_filled.last();
+    if (!chunk || chunk->count == k_entries_per_chunk) {
+        chunk = m_empty.pop_front();
+        m_filled.push_back(*chunk);
+    }
+    chunk->entries[chunk->count++] = { dva.block, dva.length_blocks, dva.vdev.value(), static_cast<u16>(used) };
+}
+
+// Small batches are copied behind those of others, so that a group of many small operations stays compact.
+void SpaceLog::Batch::commit(TxgId txg)
+{
+    SpinGuard guard(m_log.m_lock);
+    auto& chunks = m_log.m_chunks[txg.value() & 3];
+    while (Chunk* chunk = m_filled.pop_front()) {
+        Chunk* last = chunks.last();
+        if (last && last->count + chunk->count <= k_entries_per_chunk) {
+            copy_bytes(last->entries + last->count, chunk->entries, chunk->count * sizeof(Entry));
+            last->count += chunk->count;
+            m_empty.push_back(*chunk);
+        } else {
+            chunks.push_back(*chunk);
+        }
+    }
+}
+
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// SpaceLog: the runs of file data that a group's tree begins or ceases to reach, kept until that group syncs.
+//
+// An operation prepares a batch (which can fail), fills it, and commits it to its group (which cannot). Sync drains the
+// group's entries into the allocator's committed bitmaps.
+#pragma once
+
+#include "core/base/list.h"
+#include "core/format/address.h"
+#include "core/host/locks.h"
+#include "core/host/memory.h"
+
+namespace lcpfs {
+
+class SpaceLog {
+public:
+    struct Entry {
+        u64 block;
+        u32 length_blocks;
+        u16 vdev;
+        u16 used; // 1: reached from now on, 0: no more
+    };
+    static constexpr u32 k_entries_per_chunk = 253;
+    struct Chunk {
+        ListLink link;
+        u32 count { 0 };
+        Entry entries[k_entries_per_chunk];
+    };
+
+    class Batch {
+    public:
+        explicit Batch(SpaceLog& log) : m_log(log) {}
+        ~Batch();
+        Batch(const Batch&) = delete;
+        // Room for `entries` more in all. Sleepable.
+        Status prepare(u32 entries);
+        void add(const Dva& dva, bool used);
+        void commit(TxgId txg);
+
+    private:
+        SpaceLog& m_log;
+        List<Chunk, &Chunk::link> m_filled;
+        List<Chunk, &Chunk::link> m_empty;
+    };
+
+    static Result<Box<SpaceLog>> create();
+    ~SpaceLog();
+
+    // Sync thread: calls `apply` for each entry of the group, in no order, and forgets them.
+    template <typename Apply> // Status(const Dva&, bool used)
+    Status drain(TxgId txg, Apply apply)
+    {
+        Status result;
+        auto& chunks = m_chunks[txg.value() & 3];
+        while (Chunk* chunk = chunks.pop_front()) {
+            for (u32 i = 0; i < chunk->count; i++) {
+                const Entry& entry = chunk->entries[i];
+                Status status = apply(Dva { entry.block, entry.length_blocks, VdevId(entry.vdev) }, entry.used != 0);
+                if (status.is_error() && result.is_ok())
+                    result = status.error();
+            }
+            host_pool_free(m_pool, chunk);
+        }
+        return result;
+    }
+
+private:
+    SpaceLog() = default;
+    SpinLock m_lock { LCPFS_RANK_free_log };
+    List<Chunk, &Chunk::link> m_chunks[4]; // by txg & 3; m_lock while the group is open, then the sync thread's
+    host_pool* m_pool { nullptr };
+};
+
+}

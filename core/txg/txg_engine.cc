@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/txg/txg_engine.h"
+
+namespace lcpfs {
+
+Result<Box<TxgEngine>> TxgEngine::create(const Hooks& hooks)
+{
+    void* memory = host_alloc(sizeof(TxgEngine), 0);
+    if (!memory)
+        return Error::no_memory;
+    return Box<TxgEngine>(::new (memory) TxgEngine(hooks));
+}
+
+TxgEngine::~TxgEngine() { stop(true); }
+
+Status TxgEngine::start(TxgId committed, u64 interval_ns)
+{
+    m_committed.store(committed.value());
+    m_quiesced.store(committed.value());
+    m_requested.store(committed.value());
+    m_open.store(committed.value() + 1);
+    m_interval_ns.store(interval_ns);
+    m_sync_thread = host_thread_start("lcpfs-sync", [](void* self) { static_cast<TxgEngine*>(self)->run_sync(); }, this);
+    if (!m_sync_thread)
+        return Error::no_memory;
+    m_quiesce_thread = host_thread_start("lcpfs-txg", [](void* self) { static_cast<TxgEngine*>(self)->run_quiesce(); }, this);
+    if (!m_quiesce_thread) {
+        stop(true);
+        return Error::no_memory;
+    }
+    return {};
+}
+
+void TxgEngine::stop(bool discard)
+{
+    if (!m_sync_thread)
+        return;
+    if (discard)
+        fail(Error::shut_down);
+    else if (m_error.load() == 0)
+        (void)wait_committed(newest_changed()).is_ok();
+    m_stopping.store(1);
+    m_event.wake();
+    if (m_quiesce_thread)
+        host_thread_join(m_quiesce_thread);
+    host_thread_join(m_sync_thread);
+    m_sync_thread = m_quiesce_thread = nullptr;
+}
+
+void TxgEngine::set_interval(u64 interval_ns)
+{
+    m_interval_ns.store(interval_ns);
+    m_event.wake();
+}
+
+TxgEngine::Hold TxgEngine::hold()
+{
+    u32 stripe = host_cpu_index() % k_stripes;
+    for (;;) {
+        u64 txg = m_open.load();
+        m_holds[stripe].holds[txg & 3].add(1);
+        if (m_open.load() == txg) {
+            if (m_touched[txg & 3].load_relaxed() == 0 && m_touched[txg & 3].exchange(1) == 0) {
+                m_opened_ns.store(host_monotonic_ns());
+                m_event.wake();
+            }
+            return { TxgId(txg), stripe };
+        }
+        // It closed in between: this was no hold.
+        m_holds[stripe].holds[txg & 3].sub(1);
+        m_event.wake();
+    }
+}
+
+void TxgEngine::release(const Hold& hold)
+{
+    u64 txg = hold.txg.value();
+    u32 left = m_holds[hold.stripe].holds[txg & 3].sub(1);
+    if (left == 0 && m_open.load() != txg)
+        m_event.wake();
+}
+
+u32 TxgEngine::holds_of(u64 txg) const
+{
+    u32 total = 0;
+    for (const Stripe& stripe : m_holds)
+        total += stripe.holds[txg & 3].load();
+    return total;
+}
+
+TxgId TxgEngine::newest_changed() const
+{
+    u64 open = m_open.load();
+    return TxgId(m_touched[open & 3].load() ? open : open - 1);
+}
+
+void TxgEngine::request(TxgId txg)
+{
+    u64 seen = m_requested.load();
+    while (seen < txg.value())
+        if (m_requested.compare_exchange(seen, txg.value()))
+            break;
+    m_event.wake();
+}
+
+Status TxgEngine::wait_committed(TxgId txg)
+{
+    if (m_committed.load() >= txg.value())
+        return {};
+    request(txg);
+    m_event.wait([&] { return m_committed.load() >= txg.value() || m_error.load() != 0; });
+    if (m_committed.load() >= txg.value())
+        return {};
+    return error();
+}
+
+Status TxgEngine::force_commit() { return wait_committed(open_txg()); }
+
+void TxgEngine::fail(Error error)
+{
+    u16 none = 0;
+    m_error.compare_exchange(none, static_cast<u16>(error));
+    m_event.wake();
+}
+
+bool TxgEngine::should_close() const
+{
+    u64 open = m_open.load();
+    // One group may wait for its sync while another is syncing.
+    if (m_quiesced.load() + 1 != open || m_quiesced.load() - m_committed.load() > 1)
+        return false;
+    if (m_requested.load() >= open)
+        return true;
+    if (!m_touched[open & 3].load())
+        return false;
+    return host_monotonic_ns() - m_opened_ns.load() >= m_interval_ns.load() || m_hooks.is_full(m_hooks.context);
+}
+
+void TxgEngine::run_quiesce()
+{
+    while (!m_stopping.load()) {
+        if (m_error.load()) {
+            m_event.wait([&] { return m_stopping.load() != 0; });
+            return;
+        }
+        if (!should_close()) {
+            u64 open = m_open.load();
+            u64 wait_ns = 1000ull * 1000 * 1000 * 3600;
+            if (m_touched[open & 3].load() && m_quiesced.load() - m_committed.load() <= 1) {
+                u64 age = host_monotonic_ns() - m_opened_ns.load();
+                u64 interval = m_interval_ns.load();
+                wait_ns = age < interval ? interval - age : 1;
+            }
+            bool had_change = m_touched[open & 3].load() != 0;
+            u64 interval = m_interval_ns.load();
+            m_event.wait_timeout(wait_ns, [&] {
+                return should_close() || m_stopping.load() || m_error.load()
+                    || (!had_change && m_touched[open & 3].load()) || m_interval_ns.load() != interval;
+            });
+            continue;
+        }
+        u64 closing = m_open.load();
+        m_touched[(closing + 1) & 3].store(0);
+        m_open.store(closing + 1);
+        m_event.wait([&] { return holds_of(closing) == 0; });
+        m_quiesced.store(closing);
+        m_event.wake();
+    }
+}
+
+void TxgEngine::run_sync()
+{
+    for (;;) {
+        m_event.wait([&] { return m_quiesced.load() > m_committed.load() || m_stopping.load(); });
+        if (m_stopping.load() && (m_quiesced.load() <= m_committed.load() || m_error.load()))
+            return;
+        if (m_error.load()) {
+            m_event.wait([&] { return m_stopping.load() != 0; });
+            return;
+        }
+        TxgId txg(m_committed.load() + 1);
+        Status status = m_hooks.sync(m_hooks.context, txg);
+        if (status.is_error()) {
+            fail(status.error());
+            continue;
+        }
+        m_committed.store(txg.value());
+        m_event.wake();
+    }
+}
+
+}
