@@ -123,14 +123,15 @@ static ssize_t lcpfs_write_pieces(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	struct lcpfs_promise promise;
-	size_t limit = LCPFS_WRITE_PIECE;
+	const size_t piece = LCPFS_WRITE_PIECE;
+	size_t limit = piece;
 	ssize_t written = 0;
 	int error = 0;
 
 	lcpfs_promise_init(&promise, inode);
 	while (iov_iter_count(from)) {
 		loff_t position = iocb->ki_pos + written;
-		size_t bytes = min(iov_iter_count(from), limit - ((size_t)position & (limit - 1)));
+		size_t bytes = min3(iov_iter_count(from), limit, piece - ((size_t)position & (piece - 1)));
 		struct folio *folio;
 		size_t copied;
 
@@ -153,10 +154,14 @@ static ssize_t lcpfs_write_pieces(struct kiocb *iocb, struct iov_iter *from)
 		copied = lcpfs_copy_to_folio(folio, offset_in_folio(folio, position), bytes, from);
 		bytes = lcpfs_write_end(inode, folio, position, copied, &promise);
 		iov_iter_revert(from, copied - bytes);
-		/* Memory that goes away as fast as it is faulted in: smaller pieces get through. */
-		limit = bytes ? LCPFS_WRITE_PIECE : max_t(size_t, limit / 2, PAGE_SIZE);
-		if (!bytes && copied)
-			limit = max_t(size_t, rounddown_pow_of_two(copied), PAGE_SIZE);
+		/*
+		 * Nothing counted, because only part of the memory was there: next time just that part, with the rest of
+		 * the folio read; or a smaller piece, when what was faulted in went away again.
+		 */
+		if (bytes)
+			limit = piece;
+		else
+			limit = copied ?: max_t(size_t, limit / 2, PAGE_SIZE);
 		written += bytes;
 		cond_resched();
 		balance_dirty_pages_ratelimited(inode->i_mapping);
