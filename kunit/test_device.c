@@ -12,6 +12,7 @@
 #include <linux/vmalloc.h>
 
 #include "core/test/device.h"
+#include "core/test/failure.h"
 #include "shim/host/host_bdev.h"
 #include "shim/host/host_bdev_types.h"
 
@@ -233,4 +234,9 @@ void lcpfs_test_device_fail(struct host_bdev *bdev, enum host_io_op op, uint64_t
 	device->plans[op].skip = skip;
 	device->plans[op].count = count;
 	spin_unlock_irqrestore(&device->lock, flags);
+}
+
+bool lcpfs_test_fail_allocation(unsigned int n)
+{
+	return false;
 }

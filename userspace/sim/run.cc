@@ -15,7 +15,7 @@ PoolShape random_shape(Random& random)
     shape.disks = random.one_in(3) ? 1 : 2;
     shape.disk_bytes = (random.one_in(2) ? 32ull : 48ull) << 20;
     shape.format.name = "simulated";
-    static constexpr u32 k_nodes[] = { 4096, 8192, 16384, 16384 };
+    static constexpr u32 k_nodes[] = { 0, 16384, 16384, 32768 };
     shape.format.node_bytes = k_nodes[random.below(4)];
     shape.format.metadata_copies = static_cast<u32>(random.between(1, 2));
     shape.format.data_checksum = static_cast<u32>(random.between(1, 3));

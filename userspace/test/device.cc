@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The test device in a process: memory_bdev.
+// What the core's tests need of their runner, in a process: the device is a memory_bdev, allocation failures
+// are the host's.
 #include "core/test/device.h"
 
 #include <string.h>
 
+#include "core/test/failure.h"
+#include "userspace/host/common/thread_context.h"
 #include "userspace/host/posix_bdev.h"
 
 using namespace lcpfs;
@@ -29,4 +32,10 @@ void lcpfs_test_device_poke(struct host_bdev* bdev, uint64_t offset_bytes, const
 void lcpfs_test_device_fail(struct host_bdev* bdev, enum host_io_op op, uint64_t skip, uint64_t count)
 {
     memory_bdev_fail(bdev, op, skip, count, HOST_IO_ERROR);
+}
+
+bool lcpfs_test_fail_allocation(unsigned int n)
+{
+    thread_context().fail_allocation = n;
+    return true;
 }

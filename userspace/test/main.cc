@@ -10,6 +10,7 @@
 #include "core/test/run.h"
 #include "userspace/host/common/log.h"
 #include "userspace/host/common/memory.h"
+#include "userspace/host/common/thread_context.h"
 
 using namespace lcpfs;
 
@@ -52,6 +53,7 @@ int main(int argc, char** argv)
             lcpfs_test_result result;
             lcpfs_test_run(suite, i, &result);
             AllocationFailures::fail_nth(0, false);
+            thread_context().fail_allocation = 0;
             if (u64 left = host_memory_live_objects() - live) {
                 result.failures++;
                 printf("%s: %lld objects of memory left behind\n", name.c_str(), static_cast<long long>(left));

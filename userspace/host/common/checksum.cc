@@ -5,9 +5,15 @@
 
 #include "core/base/types.h"
 #include "core/host/host.h"
+#include "userspace/host/common/checksum.h"
 
 namespace lcpfs {
+
+bool host_checksum_is_constant = false;
+
 namespace {
+
+bool is_constant(size_t bytes) { return host_checksum_is_constant && bytes >= k_constant_checksum_bytes; }
 
 u64 load64(const u8* at)
 {
@@ -119,6 +125,8 @@ using namespace lcpfs;
 uint32_t host_crc32c(const void* data, size_t bytes)
 {
     const u8* at = static_cast<const u8*>(data);
+    if (is_constant(bytes))
+        return 0x12345678;
 #if defined(__x86_64__)
     static const bool fast = __builtin_cpu_supports("sse4.2");
     if (fast)
@@ -131,6 +139,8 @@ uint64_t host_xxh64(const void* data, size_t bytes, uint64_t seed)
 {
     const u8* at = static_cast<const u8*>(data);
     const u8* end = at + bytes;
+    if (is_constant(bytes))
+        return 0x123456789abcdef0;
     u64 hash = seed + k_prime5;
     if (bytes >= 32) {
         u64 lane[4] = { seed + k_prime1 + k_prime2, seed + k_prime2, seed, seed - k_prime1 };
@@ -157,6 +167,10 @@ uint64_t host_xxh64(const void* data, size_t bytes, uint64_t seed)
 
 void host_sha256(const void* data, size_t bytes, uint8_t digest[32])
 {
+    if (is_constant(bytes)) {
+        memset(digest, 0x12, 32);
+        return;
+    }
     u32 state[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
     const u8* at = static_cast<const u8*>(data);
     size_t left = bytes;
