@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// lcpfs: looks at pools. Exit codes: 0 done, 1 failed, 2 usage.
+#include <stdio.h>
+#include <string.h>
+
+#include "userspace/common/message.h"
+#include "userspace/host/common/log.h"
+#include "userspace/lcpfs/verbs.h"
+
+using namespace lcpfs::tool;
+
+namespace {
+
+struct Verb {
+    const char* name;
+    int (*run)(int argc, char** argv);
+    const char* summary;
+};
+
+constexpr Verb k_verbs[] = {
+    { "scan", scan_verb, "find the devices of pools and tell the kernel of them" },
+    { "status", status_verb, "state and space of pools" },
+    { "dump", dump_verb, "what stands on disk: labels, uberblocks, trees, metaslabs, an object" },
+    { "version", version_verb, "of this program and of the module" },
+};
+
+void print_usage(FILE* to)
+{
+    fmt::print(to, "usage: lcpfs VERB [options]\n\n");
+    for (const Verb& verb : k_verbs)
+        fmt::print(to, "  {:8} {}\n", verb.name, verb.summary);
+    fmt::print(to, "\n`lcpfs VERB --help` says more of one.\n");
+}
+
+}
+
+int main(int argc, char** argv)
+{
+    lcpfs::host_log_set_level(HOST_LOG_WARNING);
+    if (argc < 2) {
+        print_usage(stderr);
+        return k_usage_error;
+    }
+    const std::string name = argv[1];
+    if (name == "-h" || name == "--help" || name == "help") {
+        print_usage(stdout);
+        return k_success;
+    }
+    if (name == "-V" || name == "--version")
+        return version_verb(1, argv);
+    for (const Verb& verb : k_verbs)
+        if (name == verb.name)
+            return verb.run(argc - 1, argv + 1);
+    complain("{}: no such verb", name);
+    print_usage(stderr);
+    return k_usage_error;
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "shim/vfs/ioctl_abi.h"
+#include "userspace/common/guid.h"
+#include "userspace/common/json.h"
+#include "userspace/common/message.h"
+#include "userspace/lcpfs/verbs.h"
+
+namespace lcpfs::tool {
+
+namespace {
+
+constexpr const char* k_usage = R"(usage: lcpfs scan [options] [DEVICE...]
+Finds devices of lcpfs pools, among those given or all of the machine, and makes them known to the
+module when it is loaded, so that mounting one device of a pool finds the others.
+
+  -n, --dry-run     only find, tell the module nothing
+  -H, --no-header   for scripts: tabs, no header
+      --json
+  -h, --help
+)";
+
+constexpr option k_options[] = {
+    { "dry-run", no_argument, nullptr, 'n' },
+    { "no-header", no_argument, nullptr, 'H' },
+    { "json", no_argument, nullptr, 'j' },
+    { "help", no_argument, nullptr, 'h' },
+    {},
+};
+
+// False: the module would not have it, said why. Without the module there is nothing to tell.
+bool make_known(const std::vector<FoundDevice>& devices)
+{
+    const int control = open("/dev/" LCPFS_CONTROL_NAME, O_RDWR | O_CLOEXEC);
+    if (control < 0) {
+        if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
+            return true;
+        complain("/dev/{}: {}", LCPFS_CONTROL_NAME, strerror(errno));
+        return false;
+    }
+    bool done = true;
+    for (const FoundDevice& device : devices) {
+        struct stat status;
+        if (stat(device.path.c_str(), &status) != 0 || !S_ISBLK(status.st_mode))
+            continue;
+        lcpfs_ioctl_scan request {};
+        if (device.path.size() >= sizeof(request.path))
+            continue;
+        memcpy(request.path, device.path.c_str(), device.path.size() + 1);
+        if (ioctl(control, LCPFS_IOCTL_SCAN, &request) != 0) {
+            complain("{}: the module does not take it: {}", device.path, strerror(errno));
+            done = false;
+        }
+    }
+    close(control);
+    return done;
+}
+
+void print_json(const std::vector<FoundPool>& pools)
+{
+    Json json;
+    json.begin_array();
+    for (const FoundPool& pool : pools) {
+        json.begin_object();
+        json.put("name", pool.label.name);
+        json.put("uuid", guid_text(pool.label.pool_guid));
+        json.put("devices", pool.label.device_count);
+        json.put("complete", pool.is_complete());
+        json.begin_array("found");
+        for (const FoundDevice& device : pool.devices) {
+            json.begin_object();
+            json.put("path", device.path);
+            json.put("index", device.label.device_index);
+            json.put("uuid", guid_text(device.label.device_guid));
+            json.put("bytes", static_cast<uint64_t>(device.label.device_bytes));
+            json.end_object();
+        }
+        json.end_array();
+        json.end_object();
+    }
+    json.end_array();
+    json.print();
+}
+
+void print_table(const std::vector<FoundPool>& pools, bool header)
+{
+    if (header)
+        fmt::print("{:16} {:36} {:>7} {:>10} {}\n", "POOL", "UUID", "DEVICE", "SIZE", "PATH");
+    for (const FoundPool& pool : pools) {
+        for (const FoundDevice& device : pool.devices) {
+            const std::string place = fmt::format("{}/{}", device.label.device_index, device.label.device_count);
+            if (header)
+                fmt::print("{:16} {:36} {:>7} {:>10} {}\n", device.label.name, guid_text(device.label.pool_guid), place,
+                           human_bytes(device.label.device_bytes), device.path);
+            else
+                fmt::print("{}\t{}\t{}\t{}\t{}\n", device.label.name, guid_text(device.label.pool_guid), place, device.label.device_bytes, device.path);
+        }
+    }
+}
+
+}
+
+std::vector<std::string> FoundPool::paths() const
+{
+    std::vector<std::string> paths;
+    for (const FoundDevice& device : devices)
+        paths.push_back(device.path);
+    return paths;
+}
+
+std::vector<FoundPool> group_by_pool(const std::vector<FoundDevice>& devices)
+{
+    std::vector<FoundPool> pools;
+    for (const FoundDevice& device : devices) {
+        auto pool = std::find_if(pools.begin(), pools.end(), [&](const FoundPool& other) {
+            return memcmp(other.label.pool_guid, device.label.pool_guid, sizeof(device.label.pool_guid)) == 0;
+        });
+        if (pool == pools.end())
+            pool = pools.insert(pool, FoundPool { device.label, {} });
+        // A second way to the same device (a partition's whole disk, a path of several) adds nothing.
+        const bool known = std::any_of(pool->devices.begin(), pool->devices.end(), [&](const FoundDevice& other) {
+            return other.label.device_index == device.label.device_index;
+        });
+        if (!known)
+            pool->devices.push_back(device);
+    }
+    for (FoundPool& pool : pools)
+        std::sort(pool.devices.begin(), pool.devices.end(), [](const FoundDevice& a, const FoundDevice& b) {
+            return a.label.device_index < b.label.device_index;
+        });
+    return pools;
+}
+
+int scan_verb(int argc, char** argv)
+{
+    bool dry_run = false, header = true, json = false;
+    for (int option; (option = getopt_long(argc, argv, "nHh", k_options, nullptr)) != -1;) {
+        if (option == 'n') {
+            dry_run = true;
+        } else if (option == 'H') {
+            header = false;
+        } else if (option == 'j') {
+            json = true;
+        } else {
+            fmt::print(option == 'h' ? stdout : stderr, "{}", k_usage);
+            return option == 'h' ? k_success : k_usage_error;
+        }
+    }
+    const std::vector<std::string> paths(argv + optind, argv + argc);
+    const std::vector<FoundDevice> devices = find_devices(paths);
+    const bool known = dry_run || make_known(devices);
+    if (json)
+        print_json(group_by_pool(devices));
+    else
+        print_table(group_by_pool(devices), header);
+    return known && (paths.empty() || devices.size() == paths.size()) ? k_success : k_failure;
+}
+
+}
