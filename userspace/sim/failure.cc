@@ -11,9 +11,13 @@ namespace lcpfs::sim {
 
 namespace {
 std::string s_command;
+bool s_verbose;
 std::deque<std::string> s_log;
 constexpr size_t k_log_lines = 12;
 }
+
+bool is_verbose() { return s_verbose; }
+void set_verbose(bool on) { s_verbose = on; }
 
 void set_reproduce(const std::string& command) { s_command = command; }
 const std::string& reproduce() { return s_command; }

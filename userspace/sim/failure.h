@@ -15,6 +15,10 @@ void remember_log(const char* text);
 void forget_log();
 bool log_contains(const std::string& part);
 
+// -v: every operation is told as it ends.
+bool is_verbose();
+void set_verbose(bool on);
+
 [[noreturn]] void fail(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
 }

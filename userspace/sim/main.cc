@@ -160,12 +160,11 @@ pid_t start(const Kind& kind, u64 seed, const Options& options, const std::strin
         close(ends[0]);
         set_reproduce(command);
         host_violation_hook = [] { fprintf(stderr, "lcpfs:   again: %s\n", reproduce().c_str()); };
-        static bool s_verbose;
-        s_verbose = options.verbose;
+        set_verbose(options.verbose);
         host_log_set_sink(
             [](void*, host_log_level, const char* text) {
                 remember_log(text);
-                if (s_verbose)
+                if (is_verbose())
                     fprintf(stderr, "lcpfs: %s\n", text);
             },
             nullptr);

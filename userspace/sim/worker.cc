@@ -114,6 +114,10 @@ int Worker::end(int error)
             fail("%s gave error %d", what.c_str(), error);
         }
     }
+    if (is_verbose())
+        fprintf(stderr, "lcpfs: w%u #%zu at %llu..%llu: %s%s\n", m_options.number, m_history.states.size(),
+                static_cast<unsigned long long>(m_history.issued.back()), static_cast<unsigned long long>(m_run.log().position()),
+                what.c_str(), error ? " (refused)" : "");
     m_history.states.push_back(std::move(m_next));
     Scheduler::get().note_progress();
     return error;
@@ -151,7 +155,13 @@ void Worker::predict(Tree& tree, u64 id, core_object* object, u32 links, u64 siz
     absorb(id, object);
 }
 
-void Worker::acknowledge(u64 state, u64 position) { m_history.acknowledged.push_back({ position, state }); }
+void Worker::acknowledge(u64 state, u64 position)
+{
+    if (is_verbose())
+        fprintf(stderr, "lcpfs: w%u #%llu acknowledged at %llu\n", m_options.number, static_cast<unsigned long long>(state),
+                static_cast<unsigned long long>(position));
+    m_history.acknowledged.push_back({ position, state });
+}
 
 int Worker::create(u64 directory, const std::string& name, u32 mode, const std::string& target, u64* id)
 {
