@@ -47,7 +47,7 @@ public:
     bool is_loaded() const { return m_state.load_acquire() == k_loaded; }
     u32 own_blocks() const { return 2 * m_page_count; } // its bitmap copies
     // Counters: exact for a loaded metaslab (longest: an upper bound), an estimate else.
-    u32 free() const { return m_free.load_relaxed(); }
+    u32 free_blocks() const { return m_free.load_relaxed(); }
     u32 longest() const { return m_longest.load_relaxed(); }
     u32 quads() const { return m_quads.load_relaxed(); }
     MetaslabClass metaslab_class() const { return static_cast<MetaslabClass>(m_class.load_relaxed()); }

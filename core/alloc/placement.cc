@@ -56,7 +56,7 @@ Metaslab* Placement::choose_metaslab(VdevId vdev, AllocClass which, const Wish& 
     Metaslab* best = nullptr;
     u64 best_score = 0;
     for (Box<Metaslab>& metaslab : metaslabs_of(vdev)) {
-        const u32 free = metaslab->free();
+        const u32 free = metaslab->free_blocks();
         if (metaslab.get() == not_this || free < wish.minimum)
             continue;
         if (wish.kind == Wish::Kind::quad ? metaslab->is_loaded() && metaslab->quads() == 0 : metaslab->longest() < wish.minimum)
@@ -97,7 +97,7 @@ Result<Dva> Placement::allocate_on(VdevId vdev, AllocClass which, const Wish& wi
             continue;
         }
         if (next->metaslab_class() == MetaslabClass::unassigned
-            || next->free() + dva.value().length_blocks == m_shared.vdevs.vdev(vdev).metaslab_blocks - next->own_blocks())
+            || next->free_blocks() + dva.value().length_blocks == m_shared.vdevs.vdev(vdev).metaslab_blocks - next->own_blocks())
             next->assign(which == AllocClass::metadata ? MetaslabClass::metadata : MetaslabClass::data);
         next->users().add(1);
         if (Metaslab* const left = cursor.metaslab.exchange(next))
@@ -112,7 +112,8 @@ Result<Dva> Placement::allocate_broken(VdevId vdev, const Wish& wish)
 {
     Error first = Error::no_space;
     for (Box<Metaslab>& metaslab : metaslabs_of(vdev)) {
-        if (metaslab->free() < wish.minimum || (metaslab->is_loaded() && metaslab->free() == metaslab->quads() * m_shared.node_blocks))
+        const u32 unbroken = metaslab->quads() * m_shared.node_blocks;
+        if (metaslab->free_blocks() < wish.minimum || (metaslab->is_loaded() && metaslab->free_blocks() == unbroken))
             continue;
         Result<Dva> dva = metaslab->allocate(wish);
         if (dva.is_ok())

@@ -114,16 +114,19 @@ void Checker::check_link(SeenObject& object)
     const bool is_directory = object.type == k_mode_directory >> 12;
     const bool is_root = object.id == k_root_object;
     if (object.listed != (object.links == 0 || object.truncating) && !m_incomplete)
-        m_findings.say("object ", object.id, object.listed ? ": listed as an orphan, but has links" : ": has to go, but is not listed as an orphan");
+        m_findings.say("object ", object.id,
+                       object.listed ? ": listed as an orphan, but has links" : ": has to go, but is not listed as an orphan");
     if (is_directory && object.links != 0 && object.links != 2 + object.subdirectories && !m_incomplete)
-        m_findings.say("object ", object.id, ": a directory with ", u64(object.links), " links and ", u64(object.subdirectories), " subdirectories");
+        m_findings.say("object ", object.id, ": a directory with ", u64(object.links), " links and ", u64(object.subdirectories),
+                       " subdirectories");
     const u64 expected = !is_directory ? object.links : object.links == 0 || is_root ? 0 : 1;
     if (object.names == expected)
         return;
     if (object.names > expected)
         m_findings.say("object ", object.id, ": ", u64(object.links), " links, but ", u64(object.names), " names");
     else if (!m_incomplete)
-        m_findings.say("object ", object.id, object.names ? ": has fewer names than links: " : ": has no name, but links: ", u64(object.names), " and ",
+        m_findings.say("object ", object.id, object.names ? ": has fewer names than links: " : ": has no name, but links: ",
+                       u64(object.names), " and ",
                        u64(object.links));
 }
 

@@ -37,7 +37,8 @@ public:
         if (object)
             object->listed = true;
         else if (!m_checker.m_incomplete)
-            m_checker.m_findings.say("orphan tree of dataset ", m_checker.m_dataset_id, ": lists object ", id.get(), ", which does not exist");
+            m_checker.m_findings.say("orphan tree of dataset ", m_checker.m_dataset_id, ": lists object ", id.get(),
+                                     ", which does not exist");
         return {};
     }
 };
@@ -58,11 +59,13 @@ public:
         }
         const Extent& extent = decoded.value();
         if (extent.file_block < m_next_block)
-            findings.say("object ", m_id, ": extent at file block ", extent.file_block, " overlaps the one before, which ends at ", m_next_block);
+            findings.say("object ", m_id, ": extent at file block ", extent.file_block, " overlaps the one before, which ends at ",
+                         m_next_block);
         m_next_block = max(m_next_block, extent.end());
         // The second part of a symlink's target has key 1, whatever block its bytes would be in.
         if (!m_attributes.is_truncating() && !m_attributes.is_symlink() && extent.end() > blocks_for_bytes(m_attributes.size_bytes))
-            findings.say("object ", m_id, ": extent at file block ", extent.file_block, " length ", u64(extent.length_blocks), " is past the end of the file (",
+            findings.say("object ", m_id, ": extent at file block ", extent.file_block, " length ", u64(extent.length_blocks),
+                         " is past the end of the file (",
                          m_attributes.size_bytes, " bytes)");
         if (!m_attributes.is_regular() && !m_attributes.is_symlink())
             findings.say("object ", m_id, ": has data, but is neither a file nor a symbolic link");
@@ -92,7 +95,8 @@ public:
         if (m_inline_bytes > m_attributes.size_bytes && !m_attributes.is_truncating())
             findings.say("object ", m_id, ": ", m_inline_bytes, " bytes in its record for a size of ", m_attributes.size_bytes);
         if (m_attributes.is_symlink() && m_inline_bytes != m_attributes.size_bytes)
-            findings.say("object ", m_id, ": a symbolic link of ", m_attributes.size_bytes, " bytes with ", m_inline_bytes, " bytes of target");
+            findings.say("object ", m_id, ": a symbolic link of ", m_attributes.size_bytes, " bytes with ", m_inline_bytes,
+                         " bytes of target");
     }
 
 private:
@@ -126,7 +130,8 @@ public:
     void finish()
     {
         if (m_size_bytes != m_attributes.size_bytes)
-            m_checker.m_findings.say("object ", m_id, ": a directory of ", m_attributes.size_bytes, " bytes, whose names take ", m_size_bytes);
+            m_checker.m_findings.say("object ", m_id, ": a directory of ", m_attributes.size_bytes, " bytes, whose names take ",
+                                     m_size_bytes);
     }
 
 private:
@@ -186,7 +191,8 @@ Status Checker::read_piece(u64 id, u64 file_block, const Dva& dva, ChecksumKind 
         }
         const bool matches = status.is_ok() && block_checksum_matches(kind, m_pages[i], checksums.data() + size_t(i) * each);
         if (!matches)
-            m_findings.say("object ", id, ": file block ", file_block + i, " at device ", u64(dva.vdev.value()), " block ", dva.block + i, ": ",
+            m_findings.say("object ", id, ": file block ", file_block + i, " at device ", u64(dva.vdev.value()), " block ", dva.block + i,
+                           ": ",
                            text_of(status.is_ok() ? Error::data_checksum : status.error()));
     }
     return {};
@@ -197,7 +203,8 @@ Status Checker::read_extent(u64 id, u64 file_block, const Dva& dva, ChecksumKind
     const u32 each = checksum_bytes_of(kind);
     for (u32 at = 0; at < dva.length_blocks; at += k_data_pages) {
         const u32 count = min(dva.length_blocks - at, k_data_pages);
-        TRY(read_piece(id, file_block + at, { dva.block + at, count, dva.vdev }, kind, checksums.slice(size_t(at) * each, size_t(count) * each)));
+        TRY(read_piece(id, file_block + at, { dva.block + at, count, dva.vdev }, kind, checksums.slice(size_t(at) * each,
+            size_t(count) * each)));
     }
     return {};
 }

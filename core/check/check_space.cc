@@ -73,7 +73,8 @@ void Checker::say_run(VdevId vdev, u64 block, u64 length, bool is_reached)
     }
     m_leaked += length;
     if (!m_incomplete)
-        m_findings.say("bitmaps: device ", u64(vdev.value()), " block ", block, " length ", length, " is marked in use, but nothing uses it");
+        m_findings.say("bitmaps: device ", u64(vdev.value()), " block ", block, " length ", length,
+                       " is marked in use, but nothing uses it");
 }
 
 }

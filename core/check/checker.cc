@@ -88,7 +88,8 @@ public:
         DiskMetaslabEntry entry;
         copy_bytes(&entry, value.data(), sizeof(entry));
         if (entry.txg.get() > m_checker.m_txg.value())
-            m_checker.m_findings.say("metaslab table: metaslab ", metaslab, " of device ", vdev, " was written by group ", entry.txg.get(), ", which is yet to come");
+            m_checker.m_findings.say("metaslab table: metaslab ", metaslab, " of device ", vdev, " was written by group ",
+                                     entry.txg.get(), ", which is yet to come");
         return {};
     }
 };
@@ -114,7 +115,8 @@ void Checker::check_dataset_head(Bytes key, Bytes value)
 bool Checker::claim(const Dva& dva, const TreeOwner& owner, const char* what)
 {
     if (!m_pool.vdevs().is_valid(dva)) {
-        m_findings.say(name_of(owner.kind), " of object ", owner.object, " in dataset ", owner.dataset, ": ", what, " at device ", u64(dva.vdev.value()),
+        m_findings.say(name_of(owner.kind), " of object ", owner.object, " in dataset ", owner.dataset, ": ", what, " at device ",
+                       u64(dva.vdev.value()),
                        " block ", dva.block, " length ", u64(dva.length_blocks), ": address outside the metaslabs");
         return false;
     }
@@ -128,7 +130,8 @@ bool Checker::claim(const Dva& dva, const TreeOwner& owner, const char* what)
     m_findings.advance(dva.length_blocks);
     if (again.value() == 0)
         return true;
-    m_findings.say(name_of(owner.kind), " of object ", owner.object, " in dataset ", owner.dataset, ": ", what, " uses ", u64(again.value()), " blocks from block ",
+    m_findings.say(name_of(owner.kind), " of object ", owner.object, " in dataset ", owner.dataset, ": ", what, " uses ",
+                   u64(again.value()), " blocks from block ",
                    first, " of device ", u64(dva.vdev.value()), ", which belong to something else too");
     return false;
 }
@@ -175,15 +178,19 @@ void Checker::check_counters()
     const DiskDataset& dataset = m_dataset;
     if (m_have_dataset && !m_incomplete) {
         if (dataset.object_count.get() != m_objects.size())
-            m_findings.say("dataset ", m_dataset_id, ": says it has ", dataset.object_count.get(), " objects, ", u64(m_objects.size()), " were found");
+            m_findings.say("dataset ", m_dataset_id, ": says it has ", dataset.object_count.get(), " objects, ", u64(m_objects.size()),
+                           " were found");
         if (dataset.used_blocks.get() != m_data_blocks)
-            m_findings.say("dataset ", m_dataset_id, ": says its data takes ", dataset.used_blocks.get(), " blocks, ", m_data_blocks, " were found");
+            m_findings.say("dataset ", m_dataset_id, ": says its data takes ", dataset.used_blocks.get(), " blocks, ", m_data_blocks,
+                           " were found");
     }
     if (m_have_dataset && !m_objects.is_empty() && m_objects.last().id >= dataset.next_object.get())
-        m_findings.say("dataset ", m_dataset_id, ": object ", m_objects.last().id, " is beyond the next to be given out, ", dataset.next_object.get());
+        m_findings.say("dataset ", m_dataset_id, ": object ", m_objects.last().id, " is beyond the next to be given out, ",
+                       dataset.next_object.get());
     const Uberblock& uberblock = m_pool.uberblock();
     if (uberblock.total_blocks != m_pool.allocator().counts().total_blocks)
-        m_findings.say("uberblock: says the pool has ", uberblock.total_blocks, " blocks, its devices have ", m_pool.allocator().counts().total_blocks);
+        m_findings.say("uberblock: says the pool has ", uberblock.total_blocks, " blocks, its devices have ",
+                       m_pool.allocator().counts().total_blocks);
     if (uberblock.used_blocks < m_findings.report().blocks_used && !m_incomplete)
         m_findings.say("uberblock: says ", uberblock.used_blocks, " blocks are in use, ", m_findings.report().blocks_used, " were found");
 }

@@ -23,7 +23,8 @@ public:
     void damage(const NodePointer& pointer, const TreeOwner&, u32 copy, Error error) override
     {
         if (copy < k_max_copies)
-            m_lines.put("  copy ", u64(copy + 1), " at ", u64(pointer.dva[copy].vdev.value()), ":", pointer.dva[copy].block, ": ", text_of(error));
+            m_lines.put("  copy ", u64(copy + 1), " at ", u64(pointer.dva[copy].vdev.value()), ":", pointer.dva[copy].block, ": ",
+                        text_of(error));
         else
             m_lines.put("  node cannot be used: ", text_of(error));
     }
@@ -109,7 +110,8 @@ Status dump_metaslabs(Pool& pool, const Lines& lines)
             const DiskMetaslabEntry entry = pool.allocator().entry(vdev.id, m);
             lines.put("device ", u64(i), " metaslab ", u64(m), " at block ", k_first_metaslab_block + u64(m) * vdev.metaslab_blocks, ": ",
                       u64(entry.free_blocks.get()), " of ", u64(vdev.metaslab_blocks), " blocks free, ",
-                      name_of(static_cast<MetaslabClass>(entry.metaslab_class)), ", copy ", u64(entry.copy), ", written by group ", entry.txg.get());
+                      name_of(static_cast<MetaslabClass>(entry.metaslab_class)), ", copy ", u64(entry.copy), ", written by group ",
+                          entry.txg.get());
         }
     }
     return {};

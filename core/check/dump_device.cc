@@ -48,10 +48,13 @@ void dump_label(const Label& label, const Lines& lines)
     lines.put_line(name);
     dump_guid("pool", header.pool_guid, lines);
     dump_guid("device", header.vdev_guid, lines);
-    lines.put("  version: ", u64(header.version.get()), ", generation ", header.label_generation.get(), ", created ", header.created_ns.get() / 1000000000);
-    lines.put("  features: compatible ", header.compat.get(), ", read-only ", header.ro_compat.get(), ", incompatible ", header.incompat.get());
+    lines.put("  version: ", u64(header.version.get()), ", generation ", header.label_generation.get(), ", created ",
+              header.created_ns.get() / 1000000000);
+    lines.put("  features: compatible ", header.compat.get(), ", read-only ", header.ro_compat.get(), ", incompatible ",
+              header.incompat.get());
     lines.put("  nodes: ", u64(1u << (header.node_shift & 31)), " bytes, ", u64(header.metadata_copies), " copies, checksum ",
-              name_of(static_cast<ChecksumKind>(header.node_checksum)), "; data checksum ", name_of(static_cast<ChecksumKind>(header.data_checksum)));
+              name_of(static_cast<ChecksumKind>(header.node_checksum)), "; data checksum ",
+                  name_of(static_cast<ChecksumKind>(header.data_checksum)));
     lines.put("  this is device ", u64(header.vdev_index.get()), " of ", u64(header.vdev_count.get()));
     for (u32 i = 0; i < header.vdev_count.get() && i < k_max_vdevs; i++) {
         const DiskVdevEntry& entry = label.vdevs.entries[i];

@@ -20,7 +20,8 @@ public:
     }
     void damage(const NodePointer& pointer, const TreeOwner&, u32 copy, Error error) override
     {
-        m_lines.put("  copy ", u64(copy), " of the node at ", u64(pointer.dva[0].vdev.value()), ":", pointer.dva[0].block, ": ", text_of(error));
+        m_lines.put("  copy ", u64(copy), " of the node at ", u64(pointer.dva[0].vdev.value()), ":", pointer.dva[0].block, ": ",
+                    text_of(error));
     }
     Status item(Bytes key, Bytes value) override
     {
@@ -38,7 +39,8 @@ private:
         if (name.is_error())
             return m_lines.put("  name: ", text_of(name.error()));
         TextLine text;
-        text.add("  name \"").add_name(name.value().text).add("\": object ").add(name.value().object).add(", type ").add(u64(name.value().type));
+        text.add("  name \"").add_name(name.value().text).add("\": object ").add(name.value().object);
+        text.add(", type ").add(u64(name.value().type));
         text.add(", cookie ").add(name.value().cookie);
         m_lines.put_line(text);
     }
@@ -50,7 +52,8 @@ private:
         const Extent& extent = decoded.value();
         if (extent.kind == ExtentKind::inlined)
             return m_lines.put("  file block ", extent.file_block, ": ", u64(extent.payload.size()), " bytes here");
-        m_lines.put("  file block ", extent.file_block, " length ", u64(extent.length_blocks), ": at ", u64(extent.dva.vdev.value()), ":", extent.dva.block,
+        m_lines.put("  file block ", extent.file_block, " length ", u64(extent.length_blocks), ": at ", u64(extent.dva.vdev.value()), ":",
+                    extent.dva.block,
                     ", born ", extent.birth.value());
     }
 
@@ -74,7 +77,8 @@ Result<u32> find_record(Pool& pool, u64 id, MutableBytes into)
 
 void put_time(const char* what, const Time& time, const Lines& lines)
 {
-    lines.put("  ", what, ": ", time.seconds < 0 ? "-" : "", time.seconds < 0 ? 0 - static_cast<u64>(time.seconds) : static_cast<u64>(time.seconds), " s ", u64(time.nanoseconds), " ns");
+    lines.put("  ", what, ": ", time.seconds < 0 ? "-" : "",
+              time.seconds < 0 ? 0 - static_cast<u64>(time.seconds) : static_cast<u64>(time.seconds), " s ", u64(time.nanoseconds), " ns");
 }
 
 }
@@ -94,7 +98,8 @@ Status dump_object(Pool& pool, u64 id, const Lines& lines)
         mode.add(u64(attributes.mode >> shift & 7));
     mode.add(", owner ").add(u64(attributes.uid)).add(":").add(u64(attributes.gid)).add(", project ").add(u64(attributes.project));
     lines.put_line(mode);
-    lines.put("  size: ", attributes.size_bytes, " bytes, ", attributes.blocks, " blocks; links ", u64(attributes.links), ", generation ", attributes.generation,
+    lines.put("  size: ", attributes.size_bytes, " bytes, ", attributes.blocks, " blocks; links ", u64(attributes.links), ", generation ",
+              attributes.generation,
               ", change ", attributes.change, attributes.is_truncating() ? ", being truncated" : "");
     lines.put("  flags: ", u64(attributes.flags), ", device ", u64(attributes.rdev), ", parent ", attributes.parent);
     put_time("accessed", attributes.atime, lines);

@@ -84,7 +84,8 @@ int check(const Options& options)
     }
     if (!options.quiet)
         fmt::print("{}: {}, group {}: {} objects, {} directories, {} names, {} extents, {} nodes, {} of {} blocks in use\n", status.name,
-                   report.problems ? fmt::format("{} problems", report.problems) : "clean", status.committed_txg, report.objects, report.directories,
+                   report.problems ? fmt::format("{} problems", report.problems) : "clean", status.committed_txg, report.objects,
+                       report.directories,
                    report.names, report.extents, report.nodes, report.blocks_used, status.total_blocks);
     return report.problems ? k_uncorrected : k_clean;
 }

@@ -102,7 +102,8 @@ void print_table(const std::vector<FoundPool>& pools, bool header)
                 fmt::print("{:16} {:36} {:>7} {:>10} {}\n", device.label.name, guid_text(device.label.pool_guid), place,
                            human_bytes(device.label.device_bytes), device.path);
             else
-                fmt::print("{}\t{}\t{}\t{}\t{}\n", device.label.name, guid_text(device.label.pool_guid), place, device.label.device_bytes, device.path);
+                fmt::print("{}\t{}\t{}\t{}\t{}\n", device.label.name, guid_text(device.label.pool_guid), place, device.label.device_bytes,
+                           device.path);
         }
     }
 }

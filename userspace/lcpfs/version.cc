@@ -14,7 +14,8 @@ int version_verb(int argc, char** argv)
         return k_usage_error;
     }
     print_version("lcpfs");
-    fmt::print("features: compatible {:#x}, read-only compatible {:#x}, incompatible {:#x}\n", k_known_compat, k_known_ro_compat, k_known_incompat);
+    fmt::print("features: compatible {:#x}, read-only compatible {:#x}, incompatible {:#x}\n", k_known_compat, k_known_ro_compat,
+               k_known_incompat);
     std::ifstream module("/sys/module/lcpfs/version");
     std::string version;
     if (std::getline(module, version))

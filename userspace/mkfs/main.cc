@@ -172,7 +172,8 @@ void print_result(const Options& options, const Devices& devices)
         core_read_label(devices.data()[i], &label, false);
         fmt::print("  device {}  {}, {}\n", label.device_index, options.paths[i], human_bytes(label.device_bytes));
     }
-    fmt::print("  size      {}\n  nodes     {} bytes, {} copies\n", human_bytes(total), options.format.node_bytes ? options.format.node_bytes : 16384,
+    fmt::print("  size      {}\n  nodes     {} bytes, {} copies\n", human_bytes(total),
+               options.format.node_bytes ? options.format.node_bytes : 16384,
                options.format.metadata_copies ? options.format.metadata_copies : 2);
 }
 
