@@ -25,6 +25,8 @@
 	X(uberblock)         \
 	X(vdev_set)          \
 	X(allocator)         \
-	X(bitmap_damage)
+	X(bitmap_damage)     \
+	X(check)             \
+	X(check_spoiled)
 
 #endif

@@ -58,7 +58,8 @@ Status verify_label(const Label& label)
     VERIFY_DISK(header.vdev_count.get() >= 1 && header.vdev_count.get() <= k_max_vdevs, label_damaged);
     VERIFY_DISK(header.vdev_index.get() < header.vdev_count.get(), label_damaged);
     VERIFY_DISK(header.block_shift == k_block_shift, label_damaged);
-    VERIFY_DISK(header.node_shift >= 12 && header.node_shift <= 16, label_damaged);
+    VERIFY_DISK(header.node_shift < 32 && 1u << header.node_shift >= k_min_node_bytes && 1u << header.node_shift <= k_max_node_bytes,
+                label_damaged);
     VERIFY_DISK(header.metadata_copies >= 1 && header.metadata_copies <= k_max_copies, label_damaged);
     VERIFY_DISK(header.data_checksum >= 1 && header.data_checksum <= 3, label_damaged);
     VERIFY_DISK(header.node_checksum >= 1 && header.node_checksum <= 3, label_damaged);

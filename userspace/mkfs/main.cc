@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/format/address_format.h"
 #include "userspace/common/devices.h"
 #include "userspace/common/guid.h"
 #include "userspace/common/message.h"
@@ -30,7 +31,7 @@ Makes an empty lcpfs pool striped over the devices (block devices or image files
   -f, --force              even where a device carries something (never where it is in use)
   -L, --label NAME         name of the pool, 1 to 63 printable characters without '/' (lcpfs)
   -U, --uuid GUID          identity of the pool (random)
-      --node-size BYTES    size of a metadata node, a power of two, 4K to 64K (16K)
+      --node-size BYTES    size of a metadata node, 16K or 32K (16K)
       --copies N           places each metadata node is written to, 1 to 3 (2)
       --checksum KIND      of file data: crc32c, xxh64 or sha256 (crc32c)
       --metaslab-size BYTES  4M to 1G (chosen by the size of the device)
@@ -109,7 +110,7 @@ bool set_option(int option, Options& options)
             complain("uuid {}: 32 hexadecimal digits are wanted", optarg);
         return options.has_guid;
     case k_node_size:
-        if (!set_size(optarg, "node size", 4096, 65536, value))
+        if (!set_size(optarg, "node size", lcpfs::k_min_node_bytes, lcpfs::k_max_node_bytes, value))
             return false;
         options.format.node_bytes = static_cast<uint32_t>(value);
         return true;
