@@ -81,6 +81,7 @@ u64 flip_bits(const Built& built, Random& random, u64 rounds)
     std::string command = reproduce();
     const std::vector<LoggedWrite>& writes = built.run->log().writes;
     for (u64 i = 0; i < rounds; i++) {
+        forget_log();
         // Half of the rounds look for metadata: most of what is written is data.
         bool want_meta = random.one_in(2);
         const LoggedWrite* write = nullptr;
@@ -114,6 +115,14 @@ std::vector<Place> data_blocks(const Built& built)
     Images layer = layers_over(built.finished);
     Run run(pointers(layer), 1000, false);
     run.open(true);
+    // The pool numbers its devices as it likes.
+    std::map<u32, u32> disk_of;
+    for (u32 i = 0; i < run.disks().size(); i++) {
+        core_label label {};
+        if (int error = core_read_label(run.disks()[i].get(), &label, false))
+            fail("core_read_label of %s gave %d", run.disks()[i]->name, error);
+        disk_of[label.device_index] = i;
+    }
     for (const auto& [id, state] : built.run->workers[0]->tree().objects()) {
         if (!state->is_file() || state->attr.links == 0)
             continue;
@@ -122,8 +131,11 @@ std::vector<Place> data_blocks(const Built& built)
             core_extent extent {};
             if (int error = core_map(object, block, &extent))
                 fail("core_map gave %d", error);
-            if (!extent.hole && !extent.inlined)
-                places.push_back({ id, block, extent.device, extent.device_block });
+            if (!extent.hole && !extent.inlined) {
+                if (!disk_of.count(extent.device))
+                    fail("core_map of object %llu names device %u", static_cast<unsigned long long>(id), extent.device);
+                places.push_back({ id, block, disk_of[extent.device], extent.device_block });
+            }
         }
         core_object_put(object);
     }
@@ -138,6 +150,7 @@ u64 flip_data(const Built& built, Random& random, u64 rounds)
     if (places.empty())
         return 0;
     for (u64 i = 0; i < rounds; i++) {
+        forget_log();
         const Place& place = places[random.below(places.size())];
         Images damaged = layers_over(built.finished);
         if (place.device >= damaged.size() || (place.device_block + 1) * CORE_BLOCK_SIZE > built.shape.disk_bytes)

@@ -392,6 +392,8 @@ int Worker::rename(u64 from, const std::string& from_name, u64 to, const std::st
     if (!request.object)
         return m_stopped ? -5 : -k_enomem;
     request.victim = victim ? get(victim) : nullptr;
+    if (victim && !request.victim)
+        return m_stopped ? -5 : -k_enomem;
     request.from_name = from_name.data();
     request.from_length = length_of(from_name);
     request.to_name = to_name.data();
