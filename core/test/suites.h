@@ -26,6 +26,9 @@
 	X(vdev_set)          \
 	X(allocator)         \
 	X(bitmap_damage)     \
+	X(names)             \
+	X(rename)            \
+	X(rename_more)       \
 	X(check)             \
 	X(check_spoiled)
 

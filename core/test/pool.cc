@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/test/pool.h"
+
+namespace lcpfs {
+
+TestPool::TestPool() : m_a(k_device_bytes), m_b(k_device_bytes)
+{
+    finding[0] = 0;
+}
+
+TestPool::~TestPool()
+{
+    if (m_pool)
+        (void)crash();
+    for (u8* page : m_pages)
+        if (page)
+            host_pool_free(m_page_pool, page);
+    host_pool_destroy(m_page_pool);
+}
+
+Status TestPool::start(u32 node_bytes)
+{
+    if (!m_a || !m_b)
+        return Error::no_memory;
+    m_page_pool = host_pool_create("lcpfs_test_page", k_block_size, 0);
+    if (!m_page_pool)
+        return Error::no_memory;
+    for (u8*& page : m_pages) {
+        page = static_cast<u8*>(host_pool_alloc(m_page_pool, HOST_ALLOC_ZERO));
+        if (!page)
+            return Error::no_memory;
+    }
+    core_format_options options {};
+    options.name = "test";
+    options.node_bytes = node_bytes;
+    host_bdev* const bdevs[] = { m_a.get(), m_b.get() };
+    if (core_pool_format(bdevs, 2, &options) != 0 || open(false) != 0)
+        return Error::contradiction;
+    return {};
+}
+
+int TestPool::open(bool read_only)
+{
+    core_pool_options options {};
+    options.read_only = read_only;
+    options.txg_interval_ms = 30000; // commits are the test's
+    options.cache_limit_bytes = 8u << 20;
+    host_bdev* const bdevs[] = { m_b.get(), m_a.get() };
+    int result = core_pool_open(bdevs, 2, &options, &m_pool);
+    if (result != 0)
+        return result;
+    result = get(CORE_ROOT_OBJECT, &m_root);
+    if (result != 0)
+        (void)core_pool_close(m_pool);
+    if (result != 0)
+        m_pool = nullptr;
+    return result;
+}
+
+int TestPool::close()
+{
+    core_object_put(m_root);
+    m_root = nullptr;
+    int result = core_pool_close(m_pool);
+    m_pool = nullptr;
+    return result;
+}
+
+int TestPool::crash()
+{
+    core_pool_shutdown(m_pool);
+    return close();
+}
+
+int TestPool::settle()
+{
+    for (u32 i = 0; i < 2; i++)
+        if (pool().engine().force_commit().is_error())
+            return -1;
+    pool().cache().evict(~0ull);
+    return 0;
+}
+
+void TestPool::found(void* self, const char* text)
+{
+    TestPool& pool = *static_cast<TestPool*>(self);
+    size_t bytes = min(__builtin_strlen(text), sizeof(pool.finding) - 1);
+    copy_bytes(pool.finding, text, bytes);
+    pool.finding[bytes] = 0;
+    host_log(HOST_LOG_INFO, text);
+}
+
+u64 TestPool::check(bool read_data)
+{
+    core_check_report report;
+    if (core_check(m_pool, read_data, found, nullptr, this, &report) != 0)
+        return ~0ull;
+    return report.problems;
+}
+
+u64 TestPool::used_blocks()
+{
+    AllocatorCounts counts = pool().allocator().counts();
+    return counts.total_blocks - counts.free_blocks - counts.deferred_blocks;
+}
+
+// ---- names
+
+static u32 length_of(const char* text) { return static_cast<u32>(__builtin_strlen(text)); }
+
+int TestPool::create(core_object* directory, const char* name, u32 mode, core_object** object)
+{
+    core_new how {};
+    how.mode = mode;
+    how.time = k_time;
+    return core_create(directory, name, length_of(name), &how, object);
+}
+
+int TestPool::make(core_object* directory, const char* name, u32 mode, u64* id_out)
+{
+    core_object* object;
+    int result = create(directory, name, mode, &object);
+    if (result != 0)
+        return result;
+    if (id_out)
+        *id_out = id(object);
+    core_object_put(object);
+    return 0;
+}
+
+int TestPool::symlink(core_object* directory, const char* name, const char* target, u32 length)
+{
+    core_new how {};
+    how.mode = k_mode_symlink | 0777;
+    how.time = k_time;
+    how.target = target;
+    how.target_length = length;
+    core_object* object;
+    int result = core_create(directory, name, length_of(name), &how, &object);
+    if (result == 0)
+        core_object_put(object);
+    return result;
+}
+
+int TestPool::get(u64 id, core_object** object)
+{
+    core_dataset* dataset;
+    int result = core_dataset_get(m_pool, "", &dataset);
+    if (result != 0)
+        return result;
+    result = core_object_get(dataset, id, 0, object);
+    core_dataset_put(dataset);
+    return result;
+}
+
+int TestPool::find(core_object* directory, const char* name, core_object** object)
+{
+    u64 id;
+    u8 type;
+    int result = core_lookup(directory, name, length_of(name), &id, &type);
+    return result == 0 ? get(id, object) : result;
+}
+
+u64 TestPool::id_of(core_object* directory, const char* name)
+{
+    u64 id;
+    u8 type;
+    return core_lookup(directory, name, length_of(name), &id, &type) == 0 ? id : 0;
+}
+
+int TestPool::link(core_object* directory, const char* name, core_object* object)
+{
+    return core_link(directory, name, length_of(name), object, k_time);
+}
+
+int TestPool::unlink(core_object* directory, const char* name, bool deletes)
+{
+    core_object* object;
+    int result = find(directory, name, &object);
+    if (result != 0)
+        return result;
+    result = core_unlink(directory, name, length_of(name), object, k_time);
+    if (result == 0 && deletes && links(object) == 0)
+        result = core_object_delete(object);
+    core_object_put(object);
+    return result;
+}
+
+int TestPool::rename(core_object* from, const char* from_name, core_object* to, const char* to_name, unsigned flags, bool deletes)
+{
+    struct core_rename how {};
+    how.from_directory = from;
+    how.to_directory = to;
+    how.from_name = from_name;
+    how.from_length = length_of(from_name);
+    how.to_name = to_name;
+    how.to_length = length_of(to_name);
+    how.flags = flags;
+    how.time = k_time;
+    int result = find(from, from_name, &how.object);
+    if (result != 0)
+        return result;
+    result = find(to, to_name, &how.victim);
+    if (result == -errno_of(Error::not_found)) {
+        how.victim = nullptr;
+        result = 0;
+    }
+    if (result == 0)
+        result = core_rename(&how);
+    if (result == 0 && deletes && how.victim && links(how.victim) == 0)
+        result = core_object_delete(how.victim);
+    if (how.victim)
+        core_object_put(how.victim);
+    core_object_put(how.object);
+    return result;
+}
+
+u32 TestPool::links(core_object* object)
+{
+    core_attr attr;
+    core_object_attr(object, &attr);
+    return attr.links;
+}
+
+u64 TestPool::size(core_object* object)
+{
+    core_attr attr;
+    core_object_attr(object, &attr);
+    return attr.size_bytes;
+}
+
+u64 TestPool::blocks(core_object* object)
+{
+    core_attr attr;
+    core_object_attr(object, &attr);
+    return attr.blocks;
+}
+
+u64 TestPool::id(core_object* object)
+{
+    core_attr attr;
+    core_object_attr(object, &attr);
+    return attr.id;
+}
+
+// ---- data
+
+void TestPool::set_segments(u32 count)
+{
+    for (u32 i = 0; i < count; i++)
+        m_segments[i] = { m_pages[i], k_block_size };
+}
+
+void TestPool::written(void* self, int error)
+{
+    TestPool& pool = *static_cast<TestPool*>(self);
+    pool.m_result = error;
+    pool.m_waiting.finish(Error::none);
+}
+
+void TestPool::was_read(void* self, int error, const u64*) { written(self, error); }
+
+int TestPool::write(core_object* object, u64 block, u32 count, u32 first_tag, u64 size_bytes)
+{
+    for (u32 i = 0; i < count; i++) {
+        u32* words = reinterpret_cast<u32*>(m_pages[i]);
+        for (u32 w = 0; w < k_block_size / sizeof(u32); w++)
+            words[w] = first_tag + i;
+    }
+    int result = core_reserve(object, count);
+    if (result != 0)
+        return result;
+    set_segments(count);
+    m_waiting.begin();
+    core_write(object, block, m_segments, count, size_bytes, written, this);
+    (void)m_waiting.wait().is_ok();
+    return m_result;
+}
+
+int TestPool::write_page(core_object* object, u64 block, u64 size_bytes)
+{
+    int result = core_reserve(object, 1);
+    if (result != 0)
+        return result;
+    set_segments(1);
+    m_waiting.begin();
+    core_write(object, block, m_segments, 1, size_bytes, written, this);
+    (void)m_waiting.wait().is_ok();
+    return m_result;
+}
+
+int TestPool::read_page(core_object* object, u64 block)
+{
+    set_segments(1);
+    m_waiting.begin();
+    core_read(object, block, m_segments, 1, was_read, this);
+    (void)m_waiting.wait().is_ok();
+    return m_result;
+}
+
+int TestPool::read(core_object* object, u64 block, u32 count, u32* tags)
+{
+    set_segments(count);
+    m_waiting.begin();
+    core_read(object, block, m_segments, count, was_read, this);
+    (void)m_waiting.wait().is_ok();
+    for (u32 i = 0; i < count; i++) {
+        const u32* words = reinterpret_cast<const u32*>(m_pages[i]);
+        tags[i] = words[0];
+        for (u32 w = 1; w < k_block_size / sizeof(u32); w++)
+            if (words[w] != words[0])
+                tags[i] = ~0u;
+    }
+    return m_result;
+}
+
+}
