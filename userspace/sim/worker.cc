@@ -294,6 +294,13 @@ int Worker::truncate(u64 id, u64 size_bytes)
         zero_tail(id, object);
     begin("truncate " + std::to_string(id) + " to " + std::to_string(size_bytes));
     int error = core_truncate(object, size_bytes, now());
+    if (error == -k_enomem && m_options.expect_no_memory) {
+        // The cut may stand with blocks behind it still to be freed: then nothing of them may ever be seen again.
+        core_attr attr;
+        core_object_attr(object, &attr);
+        if (attr.size_bytes == size_bytes && attr.change != tree().at(id).attr.change)
+            error = 0;
+    }
     if (error)
         return end(error);
     Tree& next = edit();
