@@ -4,27 +4,51 @@
  */
 #include <linux/bitmap.h>
 #include <linux/slab.h>
+#include <linux/writeback.h>
 
 #include "shim/vfs/promise.h"
 
 static_assert(PAGE_SIZE == CORE_BLOCK_SIZE);
 
-int lcpfs_promise_need(struct lcpfs_promise *promise, u64 blocks)
+/*
+ * A promise is larger than what is used in the end: it covers the metadata of the worst case. When space
+ * runs out, writing what is dirty gives the difference back. Only tried for s_umount: who holds it may wait for us.
+ */
+static void lcpfs_promise_make_room(struct super_block *sb)
+{
+	if (!down_read_trylock(&sb->s_umount))
+		return;
+	sync_inodes_sb(sb);
+	up_read(&sb->s_umount);
+}
+
+int lcpfs_promise_try(struct lcpfs_promise *promise, u64 blocks)
 {
 	int error;
 
 	if (promise->blocks >= blocks)
 		return 0;
-	error = core_reserve(promise->object, blocks - promise->blocks);
+	error = core_reserve(lcpfs_object(promise->inode), blocks - promise->blocks);
 	if (!error)
 		promise->blocks = blocks;
+	return error;
+}
+
+int lcpfs_promise_need(struct lcpfs_promise *promise, u64 blocks)
+{
+	int error = lcpfs_promise_try(promise, blocks);
+
+	if (error == -ENOSPC) {
+		lcpfs_promise_make_room(promise->inode->i_sb);
+		error = lcpfs_promise_try(promise, blocks);
+	}
 	return error;
 }
 
 void lcpfs_promise_end(struct lcpfs_promise *promise)
 {
 	if (promise->blocks)
-		core_unreserve(promise->object, promise->blocks);
+		core_unreserve(lcpfs_object(promise->inode), promise->blocks);
 	promise->blocks = 0;
 }
 

@@ -30,7 +30,7 @@
 
 /* Promises made and not yet given to a folio. Lives on the stack of one operation. */
 struct lcpfs_promise {
-	struct core_object *object;
+	struct inode *inode;
 	u64 blocks;
 };
 
@@ -45,12 +45,17 @@ enum { LCPFS_FOLIO_WHOLE = 0 }; /* bit of flags: dirtied from outside, write all
 
 static inline void lcpfs_promise_init(struct lcpfs_promise *promise, struct inode *inode)
 {
-	promise->object = lcpfs_object(inode);
+	promise->inode = inode;
 	promise->blocks = 0;
 }
 
-/* Makes sure of `blocks` in hand. May wait for a commit: no folio lock held. */
+/*
+ * Makes sure of `blocks` in hand. May wait for a commit, and for writeback of everything when space is short: no folio
+ * locked, and no writeback waits for the caller.
+ */
 int lcpfs_promise_need(struct lcpfs_promise *promise, u64 blocks);
+/* The same without writing anything: for writeback itself. */
+int lcpfs_promise_try(struct lcpfs_promise *promise, u64 blocks);
 /* Gives back what is left in hand. */
 void lcpfs_promise_end(struct lcpfs_promise *promise);
 
