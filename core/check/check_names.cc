@@ -135,6 +135,8 @@ void Checker::check_links()
     for (SeenObject& object : m_objects)
         check_link(object);
     const SeenObject* const root = find(k_root_object);
+    if (!root && m_incomplete)
+        return;
     if (!root || root->type != k_mode_directory >> 12)
         m_findings.say("dataset ", m_dataset_id, ": has no root directory");
     else if (root->parent != k_root_object || root->links == 0)

@@ -115,9 +115,8 @@ void Checker::check_dataset_head(Bytes key, Bytes value)
 bool Checker::claim(const Dva& dva, const TreeOwner& owner, const char* what)
 {
     if (!m_pool.vdevs().is_valid(dva)) {
-        m_findings.say(name_of(owner.kind), " of object ", owner.object, " in dataset ", owner.dataset, ": ", what, " at device ",
-                       u64(dva.vdev.value()),
-                       " block ", dva.block, " length ", u64(dva.length_blocks), ": address outside the metaslabs");
+        m_findings.say_of(owner, what, " at device ", u64(dva.vdev.value()), " block ", dva.block, " length ", u64(dva.length_blocks),
+                          ": address outside the metaslabs");
         return false;
     }
     u64 first = 0;
@@ -130,9 +129,8 @@ bool Checker::claim(const Dva& dva, const TreeOwner& owner, const char* what)
     m_findings.advance(dva.length_blocks);
     if (again.value() == 0)
         return true;
-    m_findings.say(name_of(owner.kind), " of object ", owner.object, " in dataset ", owner.dataset, ": ", what, " uses ",
-                   u64(again.value()), " blocks from block ",
-                   first, " of device ", u64(dva.vdev.value()), ", which belong to something else too");
+    m_findings.say_of(owner, what, " uses ", u64(again.value()), " blocks from block ", first, " of device ", u64(dva.vdev.value()),
+                      ", which belong to something else too");
     return false;
 }
 

@@ -35,8 +35,6 @@ struct SeenObject {
 };
 enum Reach : u8 { k_reach_unknown, k_reach_climbing, k_reach_root, k_reach_none };
 
-const char* name_of(TreeKind kind);
-
 class Checker {
 public:
     static Result<Box<Checker>> create(Pool& pool, Findings& findings, bool read_data);

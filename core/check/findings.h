@@ -5,8 +5,11 @@
 #include "core/api/core.h"
 #include "core/base/format_text.h"
 #include "core/base/result.h"
+#include "core/cache/node_page.h"
 
 namespace lcpfs {
+
+const char* name_of(TreeKind kind);
 
 class Findings {
 public:
@@ -22,6 +25,24 @@ public:
         TextLine line;
         (line.add(parts), ...);
         emit(line);
+    }
+    // say_of(owner, "a node is wrong"): of which tree, then texts and numbers.
+    template <typename... Parts>
+    [[gnu::noinline]] void say_of(const TreeOwner& owner, Parts... parts)
+    {
+        TextLine line;
+        add_owner(line, owner);
+        (line.add(parts), ...);
+        emit(line);
+    }
+    static void add_owner(TextLine& line, const TreeOwner& owner)
+    {
+        line.add(name_of(owner.kind));
+        if (owner.object)
+            line.add(" of object ").add(owner.object).add(" in dataset ").add(owner.dataset);
+        else if (owner.dataset)
+            line.add(" of dataset ").add(owner.dataset);
+        line.add(": ");
     }
     void emit(const TextLine& line)
     {

@@ -26,14 +26,12 @@ public:
     {
         Findings& findings = m_checker.m_findings;
         if (copy < k_max_copies) {
-            findings.say(name_of(owner.kind), " of object ", owner.object, " in dataset ", owner.dataset, ": copy ", u64(copy + 1),
-                         " of the node at device ",
-                         u64(pointer.dva[copy].vdev.value()), " block ", pointer.dva[copy].block, ": ", text_of(error));
+            findings.say_of(owner, "copy ", u64(copy + 1), " of the node at device ", u64(pointer.dva[copy].vdev.value()), " block ",
+                            pointer.dva[copy].block, ": ", text_of(error));
         } else {
             m_checker.m_incomplete = true;
-            findings.say(name_of(owner.kind), " of object ", owner.object, " in dataset ", owner.dataset, ": level ", u64(pointer.level),
-                         " node at device ",
-                         u64(pointer.dva[0].vdev.value()), " block ", pointer.dva[0].block, " cannot be used: ", text_of(error));
+            findings.say_of(owner, "level ", u64(pointer.level), " node at device ", u64(pointer.dva[0].vdev.value()), " block ",
+                            pointer.dva[0].block, " cannot be used: ", text_of(error));
         }
     }
 

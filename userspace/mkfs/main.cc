@@ -29,7 +29,7 @@ constexpr const char* k_usage = R"(usage: mkfs.lcpfs [options] DEVICE...
 Makes an empty lcpfs pool striped over the devices (block devices or image files).
 
   -f, --force              even where a device carries something (never where it is in use)
-  -L, --label NAME         name of the pool, 1 to 63 printable characters without '/' (lcpfs)
+  -L, --label NAME         name of the pool, 1 to 63 printable characters, no space or '/' (lcpfs)
   -U, --uuid GUID          identity of the pool (random)
       --node-size BYTES    size of a metadata node, 16K or 32K (16K)
       --copies N           places each metadata node is written to, 1 to 3 (2)
@@ -62,7 +62,7 @@ bool is_name(const std::string& name)
     if (name.empty() || name.size() >= CORE_LABEL_NAME_BYTES)
         return false;
     for (char c : name)
-        if (c < ' ' || c >= 0x7f || c == '/')
+        if (c <= ' ' || c >= 0x7f || c == '/')
             return false;
     return true;
 }
@@ -102,7 +102,7 @@ bool set_option(int option, Options& options)
     case 'L':
         options.name = optarg;
         if (!is_name(options.name))
-            complain("label {}: 1 to 63 printable characters without '/' are wanted", optarg);
+            complain("label {}: 1 to 63 printable characters, no space or '/', are wanted", optarg);
         return is_name(options.name);
     case 'U':
         options.has_guid = parse_guid(optarg, options.guid);
@@ -159,6 +159,26 @@ bool are_free(const Options& options)
     return true;
 }
 
+// Looked at before anything is removed from a device, so that a refusal leaves it as it was.
+bool are_large_enough(const Options& options)
+{
+    constexpr uint64_t k_least_bytes = 16u << 20;
+    Devices devices;
+    if (!devices.open(options.paths, true, true))
+        return false;
+    for (unsigned i = 0; i < devices.count(); i++) {
+        host_bdev_info info;
+        host_bdev_get_info(devices.data()[i], &info);
+        if (info.capacity_bytes >= k_least_bytes && info.capacity_bytes >= options.format.metaslab_bytes + (1u << 20))
+            continue;
+        complain("{}: {} are too few: at least {} are needed, and room for one metaslab", options.paths[i],
+                 human_bytes(info.capacity_bytes),
+                 human_bytes(k_least_bytes));
+        return false;
+    }
+    return true;
+}
+
 void print_result(const Options& options, const Devices& devices)
 {
     core_label label;
@@ -180,7 +200,7 @@ void print_result(const Options& options, const Devices& devices)
 
 int make(Options& options)
 {
-    if (!are_free(options))
+    if (!are_free(options) || !are_large_enough(options))
         return 1;
     for (const std::string& path : options.paths)
         if (!wipe_contents(path))
