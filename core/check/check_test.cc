@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The checker on a sound pool, and on pools with one thing wrong each. What only a mistake of ours could write is made
 // by changing objects behind the back of core/fs and letting an ordinary commit write it.
-#include "core/api/handles.h"
 #include "core/check/checker.h"
 #include "core/object/extent.h"
 #include "core/object/name.h"
 #include "core/test/device.h"
+#include "core/test/pool.h"
 #include "core/test/test.h"
 
 namespace lcpfs {
