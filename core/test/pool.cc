@@ -18,7 +18,7 @@ TestPool::~TestPool()
     host_pool_destroy(m_page_pool);
 }
 
-Status TestPool::start(u32 node_bytes)
+Status TestPool::start(u32 data_checksum, u32 node_bytes)
 {
     if (!m_a || !m_b)
         return Error::no_memory;
@@ -33,6 +33,7 @@ Status TestPool::start(u32 node_bytes)
     core_format_options options {};
     options.name = "test";
     options.node_bytes = node_bytes;
+    options.data_checksum = data_checksum;
     host_bdev* const bdevs[] = { m_a.get(), m_b.get() };
     if (core_pool_format(bdevs, 2, &options) != 0 || open(false) != 0)
         return Error::contradiction;
@@ -102,6 +103,52 @@ u64 TestPool::used_blocks()
 {
     AllocatorCounts counts = pool().allocator().counts();
     return counts.total_blocks - counts.free_blocks - counts.deferred_blocks;
+}
+
+bool TestPool::print_name(void* self, const char* name, u32 length, u64 id, u8 type, u64)
+{
+    TestPool& pool = *static_cast<TestPool*>(self);
+    pool.print(host_xxh64(name, length, id));
+    pool.print(type);
+    pool.print_object(id);
+    return true;
+}
+
+void TestPool::print_object(u64 id)
+{
+    core_object* object;
+    int result = get(id, &object);
+    print(static_cast<u64>(result));
+    if (result != 0)
+        return;
+    core_attr attr;
+    core_object_attr(object, &attr);
+    const u64 numbers[] = { attr.size_bytes, attr.blocks, attr.change, attr.mode, attr.links, attr.uid };
+    for (u64 number : numbers)
+        print(number);
+    if ((attr.mode & k_mode_type) == k_mode_regular) {
+        const u32 count = static_cast<u32>(min<u64>(blocks_for_bytes(attr.size_bytes), k_most_blocks));
+        set_segments(count);
+        m_waiting.begin();
+        core_read(object, 0, m_segments, count, was_read, this);
+        (void)m_waiting.wait().is_ok();
+        print(static_cast<u64>(m_result));
+        for (u32 i = 0; i < count; i++)
+            print(host_xxh64(m_pages[i], k_block_size, i));
+    } else if ((attr.mode & k_mode_type) == k_mode_directory && m_print_depth < 2) {
+        m_print_depth++;
+        u64 cookie = 0;
+        print(static_cast<u64>(core_readdir(object, &cookie, print_name, this)));
+        m_print_depth--;
+    }
+    core_object_put(object);
+}
+
+u64 TestPool::fingerprint()
+{
+    m_print = m_print_depth = 0;
+    print_object(CORE_ROOT_OBJECT);
+    return m_print;
 }
 
 // ---- names

@@ -21,7 +21,7 @@ public:
     TestPool(const TestPool&) = delete;
 
     // A new pool, open, with `root` referenced.
-    Status start(u32 node_bytes = 0);
+    Status start(u32 data_checksum = 0, u32 node_bytes = 0);
     int open(bool read_only);
     int close();
     // What is not committed is lost, as in a crash.
@@ -37,6 +37,9 @@ public:
     // Findings of every pass over what was committed last; ~0 when the walk itself fails. The last one is in `finding`.
     u64 check(bool read_data = true);
     char finding[256];
+    // A number that differs when any name, id, type, link count, size or (of up to 64 blocks) content of `root` or of a
+    // directory in it differs.
+    u64 fingerprint();
     // Metadata that claims to be dirty. 0 when everything is committed.
     u64 dirty_bytes() { return pool().trees().dirty_bytes.load(); }
     u64 promised() { return pool().space().promised_blocks(); }
@@ -73,6 +76,9 @@ private:
     static void written(void* self, int error);
     static void was_read(void* self, int error, const u64* bad);
     static void found(void* self, const char* text);
+    static bool print_name(void* self, const char* name, u32 length, u64 id, u8 type, u64 cookie);
+    void print(u64 number) { m_print = (m_print ^ number) * 0x100000001b3ull; }
+    void print_object(u64 id);
     void set_segments(u32 count);
 
     TestDevice m_a, m_b;
@@ -83,6 +89,8 @@ private:
     core_segment m_segments[k_most_blocks];
     IoBatch m_waiting;
     int m_result { 0 };
+    u64 m_print { 0 };
+    u32 m_print_depth { 0 };
 };
 
 // Pseudo-random numbers that repeat.

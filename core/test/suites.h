@@ -29,6 +29,8 @@
 	X(names)             \
 	X(rename)            \
 	X(rename_more)       \
+	X(file)              \
+	X(overwrite)         \
 	X(check)             \
 	X(check_spoiled)
 
