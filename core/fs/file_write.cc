@@ -26,12 +26,25 @@ void end_operation(WriteOperation* operation)
     done(context, result);
 }
 
+// A cut that failed left extents behind the end: they go before the file grows over them.
+Status finish_cut(Pool& pool, Object& object, TxgId txg, ExtentScratch& scratch) REQUIRES(object.m_lock)
+{
+    bool finished = false;
+    while (!finished)
+        TRY(unmap_from(pool, object, txg, blocks_for_bytes(object.m_attributes.size_bytes), ~0u, finished, scratch));
+    object.m_attributes.state &= ~k_object_truncating;
+    return {};
+}
+
 // Enters one written run; on failure its blocks are given back.
 Status enter_run(Pool& pool, Object& object, WriteRun& run, WriteOperation& operation) REQUIRES(object.m_lock)
 {
     TRY(pool.check_writable());
     TxgHold hold(pool.engine());
     TRY(object.prepare_change(hold.txg()));
+    const u64 end_bytes = min(operation.file_bytes, (run.file_block + run.dva.length_blocks) << k_block_shift);
+    if (object.m_attributes.is_truncating() && end_bytes > object.m_attributes.size_bytes)
+        TRY(finish_cut(pool, object, hold.txg(), operation.scratch));
     // The extent is born in the group whose tree first reaches it.
     DiskExtent head;
     copy_bytes(&head, run.item, sizeof(head));
@@ -40,7 +53,6 @@ Status enter_run(Pool& pool, Object& object, WriteRun& run, WriteOperation& oper
     ChecksumKind kind = static_cast<ChecksumKind>(head.checksum_kind);
     size_t bytes = sizeof(DiskExtent) + size_t(run.dva.length_blocks) * checksum_bytes_of(kind);
     TRY(replace_range(pool, object, hold.txg(), run.file_block, run.dva.length_blocks, { run.item, bytes }, &run.dva, operation.scratch));
-    u64 end_bytes = min(operation.file_bytes, (run.file_block + run.dva.length_blocks) << k_block_shift);
     if (end_bytes > object.m_attributes.size_bytes)
         object.m_attributes.size_bytes = end_bytes;
     return {};

@@ -59,6 +59,16 @@ Status truncate_object(Pool& pool, Object& object, u64 size_bytes, Time time)
     TRY(pool.check_writable());
     if (size_bytes > 0x7fffffffffffffffull)
         return Error::file_too_large;
+    // What a cut that failed left behind the end must not come into view again.
+    u64 cut_bytes = 0;
+    bool was_cut;
+    {
+        ReadGuard guard(object.m_lock);
+        was_cut = object.m_attributes.is_regular() && object.m_attributes.is_truncating();
+        cut_bytes = object.m_attributes.size_bytes;
+    }
+    if (was_cut && size_bytes > cut_bytes)
+        TRY(free_all_behind(pool, object, cut_bytes));
     bool shrinks = false;
     {
         ScopedPromise promise(pool.space());

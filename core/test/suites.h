@@ -31,6 +31,8 @@
 	X(rename_more)       \
 	X(file)              \
 	X(overwrite)         \
+	X(no_memory)         \
+	X(no_memory_more)    \
 	X(check)             \
 	X(check_spoiled)
 
