@@ -35,6 +35,7 @@ constexpr Kind k_kinds[] = {
     { "crash", run_crash, 104, "crash points" },
     { "fault", run_fault, 20, "faults" },
     { "enospc", run_no_space, 8, "refusals" },
+    { "mutate", run_mutate, 40, "mutated images" },
     { "oom", run_out_of_memory, 8, "failed allocations" },
 };
 constexpr double k_child_limit_seconds = 600;
@@ -48,7 +49,7 @@ double now_seconds()
 
 void usage()
 {
-    fprintf(stderr, "usage: sim [--seeds A..B | --seed N] [--kind crash|fault|enospc|oom|all] [--ops N] [--threads N]\n"
+    fprintf(stderr, "usage: sim [--seeds A..B | --seed N] [--kind crash|fault|mutate|enospc|oom|all] [--ops N] [--threads N]\n"
                     "           [--points N] [--point POSITION.VARIANT] [--jobs N] [--broken=NAME] [-v]\n"
                     "  --broken: skip-flush, early-reuse or skip-checksum; succeeds when that mistake is found\n");
     exit(2);

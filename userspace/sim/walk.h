@@ -36,7 +36,8 @@ u64 block_hash(const u8* data);
 struct WalkOptions {
     bool tolerant { false };     // an error becomes damage of its object; else the run fails
     u64 shared_directory { 0 };  // only its entries that begin with `prefix` are followed
-    std::string prefix;
+    std::string prefix {};
+    bool any { false };           // whatever it finds: an image that was changed behind its checksums
 };
 // Everything reachable from directory `root`.
 Tree walk(core_dataset* dataset, u64 root, const WalkOptions& options);
