@@ -129,7 +129,7 @@ std::string command_for(const char* program, const Kind& kind, u64 seed, const O
     return command;
 }
 
-void end_by_signal(int number)
+[[maybe_unused]] void end_by_signal(int number)
 {
     // What runs when the core crashes: say where in the run, then die of the signal.
     fprintf(stderr, "lcpfs: sim: FAILED: signal %d\nlcpfs:   again: %s\n", number, reproduce().c_str());
