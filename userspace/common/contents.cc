@@ -7,9 +7,11 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <fstream>
+#include <sstream>
 
 #include "userspace/common/devices.h"
 #include "userspace/common/message.h"
@@ -17,15 +19,26 @@
 
 namespace lcpfs::tool {
 
-// Where a block device is mounted by itself; empty: nowhere.
-static std::string mount_of(dev_t device)
+static bool is_device(const std::string& path, dev_t device)
+{
+    struct stat status;
+    return path[0] == '/' && stat(path.c_str(), &status) == 0 && S_ISBLK(status.st_mode) && status.st_rdev == device;
+}
+
+// By the number of the mount's device, or, for filesystems of several devices, by the device it was mounted from.
+std::string mount_of(dev_t device)
 {
     std::ifstream mounts("/proc/self/mountinfo");
-    std::string id, parent, numbers, root, point, rest;
-    const std::string wanted = fmt::format("{}:{}", device >> 8 & 0xfff, (device & 0xff) | (device >> 12 & 0xfff00));
-    while (mounts >> id >> parent >> numbers >> root >> point && std::getline(mounts, rest))
-        if (numbers == wanted)
+    const std::string wanted = fmt::format("{}:{}", major(device), minor(device));
+    for (std::string line; std::getline(mounts, line);) {
+        std::istringstream fields(line);
+        std::string id, parent, numbers, root, point, field, type, source;
+        fields >> id >> parent >> numbers >> root >> point;
+        while (fields >> field && field != "-") { }
+        fields >> type >> source;
+        if (numbers == wanted || (!source.empty() && is_device(source, device)))
             return point;
+    }
     return {};
 }
 

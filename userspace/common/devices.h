@@ -2,6 +2,8 @@
 // The devices a tool works on: opened for it, closed after it; who else uses them, what is on them.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
@@ -38,6 +40,8 @@ private:
     core_pool* m_pool { nullptr };
 };
 
+// Where a block device is mounted; empty: nowhere, or nobody says so.
+std::string mount_of(dev_t device);
 // Mounted, swapped on, part of another volume, behind a loop device. In words; empty: not in use.
 std::string use_of(const std::string& path);
 // What libblkid or lcpfs itself finds on the device, in words; empty: nothing. False: cannot be read, said why.

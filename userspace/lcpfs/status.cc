@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "userspace/common/guid.h"
 #include "userspace/common/json.h"
@@ -14,7 +16,7 @@ namespace {
 
 constexpr const char* k_usage = R"(usage: lcpfs status [options] [DEVICE...]
 Shows the pools on the devices given, or on all of the machine. A pool that is not in use is opened
-read-only for it; of one that is in use only what its labels say is shown.
+read-only for it; of one that is mounted the space is what statfs(2) says.
 
   -p, --exact    numbers in bytes
       --json
@@ -31,12 +33,36 @@ constexpr option k_options[] = {
 struct State {
     std::string word;
     bool is_open { false };
-    core_pool_status status {};
+    bool is_mounted { false };
+    core_pool_status status {}; // of a mounted one only the space
 };
+
+bool ask_mount(const FoundPool& pool, State& state)
+{
+    for (const FoundDevice& device : pool.devices) {
+        struct stat status;
+        if (stat(device.path.c_str(), &status) != 0 || !S_ISBLK(status.st_mode))
+            continue;
+        const std::string point = mount_of(status.st_rdev);
+        struct statvfs space;
+        if (point.empty() || statvfs(point.c_str(), &space) != 0)
+            continue;
+        const uint64_t blocks = space.f_frsize / CORE_BLOCK_SIZE;
+        state.status.total_blocks = space.f_blocks * blocks;
+        state.status.free_blocks = space.f_bfree * blocks;
+        state.status.available_blocks = space.f_bavail * blocks;
+        state.word = "mounted at " + point;
+        state.is_mounted = true;
+        return true;
+    }
+    return false;
+}
 
 State state_of(const FoundPool& pool)
 {
     State state;
+    if (ask_mount(pool, state))
+        return state;
     for (const FoundDevice& device : pool.devices) {
         const std::string use = use_of(device.path);
         if (!use.empty()) {
@@ -69,11 +95,13 @@ std::string size_text(uint64_t blocks, bool exact)
 void print_text(const FoundPool& pool, const State& state, bool exact)
 {
     fmt::print("pool {}\n  uuid       {}\n  state      {}\n", pool.label.name, guid_text(pool.label.pool_guid), state.word);
-    if (state.is_open) {
-        const core_pool_status& status = state.status;
+    const core_pool_status& status = state.status;
+    if (state.is_open || state.is_mounted) {
         fmt::print("  size       {}\n", size_text(status.total_blocks, exact));
         fmt::print("  free       {}\n", size_text(status.free_blocks, exact));
         fmt::print("  available  {}\n", size_text(status.available_blocks, exact));
+    }
+    if (state.is_open) {
         fmt::print("  objects    {}\n", status.objects);
         fmt::print("  group      {}\n", status.committed_txg);
         fmt::print("  nodes      {} bytes, {} copies\n", status.node_bytes, status.metadata_copies);
@@ -89,11 +117,13 @@ void put_json(Json& json, const FoundPool& pool, const State& state)
     json.put("name", pool.label.name);
     json.put("uuid", guid_text(pool.label.pool_guid));
     json.put("state", state.word);
-    if (state.is_open) {
-        const core_pool_status& status = state.status;
+    const core_pool_status& status = state.status;
+    if (state.is_open || state.is_mounted) {
         json.put("total_bytes", static_cast<uint64_t>(status.total_blocks * CORE_BLOCK_SIZE));
         json.put("free_bytes", static_cast<uint64_t>(status.free_blocks * CORE_BLOCK_SIZE));
         json.put("available_bytes", static_cast<uint64_t>(status.available_blocks * CORE_BLOCK_SIZE));
+    }
+    if (state.is_open) {
         json.put("objects", static_cast<uint64_t>(status.objects));
         json.put("committed_group", static_cast<uint64_t>(status.committed_txg));
         json.put("node_bytes", status.node_bytes);
