@@ -17,6 +17,7 @@
 #endif
 
 #ifdef LCPFS_ASAN
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -80,6 +81,10 @@ void fiber_prepare(Fiber& fiber, void (*entry)())
         s_free_stacks.pop_back();
     }
     fiber.stack_bytes = k_stack_bytes;
+#ifdef LCPFS_ASAN
+    // A finished fiber never returned from its frames, so their marks are still there.
+    __asan_unpoison_memory_region(static_cast<char*>(fiber.stack) + 4096, k_stack_bytes - 4096);
+#endif
     void** top = reinterpret_cast<void**>(static_cast<char*>(fiber.stack) + k_stack_bytes);
     *--top = nullptr; // where entry would return to; also ends backtraces, and aligns the stack as after a call
     *--top = reinterpret_cast<void*>(entry);
