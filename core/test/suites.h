@@ -26,6 +26,8 @@
 	X(vdev_set)          \
 	X(allocator)         \
 	X(bitmap_damage)     \
+	X(tree)              \
+	X(tree_damage)       \
 	X(names)             \
 	X(rename)            \
 	X(rename_more)       \

@@ -1,0 +1,531 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Trees against a plain array, over many groups: what a closed group's version holds must not change any more, whatever
+// the next one does, and must be what is read back from disk.
+#include "core/tree/tree.h"
+
+#include "core/codec/checksum.h"
+#include "core/test/device.h"
+#include "core/test/failure.h"
+#include "core/test/test.h"
+
+namespace lcpfs {
+
+namespace {
+
+constexpr u32 k_node_bytes = 16384;
+constexpr u32 k_keys = 1200;
+constexpr u64 k_device_bytes = 24ull << 20;
+constexpr DiskGuid k_pool { { 9, 8, 7 } };
+constexpr TreeOwner k_owner { TreeKind::directory, 1, 77 };
+
+enum class Keys : u8 { numbers, texts, long_texts };
+
+// What key `k` holds.
+struct Model {
+    u16 size_plus_1[k_keys] {}; // 0: no such item
+    u32 seed[k_keys] {};
+
+    bool has(u32 k) const { return size_plus_1[k] != 0; }
+    u32 size(u32 k) const { return size_plus_1[k] - 1u; }
+    u32 count() const
+    {
+        u32 items = 0;
+        for (u16 size : size_plus_1)
+            items += size != 0;
+        return items;
+    }
+    u32 at_least(u32 k) const // k_keys: none
+    {
+        while (k < k_keys && !has(k))
+            k++;
+        return k;
+    }
+    u32 at_most(u32 k) const // k_keys: none
+    {
+        while (k < k_keys && !has(k))
+            k--;
+        return k < k_keys ? k : k_keys;
+    }
+};
+
+class Ground {
+public:
+    Ground() : m_a(k_device_bytes), m_b(k_device_bytes) {}
+    ~Ground()
+    {
+        while (Node* node = written.pop_front())
+            node->unreference();
+    }
+
+    Status start(Keys which)
+    {
+        if (!m_a || !m_b)
+            return Error::no_memory;
+        keys = which;
+        host_bdev* const bdevs[] = { m_a.get(), m_b.get() };
+        Vector<Box<Vdev>> made;
+        for (u16 i = 0; i < 2; i++) {
+            Box<Vdev> vdev = TRY(make_box<Vdev>());
+            vdev->id = VdevId(i);
+            vdev->bdev = bdevs[i];
+            vdev->capacity_blocks = k_device_bytes / k_block_size;
+            vdev->metaslab_blocks = 1024;
+            vdev->metaslab_count = 5;
+            TRY(made.push_back(lcpfs::move(vdev)));
+        }
+        vdevs = TRY(VdevSet::create(lcpfs::move(made)));
+        allocator = TRY(Allocator::create(*vdevs, k_pool, k_node_bytes / k_block_size));
+        allocator->format_all();
+        cache = TRY(NodeCache::create(*vdevs, k_node_bytes, 1u << 20));
+        context = TRY(make_box<TreeContext>(*cache, *allocator, 2u, ChecksumKind::xxh64));
+        return reload(NodePointer());
+    }
+    Status reload(const NodePointer& pointer)
+    {
+        tree.reset();
+        cache->evict(~0ull);
+        tree = TRY(make_box<Tree>(*context, k_owner, Must::may_fail));
+        tree->start_from(pointer);
+        return {};
+    }
+
+    u32 random(u32 below)
+    {
+        m_seed = m_seed * 6364136223846793005ull + 1442695040888963407ull;
+        return static_cast<u32>(m_seed >> 33) % below;
+    }
+
+    // Key `k` in order of k.
+    Bytes key(u32 k)
+    {
+        BigEndianKey number(keys == Keys::numbers ? u64(k) * 977 + 3 : u64(k) << 48);
+        copy_bytes(m_key, number.data(), 8);
+        if (keys == Keys::numbers)
+            return { m_key, 8 };
+        u32 bytes = k % 50 == 7 ? k_max_key_bytes : 2 + k * 7 % 60;
+        if (keys == Keys::long_texts)
+            bytes = k_max_key_bytes - k % 14;
+        __builtin_memset(m_key + 2, 0x55, bytes - 2);
+        return { m_key, bytes };
+    }
+    Bytes value(u32 seed, u32 bytes)
+    {
+        for (u32 i = 0; i < bytes; i++)
+            m_value[i] = static_cast<u8>(seed + i * (1 + seed % 3));
+        return { m_value, bytes };
+    }
+    u32 random_size(u32 k)
+    {
+        if (random(40) == 0)
+            return max_item_bytes(k_node_bytes) - static_cast<u32>(key(k).size());
+        if (keys == Keys::long_texts)
+            return random(2000);
+        return random(3) ? random(60) : random(500);
+    }
+
+    // One change, of which the first try may run out of memory.
+    Status change(TxgId txg, u32 k, bool removes)
+    {
+        if (removes && !model.has(k))
+            return {};
+        const u32 bytes = removes ? 0 : random_size(k);
+        const u32 seed = random(1000);
+        auto prepare = [&]() -> Status { return removes ? tree->prepare_change(txg, key(k)) : tree->prepare_insert(txg, key(k), bytes); };
+        if (random(6) == 0) {
+            lcpfs_test_fail_allocation(1 + random(4));
+            Status status = prepare();
+            lcpfs_test_fail_allocation(0);
+            if (status.is_error() && status.error() != Error::no_memory)
+                return status;
+            failures += status.is_error();
+            if (status.is_error() && failures % 8 == 0 && !is_model())
+                return Error::contradiction;
+        }
+        TRY(prepare());
+        if (removes)
+            tree->remove(txg, key(k));
+        else if (model.has(k))
+            tree->update(key(k), value(seed, bytes));
+        else
+            tree->insert(key(k), value(seed, bytes));
+        model.size_plus_1[k] = static_cast<u16>(removes ? 0 : bytes + 1);
+        model.seed[k] = seed;
+        return {};
+    }
+
+    bool is_item(const Model& wanted, u32 k, Bytes found_key, Bytes found_value)
+    {
+        return k < k_keys && wanted.has(k) && equal(found_key, key(k)) && equal(found_value, value(wanted.seed[k], wanted.size(k)));
+    }
+    // The tree as it is now, by cursor from end to end.
+    bool is_model()
+    {
+        auto cursor = make_box<TreeCursor>();
+        if (cursor.is_error())
+            return false;
+        u8 zero = 0;
+        auto found = tree->seek({ &zero, 1 }, *cursor.value());
+        u32 k = model.at_least(0);
+        while (found.is_ok() && found.value()) {
+            if (!is_item(model, k, cursor.value()->key(), cursor.value()->value()))
+                return false;
+            k = model.at_least(k + 1);
+            // Result is not assignable.
+            auto more = tree->next(*cursor.value());
+            if (more.is_error())
+                return false;
+            if (!more.value())
+                return k == k_keys;
+        }
+        return found.is_ok() && k == k_keys;
+    }
+
+    // A version, without the tree's help. `next`: the key that has to come.
+    bool walk(Node& node, const Model& wanted, u32& next)
+    {
+        for (u32 i = 0; i < node.page().count(); i++) {
+            if (node.level() == 0) {
+                next = wanted.at_least(next);
+                if (!is_item(wanted, next, node.page().key(i), node.page().value(i)))
+                    return false;
+                next++;
+                continue;
+            }
+            if (Node* child = node.child(i)) {
+                if (child->level() + 1 != node.level() || !walk(*child, wanted, next))
+                    return false;
+                continue;
+            }
+            DiskNodePointer disk;
+            copy_bytes(&disk, node.page().value(i).data(), sizeof(disk));
+            auto pointer = NodePointer::decode(disk);
+            if (pointer.is_error())
+                return false;
+            auto child = cache->get(pointer.value(), k_owner);
+            if (child.is_error() || !walk(*child.value(), wanted, next))
+                return false;
+        }
+        return true;
+    }
+    bool is_version(const TreeVersion& version, const Model& wanted)
+    {
+        u32 next = 0;
+        if (version.root) {
+            if (!walk(*version.root, wanted, next))
+                return false;
+        } else if (!version.pointer.is_null()) {
+            auto root = cache->get(version.pointer, k_owner);
+            if (root.is_error() || !walk(*root.value(), wanted, next))
+                return false;
+        }
+        return wanted.at_least(next) == k_keys;
+    }
+
+    // Writes what `txg` closed with.
+    Status write(TxgId txg, const TreeVersion& version)
+    {
+        IoBatch batch;
+        TreeWriter writer(*context, batch);
+        auto root = writer.write(version, 0, written);
+        Status freed = tree->free_dead(txg);
+        Status done = batch.wait();
+        pointer = TRY(lcpfs::move(root));
+        TRY(freed);
+        TRY(done);
+        TRY(allocator->visit_changed([](VdevId, u32) { return Status(); }));
+        TRY(allocator->write_changed(txg, batch, [](VdevId, u32, const DiskMetaslabEntry&) { return Status(); }));
+        TRY(batch.wait());
+        allocator->after_commit(txg, nullptr, nullptr);
+        return {};
+    }
+
+    u64 used_blocks() const
+    {
+        AllocatorCounts counts = allocator->counts();
+        return counts.total_blocks - counts.free_blocks - counts.deferred_blocks;
+    }
+    void poke(const Dva& dva, const u8* bytes, u32 count)
+    {
+        lcpfs_test_device_poke(dva.vdev.value() ? m_b.get() : m_a.get(), dva.block * k_block_size, bytes, count);
+    }
+
+    Keys keys { Keys::numbers };
+    Model model, closed; // now, and of the version being written
+    Box<VdevSet> vdevs;
+    Box<Allocator> allocator;
+    Box<NodeCache> cache;
+    Box<TreeContext> context;
+    Box<Tree> tree;
+    WrittenList written;
+    NodePointer pointer; // of the last version written
+    u32 failures { 0 };
+
+private:
+    TestDevice m_a, m_b;
+    u64 m_seed { 12345 };
+    u8 m_key[k_max_key_bytes];
+    u8 m_value[k_node_bytes / 4];
+};
+
+}
+
+static void check_cursors(Test& test, Ground& ground)
+{
+    Box<TreeCursor> cursor = REQUIRE_VALUE(make_box<TreeCursor>());
+    for (u32 i = 0; i < 40; i++) {
+        const u32 k = ground.random(k_keys);
+        auto exact = ground.tree->find(ground.key(k), *cursor);
+        REQUIRE_OK(exact);
+        REQUIRE_EQ(exact.value(), ground.model.has(k));
+        if (exact.value())
+            REQUIRE(ground.is_item(ground.model, k, cursor->key(), cursor->value()));
+        auto above = ground.tree->seek(ground.key(k), *cursor);
+        u32 wanted = ground.model.at_least(k);
+        REQUIRE_OK(above);
+        REQUIRE_EQ(above.value(), wanted < k_keys);
+        if (above.value()) {
+            REQUIRE(ground.is_item(ground.model, wanted, cursor->key(), cursor->value()));
+            auto next = ground.tree->next(*cursor);
+            wanted = ground.model.at_least(wanted + 1);
+            REQUIRE_OK(next);
+            REQUIRE_EQ(next.value(), wanted < k_keys);
+            if (next.value())
+                REQUIRE(ground.is_item(ground.model, wanted, cursor->key(), cursor->value()));
+        }
+        auto below = ground.tree->seek_at_most(ground.key(k), *cursor);
+        wanted = ground.model.at_most(k);
+        REQUIRE_OK(below);
+        REQUIRE_EQ(below.value(), wanted < k_keys);
+        if (below.value())
+            REQUIRE(ground.is_item(ground.model, wanted, cursor->key(), cursor->value()));
+    }
+}
+
+// Group T is closed; T+1 changes while T's version is written.
+static void one_group(Test& test, Ground& ground, TxgId txg, u32 group)
+{
+    const u32 removals = group % 8 < 4 ? 3 : 8; // of 10
+    const u32 changes = group % 3 == 2 ? 10 : 240;
+    for (u32 i = 0; i < changes / 2; i++)
+        REQUIRE_OK(ground.change(txg, ground.random(k_keys), ground.random(10) < removals));
+    const TreeVersion version = ground.tree->version();
+    ground.closed = ground.model;
+    for (u32 i = 0; i < changes; i++)
+        REQUIRE_OK(ground.change(txg.next(), ground.random(k_keys), ground.random(10) < removals));
+    REQUIRE(ground.is_version(version, ground.closed));
+    REQUIRE_OK(ground.write(txg, version));
+    for (u32 i = 0; i < changes / 2; i++)
+        REQUIRE_OK(ground.change(txg.next(), ground.random(k_keys), ground.random(10) < removals));
+    REQUIRE(ground.is_version(version, ground.closed));
+    ground.tree->settle(ground.written);
+    REQUIRE(ground.is_version(version, ground.closed));
+    REQUIRE(ground.is_version({ Ref<Node>(), ground.pointer }, ground.closed));
+    REQUIRE(ground.is_model());
+    check_cursors(test, ground);
+}
+
+static void random_groups(Test& test, Keys keys)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start(keys));
+    TxgId txg(2);
+    u32 highest = 0;
+    for (u32 group = 0; group < 16; group++) {
+        one_group(test, *ground, txg, group);
+        if (test.failed())
+            return;
+        highest = max<u32>(highest, ground->pointer.level);
+        if (group % 5 == 4) {
+            // Everything on disk, and from there again.
+            txg = txg.next();
+            const TreeVersion version = ground->tree->version();
+            REQUIRE_OK(ground->write(txg, version));
+            ground->tree->settle(ground->written);
+            CHECK_EQ(ground->context->dirty_bytes.load(), 0u);
+            REQUIRE_OK(ground->reload(ground->pointer));
+            REQUIRE(ground->is_model());
+        }
+        txg = txg.next();
+    }
+    CHECK(highest >= (keys == Keys::long_texts ? 2u : 1u));
+    for (u32 k = 0; k < k_keys; k++)
+        REQUIRE_OK(ground->change(txg, k, true));
+    CHECK(ground->tree->is_empty());
+    CHECK(ground->is_model());
+    for (u32 i = 0; i < 2; i++) {
+        REQUIRE_OK(ground->write(txg, ground->tree->version()));
+        ground->tree->settle(ground->written);
+        txg = txg.next();
+    }
+    CHECK(ground->pointer.is_null());
+    CHECK_EQ(ground->context->dirty_bytes.load(), 0u);
+    CHECK_EQ(ground->used_blocks(), 0u);
+    CHECK_EQ(ground->allocator->counts().deferred_blocks, 0u);
+}
+
+static void numbers(Test& test) { random_groups(test, Keys::numbers); }
+static void texts(Test& test) { random_groups(test, Keys::texts); }
+
+static void long_texts(Test& test) { random_groups(test, Keys::long_texts); }
+
+// Rising and falling keys: splits at the end and at the front; then taken away from the other side.
+static void in_order(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start(Keys::long_texts));
+    for (u32 way = 0; way < 4; way++) {
+        const TxgId txg(way + 2);
+        for (u32 i = 0; i < k_keys; i++)
+            REQUIRE_OK(ground->change(txg, way & 1 ? i : k_keys - 1 - i, false));
+        REQUIRE(ground->is_model());
+        for (u32 i = 0; i < k_keys; i++)
+            REQUIRE_OK(ground->change(txg, way & 2 ? i : k_keys - 1 - i, true));
+        REQUIRE(ground->tree->is_empty());
+        CHECK_EQ(ground->context->dirty_bytes.load(), 0u);
+    }
+}
+
+static void inline_roots(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start(Keys::texts));
+    for (u32 k = 0; k < 10; k++) {
+        REQUIRE_OK(ground->tree->prepare_insert(TxgId(2), ground->key(k), k));
+        ground->tree->insert(ground->key(k), ground->value(k, k));
+        ground->model.size_plus_1[k] = static_cast<u16>(k + 1);
+        ground->model.seed[k] = k;
+    }
+    const TreeVersion version = ground->tree->version();
+    REQUIRE(TreeWriter::is_inline(version, k_inline_root_bytes));
+    Vector<u8> items;
+    REQUIRE_OK(items.resize(k_inline_root_bytes + 1));
+    const u32 bytes = TreeWriter::encode_inline(version, items.span());
+    CHECK_EQ(bytes, TreeWriter::inline_bytes(version.root->page()));
+    REQUIRE_OK(ground->reload(NodePointer()));
+    REQUIRE_OK(ground->tree->start_from_inline({ items.begin(), bytes }));
+    CHECK(ground->is_model());
+    // Cut off anywhere, or longer, it is damage.
+    for (u32 cut = 0; cut <= bytes + 1; cut++) {
+        Box<Tree> tree = REQUIRE_VALUE(make_box<Tree>(*ground->context, k_owner, Must::may_fail));
+        if (cut != bytes)
+            REQUIRE_EQ(tree->start_from_inline({ items.begin(), cut }).error(), Error::record_damaged);
+    }
+    // Any byte may say anything: an error or a tree, nothing else.
+    for (u32 at = 0; at < bytes; at++) {
+        Box<Tree> tree = REQUIRE_VALUE(make_box<Tree>(*ground->context, k_owner, Must::may_fail));
+        const u8 kept = items[at];
+        items[at] ^= static_cast<u8>(1 + ground->random(255));
+        Status status = tree->start_from_inline({ items.begin(), bytes });
+        items[at] = kept;
+        CHECK(status.is_ok() || status.error() == Error::record_damaged);
+    }
+}
+
+// ---- what a device may hold instead of a node
+
+namespace {
+
+struct Damage {
+    const char* name;
+    // Changes the root page, of level 1 with two children, before it is sealed, or the pointer to it.
+    void (*spoil)(NodePage& root, DiskNodePointer* children, NodePointer& pointer);
+    Error expected;
+};
+
+constexpr Damage k_damages[] = {
+    { "none", [](NodePage&, DiskNodePointer*, NodePointer&) {}, Error::none },
+    { "child_level", [](NodePage&, DiskNodePointer* c, NodePointer&) { c[1].level = 1; }, Error::node_damaged },
+    { "child_level_wrong_both", [](NodePage&, DiskNodePointer* c, NodePointer&) { c[1].level = 3; }, Error::node_damaged },
+    { "child_null", [](NodePage&, DiskNodePointer* c, NodePointer&) { zero_bytes(&c[1], sizeof(c[1])); }, Error::node_damaged },
+    { "child_copies", [](NodePage&, DiskNodePointer* c, NodePointer&) { c[1].copies = 4; }, Error::node_damaged },
+    { "child_size", [](NodePage&, DiskNodePointer* c, NodePointer&) { c[1].size_bytes.set(32768); }, Error::node_damaged },
+    { "child_length", [](NodePage&, DiskNodePointer* c, NodePointer&) { c[1].dva[0].length_blocks.set(3); }, Error::node_damaged },
+    { "child_encoding", [](NodePage&, DiskNodePointer* c, NodePointer&) { c[1].encoding = 1; }, Error::node_damaged },
+    { "child_birth", [](NodePage&, DiskNodePointer* c, NodePointer&) { c[1].birth_txg.set(77); }, Error::node_identity },
+    { "child_no_birth", [](NodePage&, DiskNodePointer* c, NodePointer&) { c[1].birth_txg.set(0); }, Error::node_damaged },
+    { "child_checksum", [](NodePage&, DiskNodePointer* c, NodePointer&) { c[1].checksum[0] ^= 1; }, Error::node_checksum },
+    { "child_checksum_kind", [](NodePage&, DiskNodePointer* c, NodePointer&) { c[1].checksum_kind = 9; }, Error::node_damaged },
+    { "child_outside", [](NodePage&, DiskNodePointer* c, NodePointer&) { c[1].dva[0].block.set(1ull << 60); }, Error::address_out_of_range },
+    { "child_device", [](NodePage&, DiskNodePointer* c, NodePointer&) { c[1].dva[0].vdev.set(7); }, Error::address_out_of_range },
+    { "child_is_bitmap", [](NodePage&, DiskNodePointer* c, NodePointer&) { c[1].dva[0].block.set(k_first_metaslab_block); },
+      Error::address_out_of_range },
+    { "kind", [](NodePage& r, DiskNodePointer*, NodePointer&) { r.header().kind = static_cast<u8>(TreeKind::extents); }, Error::node_identity },
+    { "object", [](NodePage& r, DiskNodePointer*, NodePointer&) { r.header().object.set(78); }, Error::node_identity },
+    { "magic", [](NodePage& r, DiskNodePointer*, NodePointer&) { r.header().magic.set(1); }, Error::node_damaged },
+    { "count", [](NodePage& r, DiskNodePointer*, NodePointer&) { r.header().item_count.set(0xffff); }, Error::node_damaged },
+    { "empty", [](NodePage& r, DiskNodePointer*, NodePointer&) { r.header().item_count.set(0); }, Error::node_damaged },
+    { "root_size", [](NodePage&, DiskNodePointer*, NodePointer& p) { p.size_bytes = 32768; }, Error::node_damaged },
+    { "root_birth", [](NodePage&, DiskNodePointer*, NodePointer& p) { p.birth = TxgId(9); }, Error::node_identity },
+    { "root_level", [](NodePage&, DiskNodePointer*, NodePointer& p) { p.level = 2; }, Error::node_identity },
+    { "root_outside", [](NodePage&, DiskNodePointer*, NodePointer& p) { p.dva[0].block = 5; }, Error::address_out_of_range },
+};
+
+// Seals `page` into a place and gives the pointer.
+Status put_node(Ground& ground, NodePage& page, NodePointer& pointer)
+{
+    pointer = NodePointer();
+    pointer.dva[0] = TRY(ground.allocator->allocate(AllocClass::metadata, 4, 4));
+    pointer.copies = 1;
+    pointer.birth = TxgId(page.header().birth_txg.get());
+    pointer.size_bytes = k_node_bytes;
+    pointer.level = page.level();
+    pointer.checksum_kind = ChecksumKind::xxh64;
+    pointer.checksum = checksum_of(pointer.checksum_kind, { page.buffer(), k_node_bytes });
+    ground.poke(pointer.dva[0], page.buffer(), k_node_bytes);
+    return {};
+}
+
+Status make_damaged(Ground& ground, const Damage& damage, NodePointer& pointer)
+{
+    Vector<u8> buffer;
+    TRY(buffer.resize(k_node_bytes));
+    NodePage page(buffer.begin(), k_node_bytes);
+    DiskNodePointer children[2];
+    for (u32 i = 0; i < 2; i++) {
+        zero_bytes(buffer.begin(), k_node_bytes);
+        page.initialise(k_owner, 0, 2);
+        page.insert(0, ground.key(i * 100), ground.value(i, 10));
+        TRY(put_node(ground, page, pointer));
+        pointer.encode(children[i]);
+    }
+    zero_bytes(buffer.begin(), k_node_bytes);
+    page.initialise(k_owner, 1, 2);
+    // What it spoils is one of the three; the other two are thrown away.
+    damage.spoil(page, children, pointer);
+    page.initialise(k_owner, 1, 2);
+    page.insert(0, Bytes(), bytes_of(children[0]));
+    page.insert(1, ground.key(100), bytes_of(children[1]));
+    DiskNodePointer unused[2];
+    damage.spoil(page, unused, pointer);
+    TRY(put_node(ground, page, pointer));
+    damage.spoil(page, unused, pointer);
+    return {};
+}
+
+}
+
+static void damaged(Test& test, const Damage& damage)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start(Keys::numbers));
+    NodePointer pointer;
+    REQUIRE_OK(make_damaged(*ground, damage, pointer));
+    REQUIRE_OK(ground->reload(pointer));
+    Box<TreeCursor> cursor = REQUIRE_VALUE(make_box<TreeCursor>());
+    CHECK_EQ(ground->tree->find(ground->key(100), *cursor).error(), damage.expected);
+    CHECK_EQ(ground->tree->seek(ground->key(50), *cursor).error(), damage.expected);
+    CHECK_EQ(ground->tree->seek_at_most(ground->key(150), *cursor).error(), damage.expected);
+    CHECK_EQ(ground->tree->prepare_insert(TxgId(3), ground->key(150), 10).error(), damage.expected);
+    CHECK_EQ(ground->tree->prepare_change(TxgId(3), ground->key(100)).error(), damage.expected);
+    // What is beside it can be read.
+    if (damage.name[0] == 'c' && damage.name[1] == 'h')
+        CHECK(ground->tree->find(ground->key(0), *cursor).is_ok());
+}
+LCPFS_TABLE_SUITE(tree_damage, k_damages, damaged);
+
+namespace {
+constexpr TestCase k_cases[] = { { "numbers", numbers }, { "texts", texts }, { "long_texts", long_texts }, { "in_order", in_order }, { "inline_roots", inline_roots } };
+}
+LCPFS_SUITE(tree, k_cases);
+
+}
