@@ -35,6 +35,8 @@
 	X(overwrite)         \
 	X(no_memory)         \
 	X(no_memory_more)    \
+	X(pool_format)       \
+	X(pool)              \
 	X(check)             \
 	X(check_spoiled)
 

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Pools as a whole: formatting, opening, committing, freezing, going back, full ones.
+#include "core/pool/pool.h"
+
+#include "core/test/pool.h"
+#include "core/test/test.h"
+
+namespace lcpfs {
+
+static int minus(Error error) { return -errno_of(error); }
+static constexpr u32 k_file = k_mode_regular | 0644;
+
+namespace {
+struct Format {
+    const char* name;
+    const char* pool_name;
+    u32 node_bytes, copies, checksum;
+    u64 metaslab_bytes;
+    Error expected;
+};
+constexpr Format k_formats[] = {
+    { "defaults", "pool", 0, 0, 0, 0, Error::none },
+    { "all_given", "p", 32768, 3, CORE_CHECKSUM_SHA256, 8u << 20, Error::none },
+    { "one_copy", "a.b-c", 16384, 1, CORE_CHECKSUM_XXH64, 4u << 20, Error::none },
+    { "no_name", "", 0, 0, 0, 0, Error::invalid },
+    { "slash", "a/b", 0, 0, 0, 0, Error::invalid },
+    { "space", "a b", 0, 0, 0, 0, Error::invalid },
+    { "long_name", "0123456789012345678901234567890123456789012345678901234567890123", 0, 0, 0, 0, Error::invalid },
+    { "small_nodes", "pool", 4096, 0, 0, 0, Error::invalid },
+    { "odd_nodes", "pool", 20000, 0, 0, 0, Error::invalid },
+    { "large_nodes", "pool", 65536, 0, 0, 0, Error::invalid },
+    { "four_copies", "pool", 0, 4, 0, 0, Error::invalid },
+    { "unknown_checksum", "pool", 0, 0, 4, 0, Error::invalid },
+};
+}
+
+static void format_row(Test& test, const Format& row)
+{
+    TestDevice device(16ull << 20);
+    REQUIRE(device);
+    host_bdev* const bdevs[] = { device.get() };
+    core_format_options options {};
+    options.name = row.pool_name;
+    options.node_bytes = row.node_bytes;
+    options.metadata_copies = row.copies;
+    options.data_checksum = row.checksum;
+    options.metaslab_bytes = row.metaslab_bytes;
+    options.root_mode = 01777;
+    options.root_uid = 5;
+    REQUIRE_EQ(core_pool_format(bdevs, 1, &options), minus(row.expected));
+    if (row.expected != Error::none)
+        return;
+    core_pool_options open {};
+    open.cache_limit_bytes = 1u << 20;
+    core_pool* pool;
+    REQUIRE_EQ(core_pool_open(bdevs, 1, &open, &pool), 0);
+    core_dataset* dataset;
+    core_object* root;
+    CHECK_EQ(core_dataset_get(pool, "", &dataset), 0);
+    if (CHECK_EQ(core_object_get(dataset, CORE_ROOT_OBJECT, 0, &root), 0)) {
+        core_attr attr;
+        core_object_attr(root, &attr);
+        CHECK_EQ(attr.mode, k_mode_directory | 01777);
+        CHECK_EQ(attr.uid, 5u);
+        core_object_put(root);
+    }
+    core_check_report report;
+    CHECK(core_check(pool, true, nullptr, nullptr, nullptr, &report) == 0 && report.problems == 0);
+    CHECK_EQ(report.objects, 1u);
+    CHECK_EQ(core_pool_close(pool), 0);
+}
+LCPFS_TABLE_SUITE(pool_format, k_formats, format_row);
+
+static void refused(Test& test)
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    REQUIRE_EQ(pool->close(), 0);
+    TestDevice blank(16ull << 20);
+    REQUIRE(blank);
+    core_pool_options options {};
+    core_pool* opened;
+    host_bdev* const a = pool->device(0);
+    host_bdev* const b = pool->device(1);
+    struct {
+        host_bdev* bdevs[3];
+        u32 count;
+        Error expected;
+    } const rows[] = {
+        { { a }, 1, Error::device_missing },
+        { { b }, 1, Error::device_missing },
+        { { a, a }, 2, Error::device_duplicate },
+        { { a, b, blank.get() }, 3, Error::label_not_lcpfs },
+        { { blank.get() }, 1, Error::label_not_lcpfs },
+        { { a }, 0, Error::too_many_devices },
+    };
+    for (const auto& row : rows)
+        CHECK_EQ(core_pool_open(row.bdevs, row.count, &options, &opened), minus(row.expected));
+    // One of another pool.
+    host_bdev* const alone[] = { blank.get() };
+    core_format_options format {};
+    format.name = "other";
+    REQUIRE_EQ(core_pool_format(alone, 1, &format), 0);
+    host_bdev* const mixed[] = { a, blank.get() };
+    CHECK_EQ(core_pool_open(mixed, 2, &options, &opened), minus(Error::device_foreign));
+    REQUIRE_EQ(pool->open(false), 0);
+    CHECK_EQ(pool->check(), 0u);
+}
+
+// Nothing changed: nothing written, no group committed.
+static void idle_commits(Test& test)
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    REQUIRE_EQ(pool->make(pool->root(), "file", k_file), 0);
+    REQUIRE_EQ(pool->sync(), 0);
+    Box<core_pool_status> before = REQUIRE_VALUE(make_box<core_pool_status>());
+    Box<core_pool_status> after = REQUIRE_VALUE(make_box<core_pool_status>());
+    core_pool_get_status(pool->handle(), before.get());
+    for (u32 i = 0; i < 5; i++)
+        CHECK_EQ(pool->sync(), 0);
+    core_object_sync(pool->root());
+    core_pool_get_status(pool->handle(), after.get());
+    CHECK_EQ(after->device_writes, before->device_writes);
+    CHECK_EQ(after->committed_txg, before->committed_txg);
+    CHECK_EQ(after->reserved_blocks, 0u);
+    CHECK(!after->read_only && !after->frozen);
+    // One block of one file, in a pool of many objects: the writes of a commit do not grow with the pool.
+    core_object* file;
+    REQUIRE_EQ(pool->find(pool->root(), "file", &file), 0);
+    u64 writes[2];
+    for (u32 round = 0; round < 2; round++) {
+        CHECK_EQ(pool->write(file, 0, 1, round, k_block_size), 0);
+        CHECK_EQ(pool->settle(), 0);
+        CHECK_EQ(pool->write(file, 0, 1, round, k_block_size), 0);
+        core_pool_get_status(pool->handle(), before.get());
+        CHECK_EQ(pool->sync(), 0);
+        core_pool_get_status(pool->handle(), after.get());
+        writes[round] = after->device_writes - before->device_writes;
+        char name[] = "many-00";
+        for (u32 i = 0; i < 90 && round == 0; i++) {
+            name[5] = static_cast<char>('0' + i / 10);
+            name[6] = static_cast<char>('0' + i % 10);
+            CHECK_EQ(pool->make(pool->root(), name, k_file), 0);
+        }
+    }
+    core_object_put(file);
+    // At most one level more of the object table and a further metaslab.
+    CHECK(writes[1] <= writes[0] + 8);
+}
+
+static void orphans(Test& test)
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    core_object* file;
+    REQUIRE_EQ(pool->create(pool->root(), "file", k_file, &file), 0);
+    const u64 id = pool->id(file);
+    int result = 0;
+    for (u32 i = 0; i < 20; i++)
+        result |= pool->write(file, i * 70, 64, i, ~0ull >> 1);
+    core_object_put(file);
+    REQUIRE_EQ(result, 0);
+    REQUIRE_EQ(pool->settle(), 0);
+    const u64 used = pool->used_blocks();
+    REQUIRE_EQ(pool->unlink(pool->root(), "file", false), 0);
+    REQUIRE_EQ(pool->settle(), 0);
+    CHECK_EQ(pool->check(), 0u);
+    CHECK(pool->used_blocks() > 20 * 64);
+    (void)pool->crash();
+    // Read-only it stays; the next writer removes it.
+    REQUIRE_EQ(pool->open(true), 0);
+    REQUIRE_EQ(pool->get(id, &file), 0);
+    core_object_put(file);
+    CHECK_EQ(pool->check(), 0u);
+    CHECK_EQ(core_pool_set_read_only(pool->handle(), false), 0);
+    CHECK_EQ(pool->get(id, &file), minus(Error::not_found));
+    REQUIRE_EQ(pool->settle(), 0);
+    CHECK(pool->used_blocks() <= used - 20 * 64);
+    CHECK_EQ(pool->check(), 0u);
+    REQUIRE_EQ(pool->close(), 0);
+    REQUIRE_EQ(pool->open(false), 0);
+    CHECK_EQ(pool->get(id, &file), minus(Error::not_found));
+    CHECK_EQ(pool->check(), 0u);
+}
+
+static void check_refuses(Test& test, TestPool& pool, core_object* file, int expected)
+{
+    core_object* root = pool.root();
+    core_attr attr {};
+    core_object* made;
+    core_new how {};
+    how.mode = k_file;
+    CHECK_EQ(pool.make(root, "x", k_file), expected);
+    CHECK_EQ(pool.symlink(root, "x", "t", 1), expected);
+    CHECK_EQ(core_create_unnamed(root, &how, &made), expected);
+    CHECK_EQ(pool.link(root, "x", file), expected);
+    CHECK_EQ(pool.unlink(root, "file"), expected);
+    CHECK_EQ(pool.rename(root, "file", root, "y", 0), expected);
+    CHECK_EQ(pool.truncate(file, 0), expected);
+    CHECK_EQ(pool.write(file, 0, 1, 9, k_block_size), expected);
+    CHECK_EQ(core_object_set_attr(file, &attr, CORE_SET_MODE), expected);
+    CHECK_EQ(core_object_delete(file), expected);
+    u32 tag = 0;
+    CHECK_EQ(pool.read(file, 0, 1, &tag), 0);
+    CHECK_EQ(tag, 7u);
+}
+
+static void read_only(Test& test)
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    core_object* file;
+    REQUIRE_EQ(pool->create(pool->root(), "file", k_file, &file), 0);
+    CHECK_EQ(pool->write(file, 0, 1, 7, k_block_size), 0);
+    const u64 print = pool->fingerprint();
+    // Remounted, with changes under way that get committed first.
+    CHECK_EQ(core_pool_set_read_only(pool->handle(), true), 0);
+    CHECK_EQ(pool->dirty_bytes(), 0u);
+    check_refuses(test, *pool, file, minus(Error::read_only));
+    CHECK_EQ(pool->check(), 0u);
+    CHECK_EQ(core_pool_set_read_only(pool->handle(), false), 0);
+    CHECK_EQ(pool->write(file, 1, 1, 8, 2 * k_block_size), 0);
+    CHECK_EQ(pool->truncate(file, k_block_size), 0);
+    core_object_put(file);
+    REQUIRE_EQ(pool->close(), 0);
+
+    REQUIRE_EQ(pool->open(true), 0);
+    REQUIRE_EQ(pool->find(pool->root(), "file", &file), 0);
+    check_refuses(test, *pool, file, minus(Error::read_only));
+    CHECK(pool->fingerprint() != print); // what came after, the change counts too
+    CHECK_EQ(pool->sync(), 0);
+    CHECK_EQ(core_object_sync(file), 0);
+    Box<core_pool_status> status = REQUIRE_VALUE(make_box<core_pool_status>());
+    core_pool_get_status(pool->handle(), status.get());
+    CHECK(status->read_only && !status->frozen);
+    CHECK_EQ(status->device_writes, 0u);
+    CHECK_EQ(pool->check(), 0u);
+    core_object_put(file);
+    REQUIRE_EQ(pool->close(), 0);
+}
+
+// A commit that fails freezes the pool; the disk keeps the group before.
+static void freezing(Test& test)
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    core_object* file;
+    REQUIRE_EQ(pool->create(pool->root(), "file", k_file, &file), 0);
+    CHECK_EQ(pool->write(file, 0, 1, 7, k_block_size), 0);
+    CHECK_EQ(pool->sync(), 0);
+    const u64 print = pool->fingerprint();
+    CHECK_EQ(pool->make(pool->root(), "lost", k_file), 0);
+    for (u32 i = 0; i < 2; i++)
+        lcpfs_test_device_fail(pool->device(i), HOST_IO_WRITE, 0, 1000000);
+    CHECK_EQ(pool->sync(), minus(Error::io_error));
+    Box<core_pool_status> status = REQUIRE_VALUE(make_box<core_pool_status>());
+    core_pool_get_status(pool->handle(), status.get());
+    CHECK(status->frozen);
+    check_refuses(test, *pool, file, minus(Error::frozen));
+    CHECK_EQ(core_pool_set_read_only(pool->handle(), false), minus(Error::frozen));
+    CHECK_EQ(core_object_sync(pool->root()), minus(Error::io_error));
+    core_object_put(file);
+    CHECK_EQ(pool->close(), minus(Error::io_error));
+    for (u32 i = 0; i < 2; i++)
+        lcpfs_test_device_fail(pool->device(i), HOST_IO_WRITE, 0, 0);
+    REQUIRE_EQ(pool->open(false), 0);
+    CHECK_EQ(pool->fingerprint(), print);
+    CHECK_EQ(pool->check(), 0u);
+}
+
+// Writes of a commit that fail one after another: each time the group before is whole.
+static void every_write(Test& test)
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    REQUIRE_EQ(pool->make(pool->root(), "file", k_file), 0);
+    REQUIRE_EQ(pool->settle(), 0);
+    bool went_through = false;
+    for (u32 n = 0; n < 30 && !went_through; n++) {
+        const u64 print = pool->fingerprint();
+        CHECK_EQ(pool->rename(pool->root(), n % 2 ? "other" : "file", pool->root(), n % 2 ? "file" : "other", 0), 0);
+        const u64 renamed = pool->fingerprint();
+        for (u32 i = 0; i < 2; i++)
+            lcpfs_test_device_fail(pool->device(i), HOST_IO_WRITE, i == n % 2 ? n / 2 : 1000000, 1);
+        const int result = pool->sync();
+        for (u32 i = 0; i < 2; i++)
+            lcpfs_test_device_fail(pool->device(i), HOST_IO_WRITE, 0, 0);
+        const int closed = pool->close();
+        CHECK_EQ(closed != 0, result != 0);
+        REQUIRE_EQ(pool->open(false), 0);
+        went_through = pool->fingerprint() == renamed;
+        if (result == 0)
+            CHECK(went_through);
+        else
+            CHECK(went_through || pool->fingerprint() == print);
+        if (!CHECK_EQ(pool->check(), 0u))
+            return host_log(HOST_LOG_ERROR, pool->finding);
+        if (!went_through && n % 2 == 0) {
+            // For the next round's names.
+            CHECK_EQ(pool->rename(pool->root(), "file", pool->root(), "other", 0), 0);
+            REQUIRE_EQ(pool->settle(), 0);
+        } else if (!went_through) {
+            CHECK_EQ(pool->rename(pool->root(), "other", pool->root(), "file", 0), 0);
+            REQUIRE_EQ(pool->settle(), 0);
+        }
+        if (test.failed())
+            return;
+    }
+    CHECK(went_through);
+}
+
+// The newest uberblock gone: the group before, whole.
+static void falling_back(Test& test)
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    core_object* file;
+    REQUIRE_EQ(pool->create(pool->root(), "file", k_file, &file), 0);
+    CHECK_EQ(pool->write(file, 0, 32, 100, 32 * k_block_size), 0);
+    core_object_put(file);
+    REQUIRE_EQ(pool->settle(), 0);
+    REQUIRE_EQ(pool->make(pool->root(), "before", k_file), 0);
+    REQUIRE_EQ(pool->sync(), 0);
+    const u64 print = pool->fingerprint();
+    REQUIRE_EQ(pool->unlink(pool->root(), "file"), 0);
+    REQUIRE_EQ(pool->sync(), 0);
+    const u64 newest = pool->pool().uberblock().txg.value();
+    (void)pool->crash();
+    // Opened once and used: what the newest group freed may not be taken yet, since the one before reaches it.
+    u8 zeros[512] = {};
+    for (u32 device = 0; device < 2; device++)
+        for (u32 label = 0; label < k_label_count; label++)
+            lcpfs_test_device_poke(pool->device(device),
+                                   label_offset(label, TestPool::k_device_bytes / k_block_size) + k_label_ring_offset
+                                       + u64(uberblock_slot_of(newest)) * k_uberblock_slot_bytes,
+                                   zeros, sizeof(zeros));
+    REQUIRE_EQ(pool->open(false), 0);
+    CHECK_EQ(pool->fingerprint(), print);
+    CHECK_EQ(pool->check(), 0u);
+    CHECK(pool->pool().engine().open_txg().value() >= newest);
+    CHECK_EQ(pool->make(pool->root(), "after", k_file), 0);
+    REQUIRE_EQ(pool->settle(), 0);
+    REQUIRE_EQ(pool->close(), 0);
+    REQUIRE_EQ(pool->open(false), 0);
+    CHECK(pool->id_of(pool->root(), "after") != 0);
+    CHECK_EQ(pool->check(), 0u);
+}
+
+// Full, emptied, full again: as much each time.
+static void full(Test& test)
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    u64 fitted[2] = {};
+    for (u64& blocks : fitted) {
+        core_object* file;
+        REQUIRE_EQ(pool->create(pool->root(), "big", k_file, &file), 0);
+        int result = 0;
+        for (u32 i = 0; result == 0 && i < 10000; i++) {
+            result = pool->write(file, u64(i) * 64, 64, i * 64, u64(i + 1) * 64 * k_block_size);
+            blocks += result == 0 ? 64 : 0;
+        }
+        CHECK_EQ(result, minus(Error::no_space));
+        CHECK_EQ(pool->blocks(file), blocks);
+        u32 tags[1];
+        CHECK(pool->read(file, blocks - 1, 1, tags) == 0 && tags[0] == blocks - 1);
+        core_object_put(file);
+        CHECK_EQ(pool->sync(), 0);
+        CHECK_EQ(pool->check(false), 0u);
+        REQUIRE_EQ(pool->unlink(pool->root(), "big"), 0);
+        REQUIRE_EQ(pool->settle(), 0);
+        CHECK_EQ(pool->check(), 0u);
+        CHECK_EQ(pool->promised(), 0u);
+        REQUIRE_EQ(pool->close(), 0);
+        REQUIRE_EQ(pool->open(false), 0);
+    }
+    CHECK(fitted[0] > 2 * (TestPool::k_device_bytes / k_block_size) * 6 / 10);
+    CHECK(fitted[1] + 64 >= fitted[0]);
+}
+
+namespace {
+constexpr TestCase k_cases[] = { { "refused", refused },   { "idle_commits", idle_commits }, { "orphans", orphans },
+                                 { "read_only", read_only }, { "freezing", freezing },         { "every_write", every_write },
+                                 { "falling_back", falling_back }, { "full", full } };
+}
+LCPFS_SUITE(pool, k_cases);
+
+}
