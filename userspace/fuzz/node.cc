@@ -35,7 +35,7 @@ static void use(NodePage& page, FuzzInput& input)
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size)
 {
     FuzzInput input(data, size);
-    u32 capacity = 4096u << input.take<u8>() % 3;
+    u32 capacity = 16384u << input.take<u8>() % 2;
     std::vector<u8> buffer = input.take_bytes(capacity);
     buffer.resize(capacity);
     NodePage page(buffer.data(), capacity);

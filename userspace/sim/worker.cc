@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "userspace/host/common/thread_context.h"
 #include "userspace/sim/failure.h"
 #include "userspace/sim/run.h"
 #include "userspace/sim/scheduler.h"
@@ -207,23 +208,60 @@ int Worker::create(u64 directory, const std::string& name, u32 mode, const std::
 }
 
 // A crash between a cut and the write of the zeroed rest leaves old bytes past the end. Whoever extends such a
-// file zeroes them first, as the shim does; this worker needs it only for files it found.
-void Worker::zero_tail(u64 id, core_object* object)
+// file zeroes them first, as the shim does; this worker needs it for files it found, and
+// where such a write may fail.
+int Worker::zero_tail(u64 id, core_object* object)
 {
     u64 size = tree().at(id).attr.size_bytes;
     u64 last = size / CORE_BLOCK_SIZE, rest = size % CORE_BLOCK_SIZE;
     if (!m_options.resumed || !rest || !tree().at(id).content.count(last))
-        return;
+        return 0;
     Blocks tail(1);
-    static const u8 s_zeros[CORE_BLOCK_SIZE] = {};
-    if (read_blocks(object, last, tail, 1) || memcmp(tail.at(0) + rest, s_zeros, CORE_BLOCK_SIZE - rest) == 0)
-        return;
+    if (int error = read_blocks(object, last, tail, 1))
+        return error;
+    // Not to be seen by reading: past the end the core gives zeros whatever is there.
     memset(tail.at(0) + rest, 0, CORE_BLOCK_SIZE - rest);
     begin("zero the end of " + std::to_string(id));
     int error = write_blocks(object, last, tail, 1, size);
     if (!error)
         predict(edit(), id, object, edit().at(id).attr.links, size);
-    end(error);
+    return end(error);
+}
+
+// A write that failed for lack of memory may have got as far as some of its blocks: each is the old or the new one.
+int Worker::end_part_of_write(u64 id, core_object* object, u64 block, Blocks& written, u64 count)
+{
+    thread_context().fail_allocation = 0;
+    core_attr attr;
+    core_object_attr(object, &attr);
+    Blocks found(count);
+    for (int tries = 0;; tries++) {
+        int error = read_blocks(object, block, found, count);
+        if (!error)
+            break;
+        if (error != -k_enomem || tries > 100)
+            fail("reading after a failed write gave %d", error);
+    }
+    edit().update(id, [&](ObjectState& state) {
+        for (u64 i = 0; i < count; i++) {
+            u64 start = (block + i) * CORE_BLOCK_SIZE;
+            u64 valid = attr.size_bytes <= start ? 0 : min<u64>(attr.size_bytes - start, CORE_BLOCK_SIZE);
+            memset(found.at(i) + valid, 0, CORE_BLOCK_SIZE - valid);
+            memset(written.at(i) + valid, 0, CORE_BLOCK_SIZE - valid);
+            u64 hash = block_hash(found.at(i));
+            auto old = state.content.find(block + i);
+            if (hash != block_hash(written.at(i)) && hash != (old == state.content.end() ? 0 : old->second))
+                fail("after a failed write block %llu of object %llu is neither the old nor the new one",
+                     static_cast<unsigned long long>(block + i), static_cast<unsigned long long>(id));
+            if (hash)
+                state.content[block + i] = hash;
+            else
+                state.content.erase(block + i);
+        }
+    });
+    absorb(id, object);
+    end(0);
+    return -k_enomem;
 }
 
 int Worker::write(u64 id, u64 block, u64 count, u64 end_bytes)
@@ -234,7 +272,8 @@ int Worker::write(u64 id, u64 block, u64 count, u64 end_bytes)
     u64 old_size = tree().at(id).attr.size_bytes;
     u64 written_end = min(end_bytes, (block + count) * CORE_BLOCK_SIZE);
     if (written_end > old_size && block > old_size / CORE_BLOCK_SIZE)
-        zero_tail(id, object);
+        if (int error = zero_tail(id, object))
+            return error;
     u64 size = max(old_size, written_end);
     Blocks blocks(count);
     for (u64 i = 0; i < count; i++) {
@@ -249,6 +288,8 @@ int Worker::write(u64 id, u64 block, u64 count, u64 end_bytes)
     begin("write " + std::to_string(id) + " blocks " + std::to_string(block) + "+" + std::to_string(count) + " size "
           + std::to_string(size));
     int error = write_blocks(object, block, blocks, count, size, static_cast<unsigned>(m_random.between(1, 3)));
+    if (error == -k_enomem && m_options.expect_no_memory)
+        return end_part_of_write(id, object, block, blocks, count);
     if (error)
         return end(error);
     Tree& next = edit();
@@ -291,7 +332,8 @@ int Worker::truncate(u64 id, u64 size_bytes)
         memset(tail.at(0) + rest, 0, CORE_BLOCK_SIZE - rest);
     }
     if (size_bytes > old_size)
-        zero_tail(id, object);
+        if (int error = zero_tail(id, object))
+            return error;
     begin("truncate " + std::to_string(id) + " to " + std::to_string(size_bytes));
     int error = core_truncate(object, size_bytes, now());
     if (error == -k_enomem && m_options.expect_no_memory) {
