@@ -28,6 +28,12 @@
 	X(bitmap_damage)     \
 	X(tree)              \
 	X(tree_damage)       \
+	X(record)            \
+	X(record_damage)     \
+	X(extent)            \
+	X(extent_damage)     \
+	X(name)              \
+	X(name_damage)       \
 	X(names)             \
 	X(rename)            \
 	X(rename_more)       \
