@@ -591,6 +591,15 @@ u64 Worker::random_directory()
 
 std::string Worker::fresh_name(u64 directory)
 {
+    std::string name;
+    do
+        name = new_name(directory);
+    while (tree().at(directory).entries.count(name)); // one found there may be called so already
+    return name;
+}
+
+std::string Worker::new_name(u64 directory)
+{
     std::string name = directory == m_options.shared_directory ? walk_options().prefix : "";
     name += (m_random.one_in(2) ? "f" : "name") + std::to_string(m_names++);
     if (m_random.one_in(12))

@@ -99,6 +99,7 @@ private:
     u64 random_object(bool (*wanted)(const ObjectState&));
     u64 random_directory();
     std::string fresh_name(u64 directory);
+    std::string new_name(u64 directory);
     bool random_entry(u64& directory, std::string& name, Entry& entry);
     bool is_within(u64 directory, u64 ancestor) const;
     int end_part_of_write(u64 id, core_object* object, u64 block, Blocks& written, u64 count);
