@@ -34,6 +34,9 @@
 	X(extent_damage)     \
 	X(name)              \
 	X(name_damage)       \
+	X(txg_engine)        \
+	X(space_log)         \
+	X(space)             \
 	X(names)             \
 	X(rename)            \
 	X(rename_more)       \
