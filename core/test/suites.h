@@ -26,6 +26,9 @@
 	X(vdev_set)          \
 	X(allocator)         \
 	X(bitmap_damage)     \
+	X(node_page)         \
+	X(node_damage)       \
+	X(node_cache)        \
 	X(tree)              \
 	X(tree_damage)       \
 	X(record)            \
