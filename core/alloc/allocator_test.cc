@@ -401,19 +401,6 @@ static void two_zones(Test& test)
     CHECK_EQ(REQUIRE_VALUE(again->allocate(AllocClass::data, 256, 64)).length_blocks, 100);
 }
 
-constexpr TestCase k_cases[] = {
-    { "random_operations", random_operations },
-    { "deferred_reuse", deferred_reuse },
-    { "quad_scarcity", quad_scarcity },
-    { "quad_reserve_partly", quad_reserve_partly },
-    { "sequential_runs", sequential_runs },
-    { "contradictions", contradictions },
-    { "rebuild", rebuild },
-    { "group_tried_again", group_tried_again },
-    { "two_zones", two_zones },
-};
-LCPFS_SUITE(allocator, k_cases);
-
 // Damage of a bitmap copy or its row: (offset in the copy, or in the row from 8192 on), what load says.
 struct Damage {
     const char* name;
@@ -444,31 +431,27 @@ constexpr Damage k_damages[] = {
     { "row_partition", 24, true, Error::metaslab_entry_damaged },
 };
 
-static void damaged_bitmap(Test& test, const Damage& damage)
+static void damage_one(Test& test, Ground& ground, const Dva& dva, const Damage& damage)
 {
-    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
-    REQUIRE_OK(ground->start());
-    const Dva dva = REQUIRE_VALUE(ground->allocator->allocate(AllocClass::data, 8, 8));
-    REQUIRE_OK(ground->held.push_back(dva));
-    REQUIRE_OK(ground->commit());
     const u16 vdev = dva.vdev.value();
     const u32 index = static_cast<u32>((dva.block - k_first_metaslab_block) / k_metaslab_blocks);
-    DiskMetaslabEntry& row = ground->table[vdev][index];
+    const DiskMetaslabEntry sound = ground.table[vdev][index];
+    DiskMetaslabEntry row = sound;
+    host_bdev* const bdev = ground.vdevs->vdev(dva.vdev).bdev;
+    const u64 at = (k_first_metaslab_block + u64(index) * k_metaslab_blocks + sound.copy) * k_block_size + damage.offset;
+    u8 byte = 0;
     if (damage.in_row) {
         reinterpret_cast<u8*>(&row)[damage.offset] ^= 0x84;
     } else {
-        host_bdev* bdev = ground->vdevs->vdev(dva.vdev).bdev;
-        const u64 at = (k_first_metaslab_block + u64(index) * k_metaslab_blocks + row.copy) * k_block_size + damage.offset;
-        u8 byte;
         lcpfs_test_device_peek(bdev, at, &byte, 1);
-        byte ^= 1;
-        lcpfs_test_device_poke(bdev, at, &byte, 1);
+        const u8 wrong = byte ^ 1;
+        lcpfs_test_device_poke(bdev, at, &wrong, 1);
     }
-    Box<Allocator> again = REQUIRE_VALUE(Allocator::create(*ground->vdevs, k_pool, k_node_blocks));
+    Box<Allocator> again = REQUIRE_VALUE(Allocator::create(*ground.vdevs, k_pool, k_node_blocks));
     Status status;
     for (u16 v = 0; v < k_devices; v++) {
         for (u32 m = 0; m < k_metaslabs; m++) {
-            const Status loaded = again->load_entry(VdevId(v), m, ground->table[v][m]);
+            const Status loaded = again->load_entry(VdevId(v), m, v == vdev && m == index ? row : ground.table[v][m]);
             if (loaded.is_error())
                 status = loaded.error();
         }
@@ -480,7 +463,34 @@ static void damaged_bitmap(Test& test, const Damage& damage)
     CHECK_OK(again->allocate(AllocClass::data, 8, 8));
     if (status.error() == Error::bitmap_damaged)
         CHECK_ERROR(again->prepare_free(dva), bitmap_damaged);
+    if (!damage.in_row)
+        lcpfs_test_device_poke(bdev, at, &byte, 1);
 }
-LCPFS_TABLE_SUITE(bitmap_damage, k_damages, damaged_bitmap);
+
+static void damaged_bitmaps(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start());
+    const Dva dva = REQUIRE_VALUE(ground->allocator->allocate(AllocClass::data, 8, 8));
+    REQUIRE_OK(ground->held.push_back(dva));
+    REQUIRE_OK(ground->commit());
+    for (const Damage& damage : k_damages)
+        damage_one(test, *ground, dva, damage);
+    REQUIRE_OK(ground->reload());
+}
+
+constexpr TestCase k_cases[] = {
+    { "random_operations", random_operations },
+    { "deferred_reuse", deferred_reuse },
+    { "quad_scarcity", quad_scarcity },
+    { "quad_reserve_partly", quad_reserve_partly },
+    { "sequential_runs", sequential_runs },
+    { "contradictions", contradictions },
+    { "rebuild", rebuild },
+    { "group_tried_again", group_tried_again },
+    { "two_zones", two_zones },
+    { "damaged_bitmaps", damaged_bitmaps },
+};
+LCPFS_SUITE(allocator, k_cases);
 
 }

@@ -25,7 +25,6 @@
 	X(uberblock)         \
 	X(vdev_set)          \
 	X(allocator)         \
-	X(bitmap_damage)     \
 	X(node_page)         \
 	X(node_damage)       \
 	X(node_cache)        \
@@ -49,7 +48,6 @@
 	X(no_memory_more)    \
 	X(pool_format)       \
 	X(pool)              \
-	X(check)             \
-	X(check_spoiled)
+	X(check)
 
 #endif
