@@ -66,7 +66,9 @@ void fill(core_dataset* dataset)
             memset(s_pages, i, 4 * 4096);
             core_segment segment { s_pages, 4 * 4096 };
             Wait wait;
-            core_write(made, static_cast<u64>(i % 3), &segment, 1, 7 * 4096, [](void* context, int) { static_cast<Wait*>(context)->wake(); }, &wait);
+            core_write(
+                made, static_cast<u64>(i % 3), &segment, 1, 7 * 4096,
+                [](void* context, int) { static_cast<Wait*>(context)->wake(); }, &wait);
             wait.wait();
         }
         core_object_put(made);

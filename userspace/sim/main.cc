@@ -240,7 +240,8 @@ int main(int argc, char** argv)
     if (options.jobs == 0)
         options.jobs = static_cast<unsigned>(sysconf(_SC_NPROCESSORS_ONLN));
     if (!options.broken.empty() && !break_core(options.broken)) {
-        fprintf(stderr, "lcpfs: sim: this build has no mistake \"%s\" (make BREAK=choosable builds one that has all)\n", options.broken.c_str());
+        fprintf(stderr, "lcpfs: sim: this build has no mistake \"%s\" (make BREAK=choosable builds one that has all)\n",
+                options.broken.c_str());
         return 2;
     }
     struct Task {

@@ -45,7 +45,8 @@ u64 match(Worker& worker, const Tree& found, u64 position)
     std::string what;
     for (u64 i = 0; i < history.states.size() && what.empty(); i++)
         if (history.states[i].hash() == found.hash())
-            what = i < range.first ? "it is the older state " + std::to_string(i) + " after \"" + history.descriptions[i] + "\": acknowledged work is lost"
+            what = i < range.first ? "it is the older state " + std::to_string(i) + " after \"" + history.descriptions[i]
+                    + "\": acknowledged work is lost"
                                    : "it is the later state " + std::to_string(i);
     if (what.empty()) {
         // The nearest: the one with the shortest list of differences.
@@ -58,9 +59,11 @@ u64 match(Worker& worker, const Tree& found, u64 position)
                 best = i;
             }
         }
-        what = "it is no state at all; the nearest is " + std::to_string(best) + " after \"" + history.descriptions[best] + "\":" + difference;
+        what = "it is no state at all; the nearest is " + std::to_string(best) + " after \"" + history.descriptions[best]
+            + "\":" + difference;
     }
-    fail("worker %u: after a crash at position %llu its subtree is none of the states %llu (acknowledged, \"%s\") to %llu (issued, \"%s\"): %s",
+    fail("worker %u: after a crash at position %llu its subtree is none of the states %llu (acknowledged, \"%s\") to %llu "
+         "(issued, \"%s\"): %s",
          worker.options().number, static_cast<unsigned long long>(position), static_cast<unsigned long long>(range.first),
          history.descriptions[range.first].c_str(), static_cast<unsigned long long>(range.last),
          history.descriptions[range.last].c_str(), what.c_str());
@@ -134,8 +137,8 @@ void fall_back(const Subject& subject, const Images& images, u64 position, Rando
         for (u64 state = 0; state <= last && !found; state++)
             found = history.states[state].hash() == trees[i].hash();
         if (!found)
-            fail("worker %zu: after a crash at position %llu and with the newest uberblocks (group %llu) damaged, the group before is no state "
-                 "that ever was: against the last:%s",
+            fail("worker %zu: after a crash at position %llu and with the newest uberblocks (group %llu) damaged, the group before "
+                 "is no state that ever was: against the last:%s",
                  i, static_cast<unsigned long long>(position), static_cast<unsigned long long>(groups[0]),
                  history.states[last].difference(trees[i], false).c_str());
     }

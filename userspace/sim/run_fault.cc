@@ -156,7 +156,8 @@ u64 flip_data(const Built& built, Random& random, u64 rounds)
         if (place.device >= damaged.size() || (place.device_block + 1) * CORE_BLOCK_SIZE > built.shape.disk_bytes)
             fail("core_map of object %llu block %llu names block %llu of device %u", static_cast<unsigned long long>(place.id),
                  static_cast<unsigned long long>(place.block), static_cast<unsigned long long>(place.device_block), place.device);
-        damaged[place.device]->flip_bit(place.device_block * CORE_BLOCK_SIZE + random.below(CORE_BLOCK_SIZE), static_cast<u32>(random.below(8)));
+        u64 offset = place.device_block * CORE_BLOCK_SIZE + random.below(CORE_BLOCK_SIZE);
+        damaged[place.device]->flip_bit(offset, static_cast<u32>(random.below(8)));
         Run run(pointers(damaged), 1000, false);
         run.open(true);
         Worker& worker = *built.run->workers[0];
@@ -235,7 +236,8 @@ u64 fail_requests(const Built& built, u64 seed, Random& random)
     bool stall_only = random.one_in(4);
     for (u64 i = 0; i < random.between(1, 3); i++) {
         Fault fault { FaultKind::error, static_cast<host_io_op>(random.below(3)) };
-        static constexpr host_io_status k_statuses[] = { HOST_IO_MEDIUM, HOST_IO_ERROR, HOST_IO_TIMEOUT, HOST_IO_TRANSPORT, HOST_IO_OFFLINE };
+        static constexpr host_io_status k_statuses[]
+            = { HOST_IO_MEDIUM, HOST_IO_ERROR, HOST_IO_TIMEOUT, HOST_IO_TRANSPORT, HOST_IO_OFFLINE };
         fault.status = k_statuses[random.below(5)];
         if (stall_only)
             fault.kind = FaultKind::stall;
@@ -278,7 +280,8 @@ u64 mislead_writes(const Built& built, u64 seed, Random& random)
     WorkerOptions who = built.who;
     who.expect_errors = true;
     Worker& worker = add_worker(run, who, mix(seed, 30));
-    static constexpr FaultKind k_kinds[] = { FaultKind::lost_write, FaultKind::misdirected_write, FaultKind::flip_on_write, FaultKind::flip_on_read };
+    static constexpr FaultKind k_kinds[]
+        = { FaultKind::lost_write, FaultKind::misdirected_write, FaultKind::flip_on_write, FaultKind::flip_on_read };
     Fault fault { k_kinds[random.below(4)], HOST_IO_WRITE };
     if (fault.kind == FaultKind::flip_on_read)
         fault.op = HOST_IO_READ;
