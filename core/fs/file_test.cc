@@ -40,6 +40,16 @@ struct FileGround {
     Status start(u32 data_checksum = 0)
     {
         TRY(pool.start(data_checksum));
+        return start_file();
+    }
+    // A new file in place of the last.
+    Status start_file()
+    {
+        put();
+        zero_bytes(model.tags, sizeof(model.tags));
+        model.size = 0;
+        if (pool.empty(pool.root()) != 0)
+            return Error::contradiction;
         return pool.create(pool.root(), "file", k_file, &file) == 0 ? Status() : Status(Error::no_memory);
     }
     int write(u32 block, u32 count)
@@ -145,10 +155,9 @@ constexpr Overwrite k_overwrites[] = {
 };
 }
 
-static void overwrite(Test& test, const Overwrite& row)
+static void overwrite_row(Test& test, FileGround* ground, const Overwrite& row)
 {
-    Box<FileGround> ground = REQUIRE_VALUE(make_box<FileGround>());
-    REQUIRE_OK(ground->start());
+    REQUIRE_OK(ground->start_file());
     REQUIRE_EQ(ground->write(8, 16), 0);
     REQUIRE_EQ(ground->write(30, 10), 0);
     REQUIRE_EQ(ground->pool.settle(), 0);
@@ -159,8 +168,6 @@ static void overwrite(Test& test, const Overwrite& row)
     REQUIRE_EQ(ground->pool.settle(), 0);
     check_file(test, *ground);
     CHECK_EQ(ground->pool.used_blocks() - used, ground->model.mapped() - mapped);
-    REQUIRE_EQ(ground->reopen(), 0);
-    check_file(test, *ground);
     CHECK_EQ(ground->pool.check(), 0u);
     // Cut in the middle of what is there now.
     REQUIRE_EQ(ground->truncate(u64(15) * k_block_size), 0);
@@ -170,14 +177,24 @@ static void overwrite(Test& test, const Overwrite& row)
     REQUIRE_EQ(ground->pool.settle(), 0);
     CHECK_EQ(ground->pool.check(), 0u);
 }
-LCPFS_TABLE_SUITE(overwrite, k_overwrites, overwrite);
+
+static void overwrite(Test& test)
+{
+    Box<FileGround> ground = REQUIRE_VALUE(make_box<FileGround>());
+    REQUIRE_OK(ground->start());
+    for (const Overwrite& row : k_overwrites) {
+        overwrite_row(test, ground.get(), row);
+        if (!test.check(!test.failed(), __FILE__, __LINE__, row.name))
+            return;
+    }
+}
 
 // Many small extents: a tree of its own, freed over several groups.
 static void many_extents(Test& test)
 {
     Box<FileGround> ground = REQUIRE_VALUE(make_box<FileGround>());
     REQUIRE_OK(ground->start());
-    constexpr u32 k_extents = 800;
+    constexpr u32 k_extents = 400;
     for (u32 i = 0; i < k_extents; i++)
         REQUIRE_EQ(ground->pool.write(ground->file, u64(i) * 3, 1, i + 1, u64(k_extents) * 3 * k_block_size), 0);
     REQUIRE_EQ(ground->pool.settle(), 0);
@@ -322,7 +339,7 @@ static void damaged_block(Test& test)
 
 namespace {
 constexpr TestCase k_cases[] = { { "random_crc32c", random_crc32c }, { "random_xxh64", random_xxh64 },
-                                 { "random_sha256", random_sha256 }, { "many_extents", many_extents },
+                                 { "random_sha256", random_sha256 }, { "overwrite", overwrite },         { "many_extents", many_extents },
                                  { "inlined", inlined },             { "sizes", sizes },
                                  { "damaged_block", damaged_block } };
 }

@@ -193,7 +193,7 @@ static void symlinks(Test& test)
 // A directory of several nodes, listed in pieces while names come and go.
 static void listing(Test& test)
 {
-    constexpr u32 k_names = 700;
+    constexpr u32 k_names = 420;
     Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
     REQUIRE_OK(pool->start());
     core_object* root = pool->root();

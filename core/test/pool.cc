@@ -290,6 +290,43 @@ u64 TestPool::id(core_object* object)
     return attr.id;
 }
 
+namespace {
+struct FirstName {
+    char text[CORE_NAME_MAX + 1];
+    static bool take(void* context, const char* name, u32 length, u64, u8, u64)
+    {
+        FirstName& first = *static_cast<FirstName*>(context);
+        copy_bytes(first.text, name, length);
+        first.text[length] = 0;
+        return false;
+    }
+};
+}
+
+int TestPool::empty(core_object* directory)
+{
+    for (;;) {
+        FirstName first;
+        first.text[0] = 0;
+        u64 cookie = 0;
+        int result = core_readdir(directory, &cookie, FirstName::take, &first);
+        if (result != 0 || first.text[0] == 0)
+            return result;
+        core_object* object;
+        result = find(directory, first.text, &object);
+        if (result != 0)
+            return result;
+        u64 parent;
+        if (core_parent(object, &parent) == 0)
+            result = empty(object);
+        core_object_put(object);
+        if (result == 0)
+            result = unlink(directory, first.text);
+        if (result != 0)
+            return result;
+    }
+}
+
 // ---- data
 
 void TestPool::set_segments(u32 count)
@@ -310,9 +347,10 @@ void TestPool::was_read(void* self, int error, const u64*) { written(self, error
 int TestPool::write(core_object* object, u64 block, u32 count, u32 first_tag, u64 size_bytes)
 {
     for (u32 i = 0; i < count; i++) {
-        u32* words = reinterpret_cast<u32*>(m_pages[i]);
-        for (u32 w = 0; w < k_block_size / sizeof(u32); w++)
-            words[w] = first_tag + i;
+        const u32 tag = first_tag + i;
+        copy_bytes(m_pages[i], &tag, sizeof(tag));
+        for (u32 done = sizeof(tag); done < k_block_size; done *= 2)
+            copy_bytes(m_pages[i] + done, m_pages[i], done);
     }
     int result = core_reserve(object, count);
     if (result != 0)
@@ -352,11 +390,9 @@ int TestPool::read(core_object* object, u64 block, u32 count, u32* tags)
     core_read(object, block, m_segments, count, was_read, this);
     (void)m_waiting.wait().is_ok();
     for (u32 i = 0; i < count; i++) {
-        const u32* words = reinterpret_cast<const u32*>(m_pages[i]);
-        tags[i] = words[0];
-        for (u32 w = 1; w < k_block_size / sizeof(u32); w++)
-            if (words[w] != words[0])
-                tags[i] = ~0u;
+        copy_bytes(&tags[i], m_pages[i], sizeof(u32));
+        if (compare_bytes(m_pages[i], m_pages[i] + sizeof(u32), k_block_size - sizeof(u32)) != 0)
+            tags[i] = ~0u;
     }
     return m_result;
 }

@@ -2,6 +2,7 @@
 // A pool on two devices in memory, for tests of what lies above the devices: files and names through core.h,
 // everything inside through Pool. The calls are core.h's own with waiting and cleaning up done.
 //
+// One costs seconds in the debug kernel: cases share it where they can (`empty` between them).
 // Integers are negative errnos as core.h gives them. Large, so in a Box. Objects got from it must be put before it closes.
 #pragma once
 
@@ -40,6 +41,8 @@ public:
     // A number that differs when any name, id, type, link count, size or (of up to 64 blocks) content of `root` or of a
     // directory in it differs.
     u64 fingerprint();
+    // Removes everything in it.
+    int empty(core_object* directory);
     // Metadata that claims to be dirty. 0 when everything is committed.
     u64 dirty_bytes() { return pool().trees().dirty_bytes.load(); }
     u64 promised() { return pool().space().promised_blocks(); }

@@ -41,12 +41,8 @@
 	X(space)             \
 	X(names)             \
 	X(rename)            \
-	X(rename_more)       \
 	X(file)              \
-	X(overwrite)         \
 	X(no_memory)         \
-	X(no_memory_more)    \
-	X(pool_format)       \
 	X(pool)              \
 	X(check)
 
