@@ -316,7 +316,7 @@ static void opening(Test& test)
     REQUIRE_EQ(prepare_pool(*pool), 0);
     const u64 print = pool->fingerprint();
     u32 quiet = 0;
-    for (u32 n = 1; n < 400 && quiet < 8; n++) {
+    for (u32 n = 1; n < 400 && quiet < 4; n += 1 + n / 16) {
         REQUIRE_EQ(pool->close(), 0);
         const bool fails = lcpfs_test_fail_allocation(n);
         int result = pool->open(n % 2);

@@ -60,9 +60,11 @@ TxgEngine::Hold TxgEngine::hold()
         u64 txg = m_open.load();
         m_holds[stripe].holds[txg & 3].add(1);
         if (m_open.load() == txg) {
-            if (m_touched[txg & 3].load_relaxed() == 0 && m_touched[txg & 3].exchange(1) == 0) {
+            if (m_touched[txg & 3].load_relaxed() == 0) {
+                // The time first: who sees the group touched with an older one's time would close it at once.
                 m_opened_ns.store(host_monotonic_ns());
-                m_event.wake();
+                if (m_touched[txg & 3].exchange(1) == 0)
+                    m_event.wake();
             }
             return { TxgId(txg), stripe };
         }
