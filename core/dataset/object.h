@@ -37,8 +37,8 @@ public:
     Dataset& dataset() { return m_dataset; }
     ObjectId id() const { return m_id; }
 
-    // Before changing anything in `txg`: keeps what an older group still has to write, enters the group's list. no_memory,
-    // nothing changed. m_lock exclusive, `txg` held.
+    // Before changing anything in `txg`, the tree's prepare_* included: keeps what an older group still has to write,
+    // enters the group's list. no_memory, nothing changed. m_lock exclusive, `txg` held.
     Status prepare_change(TxgId txg) REQUIRES(m_lock);
     // Group in which it was last changed (0: not since it was loaded). For object_sync.
     TxgId newest_change() const { return TxgId(m_dirty_txg.load()); }

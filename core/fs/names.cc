@@ -135,8 +135,8 @@ Result<Ref<Object>> create_object(Pool& pool, Object& directory, Bytes text, con
     TRY(find_name(directory, text, spot));
     if (spot.found)
         return Error::exists;
-    TRY(prepare_add_name(directory, hold.txg(), spot, text));
     TRY(directory.prepare_change(hold.txg()));
+    TRY(prepare_add_name(directory, hold.txg(), spot, text));
     // Dirty from here on: with links == 0 and no name it would be an orphan; nothing after this fails.
     TRY(fill_new(pool, *object, directory, how, hold.txg()));
     add_name(directory, spot, text, object->id(), object->m_attributes.entry_type());
@@ -178,8 +178,8 @@ Status link_object(Pool& pool, Object& directory, Bytes text, Object& object, Ti
     TRY(find_name(directory, text, spot));
     if (spot.found)
         return Error::exists;
-    TRY(prepare_add_name(directory, hold.txg(), spot, text));
     TRY(directory.prepare_change(hold.txg()));
+    TRY(prepare_add_name(directory, hold.txg(), spot, text));
     TRY(object.prepare_change(hold.txg()));
     add_name(directory, spot, text, object.id(), object.m_attributes.entry_type());
     object.m_attributes.links++;
@@ -206,9 +206,9 @@ Status unlink_object(Pool& pool, Object& directory, Bytes text, Object& object, 
     bool is_directory = object.m_attributes.is_directory();
     if (is_directory && !object.m_tree.is_empty())
         return Error::not_empty;
-    TRY(prepare_remove_name(directory, hold.txg(), spot));
     TRY(directory.prepare_change(hold.txg()));
     TRY(object.prepare_change(hold.txg()));
+    TRY(prepare_remove_name(directory, hold.txg(), spot));
     remove_name(directory, hold.txg(), spot, text);
     if (is_directory) {
         object.m_attributes.links = 0;

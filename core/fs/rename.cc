@@ -89,16 +89,16 @@ Status rename_object(Pool& pool, const Rename& rename) NO_THREAD_SAFETY_ANALYSIS
     if (target.found != (rename.victim != nullptr) || (target.found && target.object != rename.victim->id()))
         return target.found ? Error::exists : Error::not_found;
     TRY(check_victim(rename));
-    if (target.found)
-        TRY(prepare_remove_name(to, txg, target));
-    else
-        TRY(prepare_add_name(to, txg, target, rename.to_text));
-    TRY(prepare_remove_name(from, txg, source));
     TRY(from.prepare_change(txg));
     TRY(to.prepare_change(txg));
     TRY(rename.object.prepare_change(txg));
     if (rename.victim)
         TRY(rename.victim->prepare_change(txg));
+    if (target.found)
+        TRY(prepare_remove_name(to, txg, target));
+    else
+        TRY(prepare_add_name(to, txg, target, rename.to_text));
+    TRY(prepare_remove_name(from, txg, source));
 
     // Nothing fails from here on.
     u8 type = rename.object.m_attributes.entry_type();
