@@ -251,7 +251,8 @@ constexpr Row k_rows[] = {
     { "value_shorter", 0, LCPFS_SPOIL(slots[9].value_bytes.set(3)), Error::none },
     { "pointer_shorter", 1, LCPFS_SPOIL(slots[4].value_bytes.set(95)), Error::node_damaged },
     { "pointer_longer", 1, LCPFS_SPOIL(slots[4].value_bytes.set(97)), Error::node_damaged },
-    { "order", 0, LCPFS_SPOIL(const u16 kept = slots[3].offset.get(); slots[3].offset.set(slots[4].offset.get()); slots[4].offset.set(kept)),
+    { "order", 0,
+      LCPFS_SPOIL(const u16 kept = slots[3].offset.get(); slots[3].offset.set(slots[4].offset.get()); slots[4].offset.set(kept)),
       Error::node_damaged },
     { "twice", 0, LCPFS_SPOIL(slots[4] = slots[3]), Error::node_damaged },
 };

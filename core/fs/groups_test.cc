@@ -66,7 +66,8 @@ static int prepare(TestPool& pool)
     core_object* x;
     result = pool.create(d, "x", k_file, &x);
     if (result == 0) {
-        result = pool.write(x, 0, 8, 100, 8 * k_block_size) | pool.make(d, "y", k_file) | pool.make(pool.root(), "e", k_mode_directory | 0755);
+        result = pool.write(x, 0, 8, 100, 8 * k_block_size) | pool.make(d, "y", k_file)
+            | pool.make(pool.root(), "e", k_mode_directory | 0755);
         core_object_put(x);
     }
     core_object_put(d);

@@ -103,13 +103,18 @@ constexpr Row k_rows[] = {
       },
       false },
     { "link", nullptr, [](TestPool& pool, Places& at, u32 round) { return pool.link(at.e, RoundName("p", round).text, at.x); } },
-    { "unlink", make_files, [](TestPool& pool, Places& at, u32 round) { return pool.unlink(at.d, RoundName("p", round, 200).text, false); } },
+    { "unlink", make_files,
+      [](TestPool& pool, Places& at, u32 round) { return pool.unlink(at.d, RoundName("p", round, 200).text, false); } },
     { "unlink_directory", make_directory,
       [](TestPool& pool, Places& at, u32 round) { return pool.unlink(at.d, RoundName("p", round, 200).text, false); } },
     { "rename", make_files,
-      [](TestPool& pool, Places& at, u32 round) { return pool.rename(at.d, RoundName("p", round, 200).text, at.d, RoundName("n", round, 250).text, 0); } },
+      [](TestPool& pool, Places& at, u32 round) {
+          return pool.rename(at.d, RoundName("p", round, 200).text, at.d, RoundName("n", round, 250).text, 0);
+      } },
     { "rename_across", make_files,
-      [](TestPool& pool, Places& at, u32 round) { return pool.rename(at.d, RoundName("p", round, 200).text, at.e, RoundName("n", round).text, 0); } },
+      [](TestPool& pool, Places& at, u32 round) {
+          return pool.rename(at.d, RoundName("p", round, 200).text, at.e, RoundName("n", round).text, 0);
+      } },
     { "rename_over", make_files,
       [](TestPool& pool, Places& at, u32 round) {
           return pool.rename(at.d, RoundName("p", round, 200).text, at.e, RoundName("q", round).text, 0, false);
@@ -334,7 +339,10 @@ static void opening(Test& test)
 }
 
 namespace {
-constexpr TestCase k_cases[] = { { "operations", operations }, { "deleting", deleting }, { "shrinking", shrinking }, { "opening", opening } };
+constexpr TestCase k_cases[] = { { "operations", operations },
+                                 { "deleting", deleting },
+                                 { "shrinking", shrinking },
+                                 { "opening", opening } };
 }
 LCPFS_SUITE(no_memory, k_cases);
 

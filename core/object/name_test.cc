@@ -41,9 +41,11 @@ constexpr Row k_rows[] = {
     { "slash", LCPFS_SPOIL(item.value[sizeof(DiskName) + 2] = '/'), Error::dirent_damaged },
     { "zero_byte", LCPFS_SPOIL(item.value[sizeof(DiskName) + 3] = 0), Error::dirent_damaged },
     { "high_byte", LCPFS_SPOIL(item.value[sizeof(DiskName)] = 0xff), Error::none },
-    { "longest", LCPFS_SPOIL(__builtin_memset(item.value + sizeof(DiskName), 'x', 255); head.length.set(255); item.bytes = sizeof(DiskName) + 255),
+    { "longest",
+      LCPFS_SPOIL(__builtin_memset(item.value + sizeof(DiskName), 'x', 255); head.length.set(255); item.bytes = sizeof(DiskName) + 255),
       Error::none },
-    { "too_long", LCPFS_SPOIL(__builtin_memset(item.value + sizeof(DiskName), 'x', 256); head.length.set(256); item.bytes = sizeof(DiskName) + 256),
+    { "too_long",
+      LCPFS_SPOIL(__builtin_memset(item.value + sizeof(DiskName), 'x', 256); head.length.set(256); item.bytes = sizeof(DiskName) + 256),
       Error::dirent_damaged },
 };
 #undef LCPFS_SPOIL

@@ -58,7 +58,8 @@ struct Row {
     Error expected;
 };
 
-#define LCPFS_SPOIL(statement) [](DiskObject& object, DiskRoot& root, DiskNodePointer& pointer) { (void)object, (void)root, (void)pointer; statement; }
+#define LCPFS_SPOIL(statement) \
+    [](DiskObject& object, DiskRoot& root, DiskNodePointer& pointer) { (void)object, (void)root, (void)pointer; statement; }
 constexpr Row k_rows[] = {
     { "sound", LCPFS_SPOIL(), Error::none },
     { "header_bytes", LCPFS_SPOIL(object.header_bytes.set(127)), Error::record_damaged },
@@ -125,7 +126,8 @@ static void check_same(Test& test, const ObjectAttributes& a, const ObjectAttrib
 
 static void round_trip(Test& test)
 {
-    constexpr u32 k_types[] = { k_mode_fifo, k_mode_character, k_mode_directory, k_mode_block, k_mode_regular, k_mode_symlink, k_mode_socket };
+    constexpr u32 k_types[] = { k_mode_fifo,    k_mode_character, k_mode_directory, k_mode_block,
+                                k_mode_regular, k_mode_symlink, k_mode_socket };
     Box<Buffer> buffer = REQUIRE_VALUE(make_box<Buffer>());
     Box<ObjectAttributes> attributes = REQUIRE_VALUE(make_box<ObjectAttributes>());
     for (u32 type : k_types) {

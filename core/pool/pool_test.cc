@@ -388,7 +388,8 @@ static void full(Test& test)
 }
 
 namespace {
-constexpr TestCase k_cases[] = { { "formats", formats },   { "refused", refused },   { "idle_commits", idle_commits }, { "orphans", orphans },
+constexpr TestCase k_cases[] = { { "formats", formats },   { "refused", refused },   { "idle_commits", idle_commits },
+                                 { "orphans", orphans },
                                  { "read_only", read_only }, { "freezing", freezing },         { "every_write", every_write },
                                  { "falling_back", falling_back }, { "full", full } };
 }

@@ -445,11 +445,13 @@ constexpr Damage k_damages[] = {
     { "child_no_birth", [](NodePage&, DiskNodePointer* c, NodePointer&) { c[1].birth_txg.set(0); }, Error::node_damaged },
     { "child_checksum", [](NodePage&, DiskNodePointer* c, NodePointer&) { c[1].checksum[0] ^= 1; }, Error::node_checksum },
     { "child_checksum_kind", [](NodePage&, DiskNodePointer* c, NodePointer&) { c[1].checksum_kind = 9; }, Error::node_damaged },
-    { "child_outside", [](NodePage&, DiskNodePointer* c, NodePointer&) { c[1].dva[0].block.set(1ull << 60); }, Error::address_out_of_range },
+    { "child_outside", [](NodePage&, DiskNodePointer* c, NodePointer&) { c[1].dva[0].block.set(1ull << 60); },
+      Error::address_out_of_range },
     { "child_device", [](NodePage&, DiskNodePointer* c, NodePointer&) { c[1].dva[0].vdev.set(7); }, Error::address_out_of_range },
     { "child_is_bitmap", [](NodePage&, DiskNodePointer* c, NodePointer&) { c[1].dva[0].block.set(k_first_metaslab_block); },
       Error::address_out_of_range },
-    { "kind", [](NodePage& r, DiskNodePointer*, NodePointer&) { r.header().kind = static_cast<u8>(TreeKind::extents); }, Error::node_identity },
+    { "kind", [](NodePage& r, DiskNodePointer*, NodePointer&) { r.header().kind = static_cast<u8>(TreeKind::extents); },
+      Error::node_identity },
     { "object", [](NodePage& r, DiskNodePointer*, NodePointer&) { r.header().object.set(78); }, Error::node_identity },
     { "magic", [](NodePage& r, DiskNodePointer*, NodePointer&) { r.header().magic.set(1); }, Error::node_damaged },
     { "count", [](NodePage& r, DiskNodePointer*, NodePointer&) { r.header().item_count.set(0xffff); }, Error::node_damaged },
@@ -524,7 +526,11 @@ static void damaged(Test& test, const Damage& damage)
 LCPFS_TABLE_SUITE(tree_damage, k_damages, damaged);
 
 namespace {
-constexpr TestCase k_cases[] = { { "numbers", numbers }, { "texts", texts }, { "long_texts", long_texts }, { "in_order", in_order }, { "inline_roots", inline_roots } };
+constexpr TestCase k_cases[] = { { "numbers", numbers },
+                                 { "texts", texts },
+                                 { "long_texts", long_texts },
+                                 { "in_order", in_order },
+                                 { "inline_roots", inline_roots } };
 }
 LCPFS_SUITE(tree, k_cases);
 
