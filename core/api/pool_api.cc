@@ -30,6 +30,9 @@ int core_pool_open(host_bdev* const* bdevs, unsigned count, const core_pool_opti
     if (opened.is_error())
         return to_errno(opened);
     Box<Pool> pool = opened.release_value();
+    Status started = pool->start();
+    if (started.is_error())
+        return to_errno(started);
     if (!options->read_only) {
         Status finished = finish_orphans(*pool);
         if (finished.is_error())

@@ -12,6 +12,16 @@
 // A power cut before 6 ends leaves the previous group, whose every block and bitmap copy is untouched.
 //
 // A failure in a commit freezes the pool: memory and disk may disagree from there on, disk is whole.
+//
+// Starting has two halves, and what has to be settled before anything can be allocated or committed goes in between
+// (core_pool_open calls them in this order):
+//   open    labels, uberblocks, tables, all in memory: no thread runs, nothing is written, nothing is allocated. The first
+//           group is open, but does not close: what would wait for a commit fails with `busy` (TxgEngine).
+//   ...     upper layers: rebuilding bitmaps that are gone (check/rebuild.h), claiming what an intent log points at,
+//           replaying it
+//   start   the threads of the engine; groups commit from here on
+//   ...     finishing interrupted removals, as ordinary operations
+// A pool that is only opened is closed like any other, and leaves the disks as they were.
 #pragma once
 
 #include "core/api/core.h"
@@ -22,8 +32,10 @@ namespace lcpfs {
 
 class Pool {
 public:
-    // Starts a pool from all its devices, see core_pool_open.
+    // The first half of core_pool_open, from all devices of a pool.
     static Result<Box<Pool>> open(Span<host_bdev* const> bdevs, const core_pool_options& options);
+    // The second half. An error leaves it to be closed.
+    Status start();
     // See core_pool_format.
     static Status format(Span<host_bdev* const> bdevs, const core_format_options& options);
     // Commits (unless frozen or read-only) and stops.

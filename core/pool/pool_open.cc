@@ -222,6 +222,7 @@ Result<Box<Pool>> Pool::open(Span<host_bdev* const> bdevs, const core_pool_optio
     TRY(pool->start_layers(options.cache_limit_bytes, options.dirty_limit_bytes));
     pool->m_read_only.store(options.read_only);
     pool->m_errors.store(static_cast<u8>(options.errors));
+    pool->m_interval_ns = u64(options.txg_interval_ms ? options.txg_interval_ms : 5000) * 1000000;
     pool->m_notify = options.notify;
     pool->m_notify_context = options.notify_context;
     pool->m_cache->set_repair(!options.read_only);
@@ -233,9 +234,10 @@ Result<Box<Pool>> Pool::open(Span<host_bdev* const> bdevs, const core_pool_optio
         return loaded.error();
     }
     // A group of the damaged uberblock's number may have left blocks and copies behind: the next number is new.
-    TxgId base = scan.newer_damaged ? pool->m_uberblock.txg.next() : pool->m_uberblock.txg;
-    TRY(pool->m_engine->start(base, u64(options.txg_interval_ms ? options.txg_interval_ms : 5000) * 1000000));
+    pool->m_engine->set_committed(scan.newer_damaged ? pool->m_uberblock.txg.next() : pool->m_uberblock.txg);
     return pool;
 }
+
+Status Pool::start() { return m_engine->start(m_interval_ns); }
 
 }

@@ -13,12 +13,16 @@ Result<Box<TxgEngine>> TxgEngine::create(const Hooks& hooks)
 
 TxgEngine::~TxgEngine() { stop(true); }
 
-Status TxgEngine::start(TxgId committed, u64 interval_ns)
+void TxgEngine::set_committed(TxgId committed)
 {
     m_committed.store(committed.value());
     m_quiesced.store(committed.value());
     m_requested.store(committed.value());
     m_open.store(committed.value() + 1);
+}
+
+Status TxgEngine::start(u64 interval_ns)
+{
     m_interval_ns.store(interval_ns);
     m_sync_thread = host_thread_start("lcpfs-sync", [](void* self) { static_cast<TxgEngine*>(self)->run_sync(); }, this);
     if (!m_sync_thread)
@@ -28,6 +32,7 @@ Status TxgEngine::start(TxgId committed, u64 interval_ns)
         stop(true);
         return Error::no_memory;
     }
+    m_started.store(1);
     return {};
 }
 
@@ -109,6 +114,8 @@ Status TxgEngine::wait_committed(TxgId txg)
 {
     if (m_committed.load() >= txg.value())
         return {};
+    if (!m_started.load() && m_error.load() == 0)
+        return Error::busy;
     request(txg);
     m_event.wait([&] { return m_committed.load() >= txg.value() || m_error.load() != 0; });
     if (m_committed.load() >= txg.value())
@@ -128,14 +135,32 @@ void TxgEngine::fail(Error error)
 bool TxgEngine::should_close() const
 {
     u64 open = m_open.load();
-    // One group may wait for its sync while another is syncing.
-    if (m_quiesced.load() + 1 != open || m_quiesced.load() - m_committed.load() > 1)
+    if (m_quiesced.load() + 1 != open || is_blocked())
         return false;
     if (m_requested.load() >= open)
         return true;
     if (!m_touched[open & 3].load())
         return false;
     return host_monotonic_ns() - m_opened_ns.load() >= m_interval_ns.load() || m_hooks.is_full(m_hooks.context);
+}
+
+// Until something says that the open group is to close, or the time to look at its age has come. That time is reckoned
+// anew whenever one of the things it follows from changes: its first change, the interval, the groups in front of it.
+void TxgEngine::wait_until_closable()
+{
+    const u64 open = m_open.load();
+    const u64 interval = m_interval_ns.load();
+    const bool was_changed = m_touched[open & 3].load() != 0;
+    const bool was_blocked = is_blocked();
+    u64 wait_ns = 1000ull * 1000 * 1000 * 3600; // for a wake
+    if (was_changed && !was_blocked) {
+        const u64 age = host_monotonic_ns() - m_opened_ns.load();
+        wait_ns = age < interval ? interval - age : 1;
+    }
+    m_event.wait_timeout(wait_ns, [&] {
+        return should_close() || m_stopping.load() || m_error.load() || (m_touched[open & 3].load() != 0) != was_changed
+            || is_blocked() != was_blocked || m_interval_ns.load() != interval;
+    });
 }
 
 void TxgEngine::run_quiesce()
@@ -146,19 +171,7 @@ void TxgEngine::run_quiesce()
             return;
         }
         if (!should_close()) {
-            u64 open = m_open.load();
-            u64 wait_ns = 1000ull * 1000 * 1000 * 3600;
-            if (m_touched[open & 3].load() && m_quiesced.load() - m_committed.load() <= 1) {
-                u64 age = host_monotonic_ns() - m_opened_ns.load();
-                u64 interval = m_interval_ns.load();
-                wait_ns = age < interval ? interval - age : 1;
-            }
-            bool had_change = m_touched[open & 3].load() != 0;
-            u64 interval = m_interval_ns.load();
-            m_event.wait_timeout(wait_ns, [&] {
-                return should_close() || m_stopping.load() || m_error.load()
-                    || (!had_change && m_touched[open & 3].load()) || m_interval_ns.load() != interval;
-            });
+            wait_until_closable();
             continue;
         }
         u64 closing = m_open.load();

@@ -10,6 +10,9 @@
 // locks across it is safe; sync takes object locks, and nobody holding one waits for a sync.
 //
 // Group numbers: open = T+2 at most while T syncs. Slots of per-group state are indexed by txg & 3.
+//
+// Between create and start no group closes and nothing is waited for: hold() gives the first group, so that changes
+// can be made that belong to it (a log being replayed), and what would wait for a commit fails with `busy`.
 #pragma once
 
 #include "core/base/atomic.h"
@@ -31,8 +34,10 @@ public:
     static Result<Box<TxgEngine>> create(const Hooks& hooks);
     ~TxgEngine();
 
-    // `committed` is the group on disk. Starts the threads.
-    Status start(TxgId committed, u64 interval_ns);
+    // The group on disk: the next one is open from now on. Before start; no holds.
+    void set_committed(TxgId committed);
+    // Starts the threads. Once.
+    Status start(u64 interval_ns);
     // Commits what is open (unless `discard`), ends the threads. No holds may be left. Idempotent.
     void stop(bool discard);
     void set_interval(u64 interval_ns);
@@ -51,7 +56,8 @@ public:
 
     // Starts committing up to `txg`; does not wait.
     void request(TxgId txg);
-    // Waits until `txg` has committed; the error that stopped syncing otherwise. Sleepable, no core lock held.
+    // Waits until `txg` has committed; the error that stopped syncing otherwise; busy before start. Sleepable, no core
+    // lock held that a sync takes.
     Status wait_committed(TxgId txg);
     // Commits the open group even if empty, and waits: what the last groups freed gets usable that way.
     Status force_commit();
@@ -73,6 +79,9 @@ private:
     void run_quiesce();
     void run_sync();
     bool should_close() const;
+    // One group may wait for its sync while another is syncing; no third.
+    bool is_blocked() const { return m_quiesced.load() - m_committed.load() > 1; }
+    void wait_until_closable();
     u32 holds_of(u64 txg) const;
 
     Hooks m_hooks;
@@ -84,6 +93,7 @@ private:
     Atomic<u64> m_interval_ns { 0 };
     Atomic<u32> m_touched[4];      // the group has been held
     Atomic<u16> m_error { 0 };
+    Atomic<u8> m_started { 0 };
     Atomic<u8> m_stopping { 0 };
     Stripe m_holds[k_stripes];
     Event m_event;                 // everything above

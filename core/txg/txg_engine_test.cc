@@ -19,7 +19,8 @@ struct Ground {
     {
         engine = TRY(TxgEngine::create({ sync, is_full, this }));
         last.store(committed);
-        return engine->start(TxgId(committed), interval_ns);
+        engine->set_committed(TxgId(committed));
+        return engine->start(interval_ns);
     }
     static Status sync(void* context, TxgId txg)
     {
@@ -153,6 +154,51 @@ static void three_at_once(Test& test)
     CHECK_EQ(ground->wrong.load(), 0u);
 }
 
+// A group that was changed while two others were in the way commits by its age all the same, once they are gone.
+static void by_itself_after_others(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start(10, 200 * k_ms));
+    TxgEngine& engine = *ground->engine;
+    ground->let_through.store(10);
+    for (u64 txg = 11; txg <= 12; txg++) {
+        engine.release(engine.hold());
+        engine.request(TxgId(txg));
+        REQUIRE(ground->wait_for([&] { return engine.open_txg().value() == txg + 1; }));
+        REQUIRE(ground->wait_for([&] { return ground->syncing.load() == 11; }));
+    }
+    engine.release(engine.hold());
+    CHECK_EQ(engine.newest_changed(), 13u);
+    Event pause;
+    (void)pause.wait_timeout(50 * k_ms, [] { return false; }); // its turn to close is looked for and not found
+    ground->let_through.store(~0ull);
+    ground->event.wake();
+    CHECK(ground->wait_for([&] { return engine.committed_txg().value() == 13; }));
+    CHECK_EQ(ground->wrong.load(), 0u);
+}
+
+// Changes made before the threads run are the first group's; nobody waits for what cannot come.
+static void before_start(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    Box<TxgEngine> made = REQUIRE_VALUE(TxgEngine::create({ Ground::sync, Ground::is_full, ground.get() }));
+    ground->engine = lcpfs::move(made);
+    TxgEngine& engine = *ground->engine;
+    ground->last.store(7);
+    engine.set_committed(TxgId(7));
+    CHECK_EQ(engine.open_txg(), 8u);
+    CHECK_OK(engine.wait_committed(TxgId(7)));
+    CHECK_ERROR(engine.force_commit(), busy);
+    for (u32 i = 0; i < 3; i++) {
+        TxgHold hold(engine);
+        CHECK_EQ(hold.txg(), 8u);
+    }
+    CHECK_ERROR(engine.wait_committed(engine.newest_changed()), busy);
+    REQUIRE_OK(engine.start(k_hour_ns));
+    CHECK_OK(engine.wait_committed(engine.newest_changed()));
+    CHECK_EQ(ground->last.load(), 8u);
+}
+
 static void errors_stop_it(Test& test)
 {
     Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
@@ -233,7 +279,8 @@ static void many_holders(Test& test)
 
 namespace {
 constexpr TestCase k_cases[] = { { "requests", requests },         { "by_itself", by_itself },
-                                 { "three_at_once", three_at_once }, { "errors_stop_it", errors_stop_it },
+                                 { "three_at_once", three_at_once }, { "by_itself_after_others", by_itself_after_others },
+                                 { "before_start", before_start },   { "errors_stop_it", errors_stop_it },
                                  { "thrown_away", thrown_away },   { "stopping_commits", stopping_commits },
                                  { "many_holders", many_holders } };
 }
