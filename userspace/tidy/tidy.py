@@ -75,15 +75,10 @@ class Tidy:
             self.passed += 1
 
 
-def tracked_files():
-    """Every source file there is, whether git has it yet or not."""
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=TOP, capture_output=True,
-                            text=True, check=False)
-    if listed.returncode:
-        names = [str(path.relative_to(TOP)) for folder in OWN_FOLDERS for path in (TOP / folder).rglob("*")]
-    else:
-        names = listed.stdout.splitlines()
-    return sorted(name for name in names if (TOP / name).is_file() and name.split("/")[0] in OWN_FOLDERS)
+def source_files():
+    """Every file in the project's own folders, tracked or not, in a checkout or an unpacked archive."""
+    names = (path.relative_to(TOP) for folder in OWN_FOLDERS for path in (TOP / folder).rglob("*") if path.is_file())
+    return sorted(str(name) for name in names if "__pycache__" not in name.parts and name.suffix != ".swp")
 
 
 def check_layers(name, lines):
@@ -199,7 +194,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="only what needs no compiler")
     options = parser.parse_args()
     tidy = Tidy()
-    for name in tracked_files():
+    for name in source_files():
         if not name.endswith((".h", ".cc", ".c", ".py", ".sh")):
             continue
         lines = (TOP / name).read_text(encoding="utf-8").split("\n")
