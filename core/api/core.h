@@ -217,10 +217,11 @@ int core_parent(struct core_object *directory, uint64_t *id);
 
 /*
  * Reads blocks [block, block + sum of segments) of the file, holes as zeros, each block verified. A block
- * past the end reads as zeros. `done` runs once when all is in memory or failed, in a sleepable context
+ * past the end reads as zeros. `done` runs once when all is in memory or failed, in any context
  * (possibly before this returns), with 0 or the first error; `bad` is a bitmap of the blocks that failed,
  * bit i of word i/64, valid in `done` only (NULL on success).
- * Memory of the segments is the caller's until `done`; the segment array only until this returns.
+ * Until `done` the caller keeps the memory of the segments and its reference on the object; the segment array only
+ * until this returns.
  * At most 1024 blocks.
  */
 #define CORE_READ_MAX_BLOCKS 1024u
@@ -237,8 +238,9 @@ void core_unreserve(struct core_object *object, uint64_t blocks);
 
 /*
  * Writes file blocks [block, ...) to newly allocated places and enters them into the file in the group
- * open when they are on disk; the promises of these blocks are used up in any case. `size_bytes` is the file's
- * size as the page cache has it: the file on disk grows to min(size_bytes, end of what was written).
+ * open when they are on disk, all in one; the promises of these blocks are used up in any case. `size_bytes` is the
+ * file's size as the page cache has it: the file on disk grows to min(size_bytes, end of what was written). What is
+ * given behind size_bytes is zeros, so that a file that grows later shows nothing else (core/fs/tail.h).
  * A file of at most CORE_INLINE_MAX bytes that is written whole is kept in its record.
  * `done` as in core_read, in a sleepable context, after the extents are visible to core_read. The contents
  * must not change until then. At most CORE_WRITE_MAX_BLOCKS.
@@ -249,8 +251,10 @@ void core_write(struct core_object *object, uint64_t block, const struct core_se
 		uint64_t size_bytes, void (*done)(void *context, int error), void *context);
 
 /*
- * Sets the size. Shrinking frees whole blocks past the end (works on a full pool); the caller has zeroed the
- * rest of the last block in its cache. Page cache beyond the end must be gone and not under writeback.
+ * Sets the size. Shrinking frees whole blocks past the end and zeroes what is stored of the last block behind
+ * it, in the group of the new size (works on a full pool; an error that keeps the last block from being read keeps the
+ * size). The caller has zeroed the rest of the last block in its cache; page cache beyond the end must be gone and not
+ * under writeback.
  */
 int core_truncate(struct core_object *object, uint64_t size_bytes, struct core_time time);
 

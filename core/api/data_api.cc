@@ -39,6 +39,8 @@ int core_truncate(core_object* handle, uint64_t size_bytes, core_time time)
 int core_map(core_object* handle, uint64_t block, core_extent* out)
 {
     Object& object = object_of(handle);
+    if (!is_in_file(block, 1))
+        return to_errno(Error::invalid);
     ReadGuard guard(object.m_lock);
     TreeCursor cursor;
     Extent extent;

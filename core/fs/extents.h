@@ -10,6 +10,9 @@
 
 namespace lcpfs {
 
+// Whether blocks [block, block + count) are ones that a file can have.
+inline bool is_in_file(u64 block, u64 count) { return block <= k_max_file_blocks && count <= k_max_file_blocks - block; }
+
 inline BigEndianKey extent_key(u64 file_block) { return BigEndianKey(file_block); }
 
 // The extent that covers `block`, else the next after it, else false. The extent's payload lives in the cursor's leaf.

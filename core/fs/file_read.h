@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Reading file data: holes are zeros, mapped blocks come straight into the caller's memory and are verified there.
 //
-// Cost of reading n blocks of one extent: one request, one checksum per block, one wake of the completion thread. A block
-// that fails is read again by itself, at the place the file has it then; only blocks that stay bad are reported.
+// Cost of reading n blocks of one extent: one request, one checksum per block; up to four blocks are verified where the request
+// completes, more by one wake of the completion thread. A block that fails is read again by itself, at the
+// place the file has it then; only blocks that stay bad are reported.
 #pragma once
 
 #include "core/pool/pool.h"

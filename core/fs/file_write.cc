@@ -36,51 +36,57 @@ Status finish_cut(Pool& pool, Object& object, TxgId txg, ExtentScratch& scratch)
     return {};
 }
 
-// Enters one written run; on failure its blocks are given back.
-Status enter_run(Pool& pool, Object& object, WriteRun& run, WriteOperation& operation) REQUIRES(object.m_lock)
+// Enters one written run; on failure the mapping is as before.
+Status enter_run(Pool& pool, Object& object, TxgId txg, WriteRun& run, WriteOperation& operation) REQUIRES(object.m_lock)
 {
-    TRY(pool.check_writable());
-    TxgHold hold(pool.engine());
-    TRY(object.prepare_change(hold.txg()));
     const u64 end_bytes = min(operation.file_bytes, (run.file_block + run.dva.length_blocks) << k_block_shift);
     if (object.m_attributes.is_truncating() && end_bytes > object.m_attributes.size_bytes)
-        TRY(finish_cut(pool, object, hold.txg(), operation.scratch));
+        TRY(finish_cut(pool, object, txg, operation.scratch));
     // The extent is born in the group whose tree first reaches it.
     DiskExtent head;
     copy_bytes(&head, run.item, sizeof(head));
-    head.birth_txg.set(hold.txg().value());
+    head.birth_txg.set(txg.value());
     copy_bytes(run.item, &head, sizeof(head));
     ChecksumKind kind = static_cast<ChecksumKind>(head.checksum_kind);
     size_t bytes = sizeof(DiskExtent) + size_t(run.dva.length_blocks) * checksum_bytes_of(kind);
-    TRY(replace_range(pool, object, hold.txg(), run.file_block, run.dva.length_blocks, { run.item, bytes }, &run.dva, operation.scratch));
+    TRY(replace_range(pool, object, txg, run.file_block, run.dva.length_blocks, { run.item, bytes }, &run.dva, operation.scratch));
     if (end_bytes > object.m_attributes.size_bytes)
         object.m_attributes.size_bytes = end_bytes;
     return {};
 }
 
-// All data is on disk: the file gets its new extents, in order.
+// Enters the runs in file order, in one group. Those entered leave the list; what a failure leaves there is the caller's to
+// give back.
+Status enter_runs(Pool& pool, Object& object, WriteOperation& operation) EXCLUDES(object.m_lock)
+{
+    WriteGuard guard(object.m_lock);
+    if (object.m_deleted)
+        return Error::stale_handle;
+    TRY(pool.check_writable());
+    TxgHold hold(pool.engine());
+    TRY(object.prepare_change(hold.txg()));
+    while (WriteRun* run = operation.first_run) {
+        TRY(enter_run(pool, object, hold.txg(), *run, operation));
+        operation.first_run = run->next;
+        host_pool_free(pool.requests().write_runs, run);
+    }
+    return {};
+}
+
+// All data is on disk, or some of it failed: the file gets its new extents.
 void finish_write(host_work* work)
 {
     WriteOperation* operation = reinterpret_cast<WriteOperation*>(work);
     Pool& pool = *operation->pool;
-    Object& object = *operation->object;
-    if (operation->first_run) {
-        WriteGuard guard(object.m_lock);
-        WriteRun* run = operation->first_run;
-        while (run) {
-            WriteRun* next = run->next;
-            Status entered;
-            if (operation->error.load())
-                entered = static_cast<Error>(operation->error.load());
-            else
-                entered = enter_run(pool, object, *run, *operation);
-            if (entered.is_error()) {
-                note_error(*operation, entered.error());
-                pool.allocator().cancel(run->dva);
-            }
-            host_pool_free(pool.requests().write_runs, run);
-            run = next;
-        }
+    if (operation->error.load() == 0 && operation->first_run) {
+        Status entered = enter_runs(pool, *operation->object, *operation);
+        if (entered.is_error())
+            note_error(*operation, entered.error());
+    }
+    while (WriteRun* run = operation->first_run) {
+        operation->first_run = run->next;
+        pool.allocator().cancel(run->dva);
+        host_pool_free(pool.requests().write_runs, run);
     }
     end_operation(operation);
 }
@@ -112,7 +118,7 @@ bool try_inline(WriteOperation& operation)
     copy_bytes(operation.scratch.second + sizeof(*head), operation.segments[0].data, bytes);
 
     WriteGuard guard(object.m_lock);
-    Status status = pool.check_writable();
+    Status status = object.m_deleted ? Status(Error::stale_handle) : pool.check_writable();
     if (status.is_ok()) {
         TxgHold hold(pool.engine());
         status = object.prepare_change(hold.txg());
@@ -213,6 +219,8 @@ Status start_runs(WriteOperation& operation)
 Status reserve_blocks(Pool& pool, u64 blocks)
 {
     TRY(pool.check_writable());
+    if (blocks > k_max_file_blocks)
+        return Error::no_space;
     pool.space().throttle();
     return pool.space().promise(promise_for_data(blocks), Space::For::growth);
 }
@@ -222,7 +230,8 @@ void unreserve_blocks(Pool& pool, u64 blocks) { pool.space().release(promise_for
 void write_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes,
     void (*done)(void* context, int error), void* context)
 {
-    WriteOperation* operation = ::new (host_pool_alloc_reserved(pool.requests().writes)) WriteOperation();
+    // Without parentheses: what has no initialiser, some 8 KiB, is not cleared.
+    WriteOperation* operation = ::new (host_pool_alloc_reserved(pool.requests().writes)) WriteOperation;
     host_work_init(&operation->work, finish_write);
     operation->pool = &pool;
     operation->object = Ref<Object>(object);
@@ -230,15 +239,16 @@ void write_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment
     operation->file_bytes = file_bytes;
     operation->done = done;
     operation->context = context;
-    operation->first_run = operation->last_run = nullptr;
     u64 bytes = 0;
-    for (const core_segment& segment : segments)
+    bool sound = segments.size() > 0 && segments.size() <= k_write_max_blocks;
+    for (const core_segment& segment : segments) {
         bytes += segment.bytes;
-    operation->block_count = static_cast<u32>(bytes >> k_block_shift);
+        sound = sound && segment.bytes > 0 && (segment.bytes & (k_block_size - 1)) == 0;
+    }
+    const u64 blocks = bytes >> k_block_shift;
+    operation->block_count = static_cast<u32>(min<u64>(blocks, ~0u));
     operation->segment_count = static_cast<u32>(segments.size());
-    bool sound = segments.size() <= k_write_max_blocks && operation->block_count <= k_write_max_blocks && (bytes & (k_block_size - 1)) == 0
-        && block + operation->block_count <= k_max_file_blocks;
-    if (!sound) {
+    if (!sound || blocks > k_write_max_blocks || !is_in_file(block, blocks)) {
         note_error(*operation, Error::invalid);
         end_operation(operation);
         return;

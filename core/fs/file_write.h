@@ -3,6 +3,9 @@
 //
 // Cost of writing n contiguous blocks: one request per allocated run (one, while free space is not in pieces), one
 // checksum per block, one wake of the completion thread, one tree insertion per run. Nothing waits for a group.
+//
+// One write is in one group: its runs are entered under one hold, so that a crash leaves all of it or nothing. (What the page
+// cache makes of one write(2) may be several of these.) A write that gives an error may have stored a part, from its start.
 #pragma once
 
 #include "core/pool/pool.h"

@@ -2,6 +2,7 @@
 #include "core/fs/shrink.h"
 
 #include "core/base/format_text.h"
+#include "core/fs/tail.h"
 
 namespace lcpfs {
 
@@ -11,20 +12,21 @@ namespace {
 // since extents go from the end and sit side by side.
 constexpr u32 k_extents_per_group = 256;
 
-// An inline file cut inside its bytes.
-Status cut_inline(Pool& pool, Object& object, TxgId txg, u64 size_bytes) REQUIRES(object.m_lock)
+// An inline file cut inside its bytes. False, nothing changed: it is not one.
+Result<bool> cut_inline(Pool& pool, Object& object, TxgId txg, u64 size_bytes) REQUIRES(object.m_lock)
 {
     TreeCursor cursor;
     Extent extent;
     if (!TRY(find_extent(object.m_tree, 0, cursor, extent)) || extent.kind != ExtentKind::inlined || size_bytes == 0
         || size_bytes >= extent.payload.size())
-        return {};
+        return false;
     Scratch item(pool);
     Scratch cutting(pool);
     extent.payload = extent.payload.slice(0, size_bytes);
     u32 bytes = extent.encode({ (*item).first, sizeof((*item).first) });
     cursor = TreeCursor();
-    return replace_range(pool, object, txg, 0, 1, { (*item).first, bytes }, nullptr, *cutting);
+    TRY(replace_range(pool, object, txg, 0, 1, { (*item).first, bytes }, nullptr, *cutting));
+    return true;
 }
 
 // One group's share of freeing what lies behind `size_bytes`.
@@ -34,6 +36,8 @@ Status free_behind(Pool& pool, Object& object, u64 size_bytes, bool& finished)
     TRY(promise.take(pool.space().operation_units(), Space::For::removal));
     Scratch scratch(pool);
     WriteGuard guard(object.m_lock);
+    if (object.m_deleted)
+        return Error::stale_handle;
     TxgHold hold(pool.engine());
     TRY(object.prepare_change(hold.txg()));
     TRY(unmap_from(pool, object, hold.txg(), blocks_for_bytes(size_bytes), k_extents_per_group, finished, *scratch));
@@ -50,6 +54,35 @@ Status free_all_behind(Pool& pool, Object& object, u64 size_bytes)
         TRY(free_behind(pool, object, size_bytes, finished));
     }
     return {};
+}
+
+enum class Cut : u8 { again, begun, finished };
+
+// The new size, and one group's share of what lies behind it. `again`: the last block is not what `tail` was prepared for.
+Result<Cut> cut_object(Pool& pool, Object& object, u64 size_bytes, Time time, TailCut& tail)
+{
+    WriteGuard guard(object.m_lock);
+    if (object.m_deleted)
+        return Error::stale_handle;
+    if (!object.m_attributes.is_regular())
+        return object.m_attributes.is_directory() ? Error::is_directory : Error::invalid;
+    TxgHold hold(pool.engine());
+    TRY(object.prepare_change(hold.txg()));
+    // One of the two at most, and nothing between it and the new size fails.
+    if (!TRY(cut_inline(pool, object, hold.txg(), size_bytes)) && !TRY(tail.enter(object, hold.txg())))
+        return Cut::again;
+    object.m_attributes.size_bytes = size_bytes;
+    object.m_attributes.mtime = object.m_attributes.ctime = time;
+    object.m_attributes.change++;
+    // Also when the size stays or grows: writeback may have left extents behind an end that the page cache cut before.
+    object.m_attributes.state |= k_object_truncating;
+    bool finished = false;
+    Scratch scratch(pool);
+    TRY(unmap_from(pool, object, hold.txg(), blocks_for_bytes(size_bytes), k_extents_per_group, finished, *scratch));
+    if (!finished)
+        return Cut::begun;
+    object.m_attributes.state &= ~k_object_truncating;
+    return Cut::finished;
 }
 
 }
@@ -69,32 +102,15 @@ Status truncate_object(Pool& pool, Object& object, u64 size_bytes, Time time)
     }
     if (was_cut && size_bytes > cut_bytes)
         TRY(free_all_behind(pool, object, cut_bytes));
-    bool shrinks = false;
-    {
-        ScopedPromise promise(pool.space());
-        TRY(promise.take(pool.space().operation_units(), Space::For::removal));
-        WriteGuard guard(object.m_lock);
-        if (!object.m_attributes.is_regular())
-            return object.m_attributes.is_directory() ? Error::is_directory : Error::invalid;
-        TxgHold hold(pool.engine());
-        TRY(object.prepare_change(hold.txg()));
-        // Also when the size stays or grows: writeback may have left extents behind an end that the page cache cut before.
-        shrinks = true;
-        TRY(cut_inline(pool, object, hold.txg(), size_bytes));
-        object.m_attributes.size_bytes = size_bytes;
-        object.m_attributes.mtime = object.m_attributes.ctime = time;
-        object.m_attributes.change++;
-        object.m_attributes.state |= k_object_truncating;
-        bool finished = false;
-        Scratch scratch(pool);
-        Status status = unmap_from(pool, object, hold.txg(), blocks_for_bytes(size_bytes), k_extents_per_group, finished, *scratch);
-        if (finished) {
-            object.m_attributes.state &= ~k_object_truncating;
-            shrinks = false;
-        }
-        TRY(status);
+    ScopedPromise promise(pool.space());
+    TRY(promise.take(pool.space().operation_units() + promise_for_data(1), Space::For::removal));
+    TailCut tail(pool);
+    Cut cut = Cut::again;
+    while (cut == Cut::again) {
+        TRY(tail.prepare(object, size_bytes));
+        cut = TRY(cut_object(pool, object, size_bytes, time, tail));
     }
-    return shrinks ? free_all_behind(pool, object, size_bytes) : Status();
+    return cut == Cut::begun ? free_all_behind(pool, object, size_bytes) : Status();
 }
 
 Status delete_object(Pool& pool, Object& object)
@@ -107,13 +123,19 @@ Status delete_object(Pool& pool, Object& object)
         if (object.m_attributes.links != 0)
             return Error::busy;
     }
-    TRY(free_all_behind(pool, object, 0));
-    ScopedPromise promise(pool.space());
-    TRY(promise.take(pool.space().operation_units(), Space::For::removal));
-    WriteGuard guard(object.m_lock);
-    TxgHold hold(pool.engine());
-    TRY(object.prepare_change(hold.txg()));
-    object.m_deleted = true;
+    // A write that was under way may end between the last extent and the mark.
+    for (bool empty = false; !empty;) {
+        TRY(free_all_behind(pool, object, 0));
+        ScopedPromise promise(pool.space());
+        TRY(promise.take(pool.space().operation_units(), Space::For::removal));
+        WriteGuard guard(object.m_lock);
+        empty = object.m_tree.is_empty();
+        if (!empty)
+            continue;
+        TxgHold hold(pool.engine());
+        TRY(object.prepare_change(hold.txg()));
+        object.m_deleted = true;
+    }
     return {};
 }
 

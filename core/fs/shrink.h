@@ -4,6 +4,8 @@
 // Both free space, so both must work on a full pool: they promise from the reserve for removals. A file of many extents
 // is freed over several groups, k_extents_per_group at a time. Until it is done the object is an orphan (links 0, or marked
 // truncating with its new size already in place), which the next mount finds and goes on with.
+//
+// A cut inside a block zeroes the rest of it in the same group: tail.h.
 #pragma once
 
 #include "core/fs/extents.h"

@@ -66,6 +66,7 @@ public:
         host_pool* writes { nullptr };
         host_pool* write_runs { nullptr };
         host_pool* scratch { nullptr };
+        host_pool* pages { nullptr }; // of one block
     };
     RequestPools& requests() { return m_requests; }
 

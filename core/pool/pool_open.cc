@@ -92,8 +92,9 @@ Status Pool::make_request_pools()
     m_requests.writes = host_pool_create("lcpfs_write", k_write_bytes, 16);
     m_requests.write_runs = host_pool_create("lcpfs_write_run", k_write_run_bytes, 256);
     m_requests.scratch = host_pool_create("lcpfs_scratch", k_scratch_bytes, 16);
+    m_requests.pages = host_pool_create("lcpfs_page", k_block_size, 4);
     if (!m_requests.small_reads || !m_requests.large_reads || !m_requests.read_runs || !m_requests.writes || !m_requests.write_runs
-        || !m_requests.scratch)
+        || !m_requests.scratch || !m_requests.pages)
         return Error::no_memory;
     return {};
 }
@@ -101,7 +102,7 @@ Status Pool::make_request_pools()
 void Pool::release_request_pools()
 {
     host_pool* const pools[] = { m_requests.small_reads, m_requests.large_reads, m_requests.read_runs, m_requests.writes,
-        m_requests.write_runs, m_requests.scratch };
+        m_requests.write_runs, m_requests.scratch, m_requests.pages };
     for (host_pool* pool : pools)
         host_pool_destroy(pool);
     m_requests = RequestPools();

@@ -14,13 +14,14 @@ constexpr u32 k_small_read_segments = 16;
 
 class Pool;
 
-// One core_read. The segments follow the struct; none spans two runs.
+// One core_read. The segments follow the struct; none spans two runs. The object is the caller's until `done`.
 struct ReadOperation {
     Pool* pool;
-    Ref<Object> object;
+    Object* object;
     u64 block;
     u32 block_count;
     u32 segment_count;
+    u32 next_segment { 0 };     // the first one not given to a run
     u64 file_bytes;             // size when the read began: what lies behind it in the last block is zeroed
     Atomic<u32> remaining { 0 };
     Atomic<u32> error { 0 };    // Error
@@ -67,8 +68,8 @@ struct WriteOperation {
     Atomic<u32> error { 0 };    // Error
     void (*done)(void* context, int error);
     void* context;
-    WriteRun* first_run;        // in file order
-    WriteRun* last_run;
+    WriteRun* first_run { nullptr }; // in file order
+    WriteRun* last_run { nullptr };
     ExtentScratch scratch;
     core_segment segments[k_write_max_blocks];
 };

@@ -42,6 +42,7 @@
 	X(names)             \
 	X(rename)            \
 	X(file)              \
+	X(tail)              \
 	X(groups)            \
 	X(no_memory)         \
 	X(pool)              \

@@ -89,7 +89,6 @@ void go_on(const Subject& subject, const Images& images, std::vector<Tree> trees
     run.open(false);
     for (size_t i = 0; i < subject.workers.size(); i++) {
         WorkerOptions options = subject.workers[i]->options();
-        options.resumed = true;
         run.workers.push_back(std::make_unique<Worker>(run, run.dataset(), options, trees[i], random.next()));
         // The state before is durable already.
         run.workers.back()->acknowledge(0, 0);

@@ -207,27 +207,6 @@ int Worker::create(u64 directory, const std::string& name, u32 mode, const std::
     return 0;
 }
 
-// A crash between a cut and the write of the zeroed rest leaves old bytes past the end. Whoever extends such a
-// file zeroes them first, as the shim does; this worker needs it for files it found, and
-// where such a write may fail.
-int Worker::zero_tail(u64 id, core_object* object)
-{
-    u64 size = tree().at(id).attr.size_bytes;
-    u64 last = size / CORE_BLOCK_SIZE, rest = size % CORE_BLOCK_SIZE;
-    if (!m_options.resumed || !rest || !tree().at(id).content.count(last))
-        return 0;
-    Blocks tail(1);
-    if (int error = read_blocks(object, last, tail, 1))
-        return error;
-    // Not to be seen by reading: past the end the core gives zeros whatever is there.
-    memset(tail.at(0) + rest, 0, CORE_BLOCK_SIZE - rest);
-    begin("zero the end of " + std::to_string(id));
-    int error = write_blocks(object, last, tail, 1, size);
-    if (!error)
-        predict(edit(), id, object, edit().at(id).attr.links, size);
-    return end(error);
-}
-
 // A write that failed for lack of memory may have got as far as some of its blocks: each is the old or the new one.
 int Worker::end_part_of_write(u64 id, core_object* object, u64 block, Blocks& written, u64 count)
 {
@@ -271,9 +250,6 @@ int Worker::write(u64 id, u64 block, u64 count, u64 end_bytes)
         return m_stopped ? -5 : -k_enomem;
     u64 old_size = tree().at(id).attr.size_bytes;
     u64 written_end = min(end_bytes, (block + count) * CORE_BLOCK_SIZE);
-    if (written_end > old_size && block > old_size / CORE_BLOCK_SIZE)
-        if (int error = zero_tail(id, object))
-            return error;
     u64 size = max(old_size, written_end);
     Blocks blocks(count);
     for (u64 i = 0; i < count; i++) {
@@ -308,7 +284,7 @@ int Worker::write(u64 id, u64 block, u64 count, u64 end_bytes)
     return 0;
 }
 
-// As the shim does it: the page cache zeroes the rest of the last block, and writes it back after the cut.
+// Nobody writes the rest of the last block: that it is zeros, and stays so when the file grows, is the core's.
 int Worker::truncate(u64 id, u64 size_bytes)
 {
     core_object* object = get(id);
@@ -331,9 +307,6 @@ int Worker::truncate(u64 id, u64 size_bytes)
         }
         memset(tail.at(0) + rest, 0, CORE_BLOCK_SIZE - rest);
     }
-    if (size_bytes > old_size)
-        if (int error = zero_tail(id, object))
-            return error;
     begin("truncate " + std::to_string(id) + " to " + std::to_string(size_bytes));
     int error = core_truncate(object, size_bytes, now());
     if (error == -k_enomem && m_options.expect_no_memory) {
@@ -358,14 +331,6 @@ int Worker::truncate(u64 id, u64 size_bytes)
     });
     predict(next, id, object, next.at(id).attr.links, size_bytes);
     end(0);
-    if (cut_inside) {
-        begin("write the zeroed end of " + std::to_string(id));
-        error = write_blocks(object, last, tail, 1, size_bytes);
-        if (error)
-            return end(error);
-        predict(edit(), id, object, edit().at(id).attr.links, size_bytes);
-        end(0);
-    }
     put(object);
     return 0;
 }

@@ -46,7 +46,6 @@ struct WorkerOptions {
     bool expect_no_space { false }; // -ENOSPC is an answer, not a failure
     bool expect_errors { false };   // so is any error: the worker stops at the first
     bool expect_no_memory { false }; // so is -ENOMEM
-    bool resumed { false };         // the files were found, not made by this worker
     u64 largest_file_blocks { 300 };
     u64 objects { 120 };            // beyond this, removals become likely
 };
@@ -103,7 +102,6 @@ private:
     bool random_entry(u64& directory, std::string& name, Entry& entry);
     bool is_within(u64 directory, u64 ancestor) const;
     int end_part_of_write(u64 id, core_object* object, u64 block, Blocks& written, u64 count);
-    int zero_tail(u64 id, core_object* object);
     void random_create();
     void random_write();
     void random_rename();
