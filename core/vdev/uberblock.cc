@@ -92,7 +92,7 @@ Status UberblockWriter::write(const Uberblock& uberblock)
 
     constexpr size_t k_devices = 3;
     IoBatch batches[k_devices];
-    const size_t devices = min(m_vdevs.count(), k_devices);
+    const size_t devices = min<size_t>(m_vdevs.count(), k_devices);
     for (size_t i = 0; i < devices; i++) {
         const Vdev& vdev = m_vdevs.vdev(VdevId(static_cast<u16>(i)));
         const bool whole = vdev.info.logical_block_bytes > k_uberblock_slot_bytes;

@@ -62,7 +62,7 @@ public:
     static Result<Box<VdevSet>> create(Vector<Box<Vdev>> vdevs);
     ~VdevSet();
 
-    size_t count() const { return m_vdevs.size(); }
+    u16 count() const { return static_cast<u16>(m_vdevs.size()); } // at most k_max_vdevs
     Vdev& vdev(VdevId id) { return *m_vdevs[id.value()]; }
     bool is_valid(const Dva& dva) const; // on a device, inside its metaslabs, not on a bitmap copy
     IoCounters& counters() { return m_counters; }

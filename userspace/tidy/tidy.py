@@ -9,8 +9,8 @@
    throw, try, dynamic_cast, typeid, thread_local, [[noreturn]], no unsafe static locals;
  - names of files, licence lines, `#pragma once` in C++ headers, include guards or pragma in C ones;
  - whitespace, and no names of this or that machine;
- - clang's thread-safety analysis over every C++ file of core/, as errors;
- - sparse with endian checks over all C, where kernel headers are there (`make sparse`).
+ - clang's thread-safety analysis and clang-tidy (.clang-tidy) over every C++ file of core/, as errors;
+ - sparse with endian checks over all C (`make sparse`).
 
 Each check of each file is one result. Prints what is wrong as FILE:LINE: TEXT, then
 `lcpfs-result: tidy N passed, N failed`.
@@ -154,42 +154,46 @@ def check_form(name, lines):
                 yield f"{name}:{number}: {len(line.expandtabs(8))} columns"
 
 
-def thread_safety(cxx, tidy):
-    """clang looks at every file of the core and stops at nothing else than its own errors."""
-    if not shutil.which(cxx):
-        tidy.result([f"tidy: {cxx} is not installed (make deps)"])
-        return
-    sources = sorted(str(path.relative_to(TOP)) for path in (TOP / "core").rglob("*.cc"))
-    flags = ("-std=c++20 -fsyntax-only -fno-exceptions -fno-rtti -ffreestanding -Iuserspace/host/include -I. "
-             "-Wall -Wextra -Werror -Wthread-safety -Wthread-safety-beta -Werror=thread-safety").split()
+CORE_FLAGS = "-std=c++20 -fno-exceptions -fno-rtti -ffreestanding -Iuserspace/host/include -I.".split()
+THREAD_SAFETY = "-fsyntax-only -Wall -Wextra -Werror -Wthread-safety -Wthread-safety-beta -Werror=thread-safety".split()
 
-    def one(source):
-        done = subprocess.run([cxx, *flags, source], cwd=TOP, capture_output=True, text=True, check=False)
-        return done.stderr.strip().split("\n") if done.returncode else []
+
+def clang(cxx, clang_tidy, tidy):
+    """Every file of the core under clang's thread-safety analysis, then under clang-tidy (.clang-tidy)."""
+    for program in (cxx, clang_tidy):
+        if not shutil.which(program):
+            tidy.result([f"tidy: {program} is not installed (make deps)"])
+            return
+    sources = sorted(str(path.relative_to(TOP)) for path in (TOP / "core").rglob("*.cc"))
+    commands = [[cxx, *CORE_FLAGS, *THREAD_SAFETY, source] for source in sources]
+    commands += [[clang_tidy, "--quiet", source, "--", *CORE_FLAGS] for source in sources]
+
+    def one(command):
+        done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
+        return (done.stdout + done.stderr).strip().split("\n") if done.returncode else []
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for complaints in pool.map(one, sources):
+        for complaints in pool.map(one, commands):
             tidy.result(complaints)
 
 
 def sparse(make, tidy):
-    if not any((TOP / folder).is_dir() for folder in ("shim", "kmod")) or not shutil.which("sparse"):
-        print("tidy: no C files or no sparse, not run")
+    """Every C file, against whatever kernel `make` builds for by itself."""
+    if not shutil.which("sparse"):
+        tidy.result(["tidy: sparse is not installed (make deps)"])
         return
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
     done = subprocess.run([*shlex.split(make), "sparse"], cwd=TOP, capture_output=True, text=True, check=False,
                           env=environment)
     words = [line for line in (done.stdout + done.stderr).splitlines()
-             if re.search(r"warning|error", line, re.I)]
-    if "no kernel headers" in done.stderr:
-        print("tidy: no kernel headers, sparse not run")
-        return
+             if re.search(r"warning|error|no kernel headers", line, re.I)]
     tidy.result(["sparse:"] + (words or done.stderr.splitlines()[-5:]) if done.returncode else [])
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--cxx", default="clang++-14")
+    parser.add_argument("--clang-tidy", default="clang-tidy-14")
     parser.add_argument("--make", default="make")
     parser.add_argument("--quick", action="store_true", help="only what needs no compiler")
     options = parser.parse_args()
@@ -203,7 +207,7 @@ def main():
         for check in (check_layers, check_size, check_constructs, check_form):
             tidy.result(list(check(name, lines)))
     if not options.quick:
-        thread_safety(options.cxx, tidy)
+        clang(options.cxx, options.clang_tidy, tidy)
         sparse(options.make, tidy)
     print(f"lcpfs-result: tidy {tidy.passed} passed, {tidy.failed} failed")
     return 1 if tidy.failed else 0
