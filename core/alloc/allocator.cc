@@ -111,6 +111,7 @@ void Allocator::cancel(const Dva& dva)
     Metaslab* const metaslab = find(dva);
     const Status status = metaslab ? metaslab->cancel(dva) : Status(Error::address_out_of_range);
     (void)status; // logged; the blocks stay busy until the next mount
+    m_cancellations.add(1);
 }
 
 Status Allocator::prepare_free(const Dva& dva)

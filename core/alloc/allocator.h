@@ -67,6 +67,8 @@ public:
     // Free when already loaded (one test).
     Status prepare_free(const Dva& dva);
     AllocatorCounts counts() const; // lock-free
+    u64 cancellations() const { return m_cancellations.load(); }
+    size_t metaslab_count() const { return m_metaslabs.size(); }
     void set_quad_reserve(u64 quads);
 
     // ---- the sync thread, in this order for group T
@@ -128,6 +130,7 @@ private:
     Vector<size_t> m_first;               // of each vdev, in m_metaslabs
     Placement m_placement;
     Atomic<u64> m_quad_reserve { 0 };
+    Atomic<u64> m_cancellations { 0 };
     Atomic<u64> m_claimed_quads { 0 };    // that allocations under way may break
     // The sync thread's: metaslabs changed by its group, not yet and already visited; written, not yet committed;
     // with blocks to be released.

@@ -242,6 +242,7 @@ void core_unreserve(struct core_object *object, uint64_t blocks);
  * file's size as the page cache has it: the file on disk grows to min(size_bytes, end of what was written). What is
  * given behind size_bytes is zeros, so that a file that grows later shows nothing else (core/fs/tail.h).
  * A file of at most CORE_INLINE_MAX bytes that is written whole is kept in its record.
+ * May wait for groups to commit on a nearly full pool; commits wait for no write.
  * `done` as in core_read, in a sleepable context, after the extents are visible to core_read. The contents
  * must not change until then. At most CORE_WRITE_MAX_BLOCKS.
  */

@@ -61,11 +61,32 @@ Status Dataset::format(TxgId txg, StringView name, const ObjectAttributes& root)
     return {};
 }
 
-Status Dataset::load(Bytes record)
+// The last object must be below the next one to be given out, else that would be made over it. A table whose end cannot be
+// read keeps nobody from the rest: its number is under the record's checksum.
+Status Dataset::look_at_table()
 {
-    VERIFY_DISK(record.size() == sizeof(DiskDataset), dataset_damaged);
-    DiskDataset disk;
-    copy_bytes(&disk, record.data(), sizeof(disk));
+    ReadGuard table(m_table_lock);
+    auto shape = m_objects.shape();
+    if (shape.is_error())
+        return shape.error();
+    m_host.space.set_table_shape(shape.value());
+    BigEndianKey key(~0ull);
+    TreeCursor cursor;
+    auto found = m_objects.seek_at_most({ key.data(), 8 }, cursor);
+    if (found.is_error()) {
+        if (found.error() == Error::no_memory)
+            return found.error();
+        TextLine line;
+        line.add("the end of the object table of dataset ").add(m_id.value()).add(" cannot be read: ").add(text_of(found.error()));
+        host_log(HOST_LOG_WARNING, line.text());
+        return {};
+    }
+    VERIFY_DISK(found.value() && cursor.key().size() == 8 && cursor.number() < m_next_object.load(), dataset_damaged);
+    return {};
+}
+
+Status Dataset::load(const DiskDataset& disk)
+{
     auto objects = NodePointer::decode(disk.objects);
     auto orphans = NodePointer::decode(disk.orphans);
     VERIFY_DISK(objects.is_ok() && orphans.is_ok() && !objects.value().is_null(), dataset_damaged);
@@ -78,7 +99,7 @@ Status Dataset::load(Bytes record)
     m_created_txg = disk.created_txg.get();
     m_hash_seed = disk.hash_seed;
     copy_bytes(m_name, disk.name, sizeof(m_name));
-    return {};
+    return look_at_table();
 }
 
 Ref<Object> Dataset::find_in_memory(ObjectId id)
@@ -120,6 +141,7 @@ Result<Ref<Object>> Dataset::load_object(ObjectId id)
     Box<Object> box = TRY(make_box<Object>(*this, id, m_host.trees, root.kind));
     TRY(box->start(attributes, root));
     box->m_in_table = true;
+    box->m_table_bytes = static_cast<u32>(cursor.value().size());
     box->m_is_orphan = attributes.is_orphan();
     box->m_table_blocks = attributes.blocks;
 
@@ -168,12 +190,14 @@ void Dataset::drop(Object& object)
     Box<Object> gone(&object);
 }
 
-void Dataset::add_dirty(Object& object, TxgId txg)
+void Dataset::add_dirty(Object& object, TxgId txg, bool is_new)
 {
     object.reference();
-    m_host.space.object_dirtied();
+    m_host.space.object_dirtied(txg, is_new);
+    Object::DirtyEntry& entry = object.m_dirty[txg.value() & 3];
+    entry.is_new = is_new;
     SpinGuard guard(m_dirty_lock);
-    m_dirty[txg.value() & 3].push_back(object.m_dirty[txg.value() & 3]);
+    m_dirty[txg.value() & 3].push_back(entry);
 }
 
 Result<bool> Dataset::next_orphan(ObjectId from, ObjectId& found)

@@ -34,8 +34,8 @@ public:
 
     // A new dataset with a root directory made in `txg` (mkfs). Sync of `txg` writes it.
     Status format(TxgId txg, StringView name, const ObjectAttributes& root);
-    // From its record. dataset_damaged.
-    Status load(Bytes record);
+    // From its record. dataset_damaged: the record is malformed, or an object beyond what it says was ever given out.
+    Status load(const DiskDataset& record);
 
     DatasetId id() const { return m_id; }
     DatasetHost& host() { return m_host; }
@@ -59,7 +59,7 @@ public:
     void settle(TxgId txg);
 
     // ---- Object only
-    void add_dirty(Object& object, TxgId txg);
+    void add_dirty(Object& object, TxgId txg, bool is_new);
     void drop(Object& object);
 
     // ---- the checker: the pool has no changes under way
@@ -69,6 +69,7 @@ public:
 
 private:
     Dataset(const DatasetHost& host, DatasetId id);
+    Status look_at_table();
     using DirtyList = List<Object::DirtyEntry, &Object::DirtyEntry::link>;
 
     Object** bucket_of(ObjectId id) { return &m_buckets[(id.value() * 0x9e3779b97f4a7c15ull >> 32) % m_bucket_count]; }

@@ -52,7 +52,11 @@ Status Dataset::update_table(Object& object, TxgId txg, const ObjectVersion& ver
     }
     u32 bytes = encode_record(version.attributes, root, { m_record_buffer, k_max_record_bytes });
     WriteGuard table(m_table_lock);
-    TRY(m_objects.prepare_insert(txg, key, bytes));
+    // A record of the same size needs no room, so no split of a leaf that is full.
+    if (object.m_in_table && object.m_table_bytes == bytes)
+        TRY(m_objects.prepare_update(txg, key));
+    else
+        TRY(m_objects.prepare_insert(txg, key, bytes));
     if (object.m_in_table) {
         m_objects.update(key, { m_record_buffer, bytes });
     } else {
@@ -60,6 +64,7 @@ Status Dataset::update_table(Object& object, TxgId txg, const ObjectVersion& ver
         object.m_in_table = true;
         m_object_count.add(1);
     }
+    object.m_table_bytes = bytes;
     m_used_blocks.add(version.attributes.blocks - object.m_table_blocks);
     object.m_table_blocks = version.attributes.blocks;
     return {};
@@ -82,6 +87,7 @@ Status Dataset::sync(TxgId txg, TreeWriter& writer, DiskDataset& record, bool& c
     while (Object::DirtyEntry* entry = dirty.pop_front()) {
         m_syncing.push_back(*entry);
         TRY(sync_object(*entry->object, txg, writer));
+        m_host.space.object_entered(txg, entry->is_new);
     }
     if (!changed)
         return {};
@@ -91,6 +97,7 @@ Status Dataset::sync(TxgId txg, TreeWriter& writer, DiskDataset& record, bool& c
         ReadGuard table(m_table_lock);
         objects = m_objects.version();
         orphans = m_orphans.version();
+        m_host.space.set_table_shape(TRY(m_objects.shape()));
     }
     NodePointer objects_root = TRY(writer.write(objects, 0, m_objects_written));
     NodePointer orphans_root = TRY(writer.write(orphans, 0, m_orphans_written));
@@ -117,7 +124,6 @@ void Dataset::settle(TxgId)
             WriteGuard guard(object.m_lock);
             object.m_tree.settle(object.m_written);
         }
-        m_host.space.object_synced();
         object.unreference();
     }
     WriteGuard table(m_table_lock);

@@ -21,6 +21,7 @@ Object::~Object()
 Status Object::start(const ObjectAttributes& attributes, const RecordRoot& root) NO_THREAD_SAFETY_ANALYSIS
 {
     m_attributes = attributes;
+    m_is_new = false;
     if (root.form == RootForm::node)
         m_tree.start_from(root.pointer);
     else if (root.form == RootForm::inlined)
@@ -44,7 +45,8 @@ Status Object::prepare_change(TxgId txg)
     }
     m_dirty_txg.store(txg.value());
     m_version_taken = false;
-    m_dataset.add_dirty(*this, txg);
+    m_dataset.add_dirty(*this, txg, m_is_new);
+    m_is_new = false;
     return {};
 }
 

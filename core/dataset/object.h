@@ -58,17 +58,20 @@ private:
     struct DirtyEntry {
         ListLink link;
         Object* object;
+        bool is_new; // in this group for the first time at all
     };
 
     Dataset& m_dataset;
     ObjectId m_id;
     Atomic<u64> m_dirty_txg { 0 };
+    bool m_is_new GUARDED_BY(m_lock) { true }; // neither loaded nor changed yet
     bool m_version_taken GUARDED_BY(m_lock) { false };
     Vector<Box<ObjectVersion>> m_closed GUARDED_BY(m_lock);
     DirtyEntry m_dirty[4];              // by txg & 3: the dataset's lists, its lock
     Object* m_hash_next { nullptr };    // the dataset's hash, its lock
     WrittenList m_written;              // sync thread
     bool m_in_table { false };          // sync thread: there is a record
+    u32 m_table_bytes { 0 };            // sync thread: of this size
     bool m_is_orphan { false };         // sync thread: it is in the orphan tree
     u64 m_table_blocks { 0 };           // sync thread: blocks as the record has them
 };

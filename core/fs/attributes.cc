@@ -37,7 +37,7 @@ Status set_attributes(Pool& pool, Object& object, const core_attr& from, unsigne
         if (time->nanoseconds >= 1000000000u && (mask & (CORE_SET_ATIME | CORE_SET_MTIME | CORE_SET_CTIME)))
             return Error::invalid;
     ScopedPromise promise(pool.space());
-    TRY(promise.take(pool.space().operation_units(), Space::For::removal));
+    TRY(promise.take(pool.space().operation_units(), Space::For::change));
     WriteGuard guard(object.m_lock);
     if (object.m_deleted)
         return Error::not_found;

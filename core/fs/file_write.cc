@@ -19,6 +19,8 @@ void end_operation(WriteOperation* operation)
     Pool& pool = *operation->pool;
     int result = -errno_of(static_cast<Error>(operation->error.load()));
     pool.space().release(promise_for_data(operation->block_count));
+    if (operation->promised_units)
+        pool.space().end_operation(operation->promised_units, Space::For::change);
     auto done = operation->done;
     void* context = operation->context;
     operation->~WriteOperation();
@@ -227,6 +229,17 @@ Status reserve_blocks(Pool& pool, u64 blocks)
 
 void unreserve_blocks(Pool& pool, u64 blocks) { pool.space().release(promise_for_data(blocks)); }
 
+// Entering what was written dirties nodes, on a nearly full pool as fast as it can commit and no faster.
+static Status promise_entering(Pool& pool, WriteOperation& operation)
+{
+    TRY(pool.check_writable());
+    pool.space().throttle();
+    const u64 units = pool.space().write_units();
+    TRY(pool.space().begin_operation(units, Space::For::change));
+    operation.promised_units = units;
+    return {};
+}
+
 void write_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes,
     void (*done)(void* context, int error), void* context)
 {
@@ -237,6 +250,7 @@ void write_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment
     operation->object = Ref<Object>(object);
     operation->block = block;
     operation->file_bytes = file_bytes;
+    operation->promised_units = 0;
     operation->done = done;
     operation->context = context;
     u64 bytes = 0;
@@ -250,6 +264,12 @@ void write_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment
     operation->segment_count = static_cast<u32>(segments.size());
     if (!sound || blocks > k_write_max_blocks || !is_in_file(block, blocks)) {
         note_error(*operation, Error::invalid);
+        end_operation(operation);
+        return;
+    }
+    Status promised = promise_entering(pool, *operation);
+    if (promised.is_error()) {
+        note_error(*operation, promised.error());
         end_operation(operation);
         return;
     }

@@ -126,7 +126,7 @@ Status Pool::start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes)
     if (!m_completions)
         return Error::no_memory;
     TRY(make_request_pools());
-    m_space = TRY(make_box<Space>(*m_allocator, *m_trees, *m_engine,
+    m_space = TRY(make_box<Space>(*m_allocator, *m_trees, *m_engine, *m_space_log,
         dirty_limit_bytes ? dirty_limit_bytes : min<u64>(memory / 16, 256ull << 20)));
     DatasetHost host { this, *m_trees, *m_engine, *m_space, *m_space_log, *m_allocator, *m_vdevs };
     m_dataset = TRY(Dataset::create(host, DatasetId(k_default_dataset)));
@@ -179,15 +179,19 @@ Status Pool::protect_previous(const Uberblock& previous)
 Status Pool::load_dataset()
 {
     m_pool_tree->start_from(m_uberblock.pool_tree);
-    ReadGuard guard(m_pool_tree_lock);
-    u8 key[9];
-    key[0] = static_cast<u8>(PoolKey::dataset);
-    BigEndianKey id(k_default_dataset);
-    copy_bytes(key + 1, id.data(), 8);
-    TreeCursor cursor;
-    bool found = TRY(m_pool_tree->find({ key, 9 }, cursor));
-    VERIFY_DISK(found, dataset_damaged);
-    return m_dataset->load(cursor.value());
+    DiskDataset record;
+    {
+        ReadGuard guard(m_pool_tree_lock);
+        u8 key[9];
+        key[0] = static_cast<u8>(PoolKey::dataset);
+        BigEndianKey id(k_default_dataset);
+        copy_bytes(key + 1, id.data(), 8);
+        TreeCursor cursor;
+        bool found = TRY(m_pool_tree->find({ key, 9 }, cursor));
+        VERIFY_DISK(found && cursor.value().size() == sizeof(record), dataset_damaged);
+        copy_bytes(&record, cursor.value().data(), sizeof(record));
+    }
+    return m_dataset->load(record);
 }
 
 Status Pool::load(UberblockScan& scan)

@@ -85,6 +85,7 @@ Status Pool::write_txg(TxgId txg)
 void Pool::settle_txg(TxgId txg)
 {
     m_allocator->after_commit(txg, nullptr, nullptr);
+    m_space->committed();
     m_dataset->settle(txg);
     {
         WriteGuard guard(m_pool_tree_lock);

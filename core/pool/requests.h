@@ -66,6 +66,7 @@ struct WriteOperation {
     u64 file_bytes;             // the page cache's size of the file
     Atomic<u32> remaining { 0 };
     Atomic<u32> error { 0 };    // Error
+    u64 promised_units;         // for entering it, besides what its blocks were promised before
     void (*done)(void* context, int error);
     void* context;
     WriteRun* first_run { nullptr }; // in file order

@@ -44,6 +44,7 @@
 	X(file)              \
 	X(tail)              \
 	X(groups)            \
+	X(full)              \
 	X(no_memory)         \
 	X(pool)              \
 	X(check)

@@ -28,12 +28,24 @@ struct TreeContext {
     Allocator& allocator;
     u32 copies;
     ChecksumKind checksum_kind;
-    Atomic<u64> dirty_bytes { 0 };    // pages of nodes not yet written
+    Atomic<u64> dirty_bytes { 0 };    // of nodes not yet written: what one copy of them may take on disk
     Atomic<u64> node_writes { 0 };
+
+    // Whatever is too large to stand in a record takes a node of full size.
+    u64 disk_bytes(const Node& node) const
+    {
+        return node.page().capacity() > k_inline_root_bytes ? cache.node_bytes() : node.page().capacity();
+    }
 };
 
 using DeadList = List<Node, &Node::m_dead_link>;
 using WrittenList = List<Node, &Node::m_written_link>;
+
+// How large a tree is, from its root: height counts levels (1: the root is a leaf).
+struct TreeShape {
+    u32 height { 1 };
+    u32 root_count { 1 }; // children of the root; 1 for a leaf
+};
 
 // A root: at most one of the two is set.
 struct TreeVersion {
@@ -79,9 +91,13 @@ public:
 
     Status prepare_insert(TxgId txg, Bytes key, u32 value_bytes);
     Status prepare_change(TxgId txg, Bytes key);
+    // For an update to a value of the same size: touches nothing but the path to it.
+    Status prepare_update(TxgId txg, Bytes key);
     void insert(Bytes key, Bytes value);   // key absent, prepared by prepare_insert with at least this size
-    void update(Bytes key, Bytes value);   // key present; another size needs prepare_insert with the new size
+    void update(Bytes key, Bytes value);   // key present; the same size, or prepared by prepare_insert with the new one
     void remove(TxgId txg, Bytes key);     // key present, prepared by prepare_change
+
+    Result<TreeShape> shape(); // reads the root
 
     // ---- for the sync of group `txg`
     TreeVersion version() const { return { m_root, m_pointer }; }
@@ -106,8 +122,8 @@ private:
     void collapse_root();
     void prepare_merge(TxgId txg, Node& parent, u32 i);
     Node& resident_leaf(Bytes key);
-    void charge(const Node& node) { m_context.dirty_bytes.add(node.page().capacity()); }
-    void discharge(const Node& node) { m_context.dirty_bytes.sub(node.page().capacity()); }
+    void charge(const Node& node) { m_context.dirty_bytes.add(m_context.disk_bytes(node)); }
+    void discharge(const Node& node) { m_context.dirty_bytes.sub(m_context.disk_bytes(node)); }
     u32 interior_cost() const { return NodePage::item_cost(k_max_key_bytes, sizeof(DiskNodePointer)); }
 
     TreeContext& m_context;

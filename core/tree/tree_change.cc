@@ -163,6 +163,18 @@ Status Tree::prepare_change(TxgId txg, Bytes key)
     return {};
 }
 
+Status Tree::prepare_update(TxgId txg, Bytes key)
+{
+    if (is_empty())
+        return {};
+    Ref<Node> node = TRY(writable_root(txg));
+    while (node->level() > 0) {
+        Ref<Node> child = TRY(writable_child(txg, *node, node->page().child_index(key)));
+        node = lcpfs::move(child);
+    }
+    return {};
+}
+
 Node& Tree::resident_leaf(Bytes key)
 {
     Node* node = m_root.get();

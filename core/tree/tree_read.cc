@@ -50,6 +50,15 @@ Result<Ref<Node>> Tree::root_node()
     return m_context.cache.get(m_pointer, m_owner);
 }
 
+Result<TreeShape> Tree::shape()
+{
+    if (is_empty())
+        return TreeShape();
+    Ref<Node> root = TRY(root_node());
+    const u32 level = root->level();
+    return TreeShape { level + 1, level ? root->page().count() : 1 };
+}
+
 Result<Ref<Node>> Tree::child_of(Node& parent, u32 i)
 {
     if (Node* child = parent.child(i))

@@ -129,7 +129,7 @@ void TreeWriter::emit(Node& node, WrittenList& written)
     NodePointer pointer = node.pointer();
     pointer.checksum = checksum_of(pointer.checksum_kind, { buffer, bytes });
     node.mark_written(pointer);
-    m_context.dirty_bytes.sub(node.page().capacity());
+    m_context.dirty_bytes.sub(m_context.disk_bytes(node));
     m_context.node_writes.add_relaxed(1);
     node.reference();
     written.push_back(node);
@@ -162,7 +162,7 @@ Result<NodePointer> TreeWriter::write(const TreeVersion& version, u32 inline_lim
     Node& root = *version.root;
     if (root.page().count() == 0 || is_inline(version, inline_limit)) {
         if (root.state() == Node::State::dirty) {
-            m_context.dirty_bytes.sub(root.page().capacity());
+            m_context.dirty_bytes.sub(m_context.disk_bytes(root));
             root.mark_written(NodePointer());
             root.reference();
             written.push_back(root);

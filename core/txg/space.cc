@@ -3,59 +3,180 @@
 
 namespace lcpfs {
 
-Space::Space(Allocator& allocator, TreeContext& trees, TxgEngine& engine, u64 dirty_limit_bytes)
-    : m_allocator(allocator), m_trees(trees), m_engine(engine), m_dirty_limit_bytes(dirty_limit_bytes)
-{
-    u64 total = allocator.counts().total_blocks;
-    m_slop_blocks = min(max<u64>(total / 32, 2048), total / 8);
-    allocator.set_quad_reserve(m_slop_blocks / trees.cache.node_blocks());
+namespace {
+
+// Rows of the metaslab table in a leaf that is a third full.
+u64 metaslab_rows_per_node(u32 node_bytes) { return node_bytes / 3 / (8 + sizeof(DiskMetaslabEntry) + sizeof(DiskNodeSlot)); }
+
+// No table is larger; keeps products in range.
+constexpr u64 k_most_nodes = 1ull << 40;
+
 }
 
-u64 Space::promised_blocks() const
+Space::Space(Allocator& allocator, TreeContext& trees, TxgEngine& engine, SpaceLog& log, u64 dirty_limit_bytes)
+    : m_allocator(allocator), m_trees(trees), m_engine(engine), m_log(log), m_dirty_limit_bytes(dirty_limit_bytes)
 {
-    u64 metadata = (m_trees.dirty_bytes.load_relaxed() + m_dirty_objects.load_relaxed() * k_object_charge_bytes) * m_trees.copies;
-    return m_promised.load() / k_promise_unit + blocks_for_bytes(metadata);
+    const u64 total = allocator.counts().total_blocks;
+    m_slop_blocks = min(max<u64>(total / 32, 2048), total / 8);
+    allocator.set_quad_reserve(m_slop_blocks / trees.cache.node_blocks());
+    // One of the pool tree, two at the end of the orphan tree, and the metaslab table.
+    m_fixed_nodes = 3 + 1 + allocator.metaslab_count() / metaslab_rows_per_node(trees.cache.node_bytes());
 }
+
+void Space::set_table_shape(const TreeShape& shape)
+{
+    m_table_height.store_relaxed(shape.height);
+    m_table_root.store_relaxed(shape.root_count);
+}
+
+// Nodes of the object table on the way to `leaves` of its leaves, when unsynced groups add up to `new_leaves`.
+u64 Space::table_nodes(u64 leaves, u64 new_leaves) const
+{
+    const u64 fanout = (m_trees.cache.node_bytes() - sizeof(DiskNodeHeader)) / (8 + sizeof(DiskNodePointer) + sizeof(DiskNodeSlot)) + 1;
+    const u64 height = m_table_height.load_relaxed();
+    u64 total = 1;
+    u64 there = m_table_root.load_relaxed(); // on the level looked at: never less than there are
+    for (u64 level = 1; level < height; level++) {
+        total += min(leaves, there + new_leaves);
+        there = min(there * fanout, k_most_nodes);
+    }
+    return height == 1 ? total + min(leaves, new_leaves) : total;
+}
+
+Space::Dirty Space::dirty() const
+{
+    Dirty dirty;
+    u64 existing[4];
+    u64 fresh[4];
+    for (u32 i = 0; i < 4; i++) {
+        existing[i] = m_dirty_objects[i].load_relaxed();
+        fresh[i] = m_new_objects[i].load_relaxed();
+        dirty.objects += existing[i];
+        dirty.new_objects += fresh[i];
+    }
+    if (dirty.objects + dirty.new_objects == 0)
+        return dirty;
+    const u64 node_blocks = u64(m_trees.cache.node_blocks()) * m_trees.copies;
+    const u64 new_leaves = dirty.new_objects * k_new_object_bytes / m_trees.cache.node_bytes() + 1;
+    for (u32 i = 0; i < 4; i++) {
+        if (existing[i] + fresh[i] == 0)
+            continue;
+        const u64 fresh_nodes = fresh[i] ? fresh[i] * k_new_object_bytes / m_trees.cache.node_bytes() + 1 : 0;
+        dirty.blocks += (table_nodes(2 * existing[i], new_leaves) + fresh_nodes) * node_blocks;
+        dirty.fixed_blocks += m_fixed_nodes * node_blocks;
+    }
+    return dirty;
+}
+
+void Space::object_dirtied(TxgId txg, bool is_new)
+{
+    (is_new ? m_new_objects : m_dirty_objects)[txg.value() & 3].add(1);
+}
+
+void Space::object_entered(TxgId txg, bool is_new)
+{
+    (is_new ? m_new_objects : m_dirty_objects)[txg.value() & 3].sub(1);
+}
+
+u64 Space::object_blocks() const { return dirty().blocks; }
+
+u64 Space::metadata_blocks(const Dirty& dirty) const
+{
+    return dirty.blocks + dirty.fixed_blocks + blocks_for_bytes(m_trees.dirty_bytes.load_relaxed() * m_trees.copies);
+}
+
+u64 Space::promised_blocks() const { return m_promised.load() / k_promise_unit + metadata_blocks(dirty()); }
 
 u64 Space::available_blocks() const
 {
-    u64 free = m_allocator.counts().free_blocks;
-    u64 taken = promised_blocks() + m_slop_blocks;
+    const u64 free = m_allocator.counts().free_blocks;
+    const u64 promised = m_promised.load();
+    const u64 in_operations = min(promised, m_in_operations.load());
+    const u64 taken = (promised - in_operations) / k_promise_unit + metadata_blocks(dirty()) + m_slop_blocks;
     return free > taken ? free - taken : 0;
 }
 
-bool Space::fits(u64, For what) const
+u64 Space::gains() const { return m_removals.load() + m_log.frees() + m_allocator.cancellations(); }
+
+bool Space::try_promise(u64 units, For what)
 {
-    // The units asked for are in m_promised already.
-    u64 kept = what == For::growth ? m_slop_blocks : m_slop_blocks / 4;
-    return m_allocator.counts().free_blocks >= promised_blocks() + kept;
+    const u64 taken = metadata_blocks(dirty()) + kept_blocks(what);
+    const u64 free = m_allocator.counts().free_blocks;
+    if (free < taken || units / k_promise_unit > free)
+        return false;
+    const u64 room = (free - taken) * k_promise_unit;
+    u64 promised = m_promised.load();
+    do {
+        if (promised + units > room)
+            return false;
+    } while (!m_promised.compare_exchange(promised, promised + units));
+    return true;
 }
 
-Status Space::promise(u64 units, For what)
+// Whether the last failure found so little that this cannot fit either, and nothing was given back since.
+bool Space::is_known_full(u64 units, For what)
 {
-    for (u32 attempt = 0;; attempt++) {
-        m_promised.add(units);
-        if (fits(units, what))
+    const u64 promised = m_promised.load();
+    const u64 lasting = promised - min(promised, m_in_operations.load());
+    SpinGuard guard(m_lock);
+    return m_known_gains == gains() && lasting + units > (m_known_blocks - min(m_known_blocks, kept_blocks(what))) * k_promise_unit;
+}
+
+Status Space::wait_for_promise(u64 units, For what)
+{
+    for (u32 tries = 0;; tries++) {
+        if (try_promise(units, what))
             return {};
-        m_promised.sub(units);
-        if (attempt == 3)
+        if (is_known_full(units, what) || (what == For::growth && tries == k_patience))
             return Error::no_space;
-        TRY(m_engine.force_commit());
+        // What was given back before this is part of a group that the commit includes.
+        const u64 before = gains();
+        const Status committed = m_engine.force_commit();
+        if (committed.is_error())
+            return committed.error() == Error::busy ? Error::no_space : committed.error();
+        SpinGuard guard(m_lock);
+        m_known_gains = before;
+        m_known_blocks = m_clean_blocks.load();
     }
 }
 
-u64 Space::dirty_limit() const
+Status Space::promise(u64 units, For what) { return try_promise(units, what) ? Status() : wait_for_promise(units, what); }
+
+Status Space::begin_operation(u64 units, For what)
 {
-    // Up to five groups' worth of nodes can be on disk or under way at once: three in the pipeline, two kept
-    // for the last two uberblocks.
-    u64 bytes = (m_slop_blocks + available_blocks() / 2) * k_block_size / (5 * m_trees.copies);
-    return min(m_dirty_limit_bytes, bytes);
+    TRY(promise(units, what));
+    m_in_operations.add(units);
+    return {};
 }
 
-bool Space::is_group_full() const
+void Space::end_operation(u64 units, For what)
 {
-    return m_trees.dirty_bytes.load_relaxed() + m_dirty_objects.load_relaxed() * k_object_charge_bytes > dirty_limit();
+    m_in_operations.sub(units);
+    m_promised.sub(units);
+    if (what == For::removal)
+        m_removals.add(1);
 }
+
+void Space::committed()
+{
+    // Metadata is allocated by this thread alone: what is allocated in between is data.
+    const AllocatorCounts counts = m_allocator.counts();
+    m_clean_blocks.store(counts.free_blocks + counts.deferred_blocks);
+}
+
+// Dirty metadata against `times` what a group may have. Up to five groups' worth of nodes can be on disk or under way at
+// once: three in the pipeline, two kept for the last two uberblocks.
+bool Space::is_beyond(u32 times) const
+{
+    const u64 dirty_bytes = m_trees.dirty_bytes.load_relaxed();
+    const Dirty dirty = this->dirty();
+    if (dirty_bytes + (dirty.objects + dirty.new_objects) * k_object_memory_bytes > m_dirty_limit_bytes * times)
+        return true;
+    const u64 blocks = dirty.blocks + blocks_for_bytes(dirty_bytes * m_trees.copies);
+    return blocks > (m_slop_blocks + available_blocks() / 2) / 5 * times;
+}
+
+bool Space::is_group_full() const { return is_beyond(1); }
 
 void Space::throttle()
 {
@@ -63,7 +184,7 @@ void Space::throttle()
         return;
     m_engine.poke();
     // Twice the limit: the sync under way has to catch up first.
-    if (m_trees.dirty_bytes.load_relaxed() > 2 * dirty_limit())
+    if (is_beyond(2))
         (void)m_engine.wait_committed(m_engine.newest_changed()).is_ok();
 }
 

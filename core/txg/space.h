@@ -4,15 +4,27 @@
 // available = free blocks - promised - what the dirty metadata will take - slop
 //
 // `promised` are data blocks of dirty pages, each with an eighth of a block for its metadata, and the worst case of
-// operations under way. Dirty metadata is charged as it comes to be: TreeContext::dirty_bytes times
-// copies, and k_object_charge_bytes per changed object. Slop is what sync and writeback may run into beyond
-// estimates, and what removals live on: total/32, at least 8 MiB, at most an eighth. Removals may use three quarters of it.
+// operations under way. Dirty metadata is charged as it comes to be, per group, by what its commit may allocate at most:
+//   - dirty nodes: TreeContext::dirty_bytes
+//   - each changed object: a leaf of the object table, a neighbour that it may be merged with, and the nodes above them; all
+//     together no more than the table has nodes. A new object's record goes to the end of the table, beside those of other new
+//     ones: its bytes, twice.
+//   - what every group writes: the pool tree, the ends of the orphan tree, the metaslab table
+// times copies. A group's charge for objects passes over to dirty_bytes as its sync enters them into the table.
+// Slop is what sync and writeback may run into beyond estimates, and what removals live on: total/32, at least 8 MiB, at most
+// an eighth. Removals, and changes that take no space in the end, may use three quarters of it.
 //
-// When a promise does not fit, groups are committed (what was freed becomes free, estimates become facts), then
-// it is tried again; no_space only when two further commits in a row did not help.
+// When a promise does not fit, a commit is forced: what was freed becomes free, estimates become facts. That goes on
+// while it can help. What cannot be is known from the last commit: `free + deferred` as it left them is all that
+// can be free until something is freed, since rewriting metadata gives back what it takes. So a full pool refuses at
+// once, without a commit, until something was removed, overwritten or given back (gains). Removals and changes wait until they
+// fit; they are refused only if they would not fit were nothing else under way, which the slop prevents.
+//
+// Lock-free, but for two numbers of the last failure, read only on the way to a further one.
 #pragma once
 
 #include "core/tree/tree.h"
+#include "core/txg/space_log.h"
 #include "core/txg/txg_engine.h"
 
 namespace lcpfs {
@@ -23,57 +35,107 @@ constexpr u64 promise_for_data(u64 blocks) { return blocks * (k_promise_unit + 1
 
 class Space {
 public:
-    Space(Allocator& allocator, TreeContext& trees, TxgEngine& engine, u64 dirty_limit_bytes);
+    Space(Allocator& allocator, TreeContext& trees, TxgEngine& engine, SpaceLog& log, u64 dirty_limit_bytes);
 
-    enum class For : u8 { growth, removal };
-    // Sleepable; waits for commits: no core lock, no hold.
+    // What for: taking space; changing without taking any in the end (attributes, entering what was promised before);
+    // giving some back.
+    enum class For : u8 { growth, change, removal };
+    // Promises that outlive an operation: dirty data. Sleepable; waits for commits: no core lock, no hold.
     Status promise(u64 units, For what);
     void release(u64 units) { m_promised.sub(units); }
+    // Promises of operations under way, see ScopedPromise.
+    Status begin_operation(u64 units, For what);
+    void end_operation(u64 units, For what);
     // The worst case of one operation on names or attributes, in units.
-    u64 operation_units() const { return u64(16) * m_trees.cache.node_blocks() * m_trees.copies * k_promise_unit; }
+    u64 operation_units() const { return 16 * node_units(); }
+    // The worst case of entering written data into one place of a file.
+    u64 write_units() const { return 8 * node_units(); }
 
     // Makes a modifier wait when metadata comes in faster than it gets synced. Same context as promise.
     void throttle();
     bool is_group_full() const;
 
-    void object_dirtied() { m_dirty_objects.add(1); }
-    void object_synced() { m_dirty_objects.sub(1); }
+    // An object is dirty in `txg` for the first time. `is_new`: no group before entered it into the table.
+    void object_dirtied(TxgId txg, bool is_new);
+    // Sync thread: its record is in the (dirty) table.
+    void object_entered(TxgId txg, bool is_new);
+    // Sync thread, and before the first group: how large the object table is.
+    void set_table_shape(const TreeShape& shape);
+    // Sync thread: a group has committed, and what could be released was.
+    void committed();
 
     u64 slop_blocks() const { return m_slop_blocks; }
-    u64 promised_blocks() const;
-    u64 available_blocks() const; // for growth
+    u64 promised_blocks() const; // with dirty metadata
+    u64 available_blocks() const; // for growth; operations under way do not count
+    // What commits of the groups not yet synced may allocate for the objects changed in them, copies and all.
+    u64 object_blocks() const;
 
 private:
-    static constexpr u64 k_object_charge_bytes = 2048;
-    bool fits(u64 units, For what) const;
-    u64 dirty_limit() const;
+    static constexpr u64 k_object_memory_bytes = 2048;
+    // The part of a record outside its tree, with its slot and key, in a leaf that is half full.
+    static constexpr u64 k_new_object_bytes = 512;
+    static constexpr u32 k_patience = 10; // commits that one growing operation waits for
+
+    struct Dirty {
+        u64 objects { 0 }, new_objects { 0 }; // of all groups
+        u64 blocks { 0 };                     // what they take
+        u64 fixed_blocks { 0 };               // what their groups take besides
+    };
+    Dirty dirty() const;
+    u64 node_units() const { return u64(m_trees.cache.node_blocks()) * m_trees.copies * k_promise_unit; }
+    u64 table_nodes(u64 leaves, u64 new_leaves) const;
+    u64 metadata_blocks(const Dirty& dirty) const;
+    u64 kept_blocks(For what) const { return what == For::growth ? m_slop_blocks : m_slop_blocks / 4; }
+    bool try_promise(u64 units, For what);
+    Status wait_for_promise(u64 units, For what);
+    // Everything ever given back, as a number that changes with it.
+    u64 gains() const;
+    bool is_known_full(u64 units, For what);
+    bool is_beyond(u32 times) const;
 
     Allocator& m_allocator;
     TreeContext& m_trees;
     TxgEngine& m_engine;
+    SpaceLog& m_log;
     u64 m_dirty_limit_bytes;
     u64 m_slop_blocks;
+    u64 m_fixed_nodes;
     Atomic<u64> m_promised { 0 };
-    Atomic<u64> m_dirty_objects { 0 };
+    Atomic<u64> m_in_operations { 0 }; // part of m_promised
+    Atomic<u64> m_dirty_objects[4];    // by txg & 3
+    Atomic<u64> m_new_objects[4];
+    Atomic<u64> m_table_height { 1 }, m_table_root { 1 };
+    Atomic<u64> m_removals { 0 };      // that have ended
+    Atomic<u64> m_clean_blocks { 0 };  // free + deferred when the last group had committed
+
+    SpinLock m_lock { LCPFS_RANK_txg_state };
+    u64 m_known_gains GUARDED_BY(m_lock) { ~0ull }; // when m_known_blocks was all there was
+    u64 m_known_blocks GUARDED_BY(m_lock) { 0 };
 };
 
-// A promise for the length of a scope.
+// A promise for the length of an operation, made after throttling. Taken once.
 class ScopedPromise {
 public:
     explicit ScopedPromise(Space& space) : m_space(space) {}
-    ~ScopedPromise() { m_space.release(m_units); }
+    ~ScopedPromise()
+    {
+        if (m_units)
+            m_space.end_operation(m_units, m_what);
+    }
     ScopedPromise(const ScopedPromise&) = delete;
     Status take(u64 units, Space::For what)
     {
         m_space.throttle();
-        TRY(m_space.promise(units, what));
-        m_units += units;
+        TRY(m_space.begin_operation(units, what));
+        m_units = units;
+        m_what = what;
         return {};
     }
 
 private:
     Space& m_space;
     u64 m_units { 0 };
+    Space::For m_what { Space::For::growth };
 };
 
 }

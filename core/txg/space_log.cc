@@ -52,6 +52,7 @@ Status SpaceLog::Batch::prepare(u32 entries)
 
 void SpaceLog::Batch::add(const Dva& dva, bool used)
 {
+    m_has_frees = m_has_frees || !used;
     Chunk* chunk = m_filled.last();
     if (!chunk || chunk->count == k_entries_per_chunk) {
         chunk = m_empty.pop_front();
@@ -63,6 +64,8 @@ void SpaceLog::Batch::add(const Dva& dva, bool used)
 // Small batches are copied behind those of others, so that a group of many small operations stays compact.
 void SpaceLog::Batch::commit(TxgId txg)
 {
+    if (m_has_frees)
+        m_log.m_frees.add(1);
     SpinGuard guard(m_log.m_lock);
     auto& chunks = m_log.m_chunks[txg.value() & 3];
     while (Chunk* chunk = m_filled.pop_front()) {

@@ -39,12 +39,15 @@ public:
 
     private:
         SpaceLog& m_log;
+        bool m_has_frees { false };
         List<Chunk, &Chunk::link> m_filled;
         List<Chunk, &Chunk::link> m_empty;
     };
 
     static Result<Box<SpaceLog>> create();
     ~SpaceLog();
+    // Batches committed that freed anything.
+    u64 frees() const { return m_frees.load(); }
 
     // Sync thread: calls `apply` for each entry of the group, in no order, and forgets them.
     template <typename Apply> // Status(const Dva&, bool used)
@@ -68,6 +71,7 @@ private:
     SpaceLog() = default;
     SpinLock m_lock { LCPFS_RANK_free_log };
     List<Chunk, &Chunk::link> m_chunks[4]; // by txg & 3; m_lock while the group is open, then the sync thread's
+    Atomic<u64> m_frees { 0 };
     host_pool* m_pool { nullptr };
 };
 

@@ -25,7 +25,9 @@ static void promises(Test& test)
     CHECK_EQ(space.promised_blocks(), available);
     const u64 committed = pool->pool().engine().committed_txg().value();
     CHECK_ERROR(space.promise(k_promise_unit, Space::For::growth), no_space);
-    CHECK(pool->pool().engine().committed_txg().value() >= committed + 2); // it tried to get some back
+    CHECK_EQ(pool->pool().engine().committed_txg(), committed + 1); // it tried to get some back
+    CHECK_ERROR(space.promise(k_promise_unit, Space::For::growth), no_space);
+    CHECK_EQ(pool->pool().engine().committed_txg(), committed + 1); // and knows now
     CHECK_EQ(space.promised_blocks(), available);
     // Removals have three quarters of the reserve more.
     CHECK_OK(space.promise((slop - slop / 4) * k_promise_unit, Space::For::removal));
@@ -36,12 +38,71 @@ static void promises(Test& test)
     {
         ScopedPromise scoped(space);
         CHECK_OK(scoped.take(80, Space::For::growth));
-        CHECK_OK(scoped.take(8, Space::For::removal));
+        ScopedPromise other(space);
+        CHECK_OK(other.take(8, Space::For::removal));
         CHECK_EQ(space.promised_blocks(), 11u);
-        CHECK_ERROR(scoped.take(~0ull / 16, Space::For::growth), no_space);
+        ScopedPromise third(space);
+        CHECK_ERROR(third.take(~0ull / 16, Space::For::growth), no_space);
         CHECK_EQ(space.promised_blocks(), 11u);
+        CHECK_EQ(space.available_blocks(), available); // of operations under way nothing is left in the end
     }
     CHECK_EQ(space.promised_blocks(), 0u);
+    // A removal that has ended may have given something back: worth a commit.
+    CHECK_OK(space.promise(available * k_promise_unit, Space::For::growth));
+    const u64 then = pool->pool().engine().committed_txg().value();
+    CHECK_ERROR(space.promise(k_promise_unit, Space::For::growth), no_space);
+    CHECK_EQ(pool->pool().engine().committed_txg(), then + 1);
+    space.release(available * k_promise_unit);
+}
+
+// Objects are charged by the leaves of the object table that they may be in: never more than it has.
+static void objects(Test& test)
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    REQUIRE_EQ(pool->settle(), 0);
+    Space& space = pool->pool().space();
+    const u64 node = u64(pool->pool().cache().node_blocks()) * pool->pool().trees().copies;
+    CHECK_EQ(space.object_blocks(), 0u);
+    struct {
+        TreeShape shape;
+        u32 objects, new_objects;
+        u64 nodes;
+    } const rows[] = {
+        { { 1, 1 }, 1, 0, 2 }, // a leaf may be split
+        { { 1, 1 }, 50, 0, 2 },
+        { { 2, 40 }, 1, 0, 3 },
+        { { 2, 40 }, 10, 0, 21 },
+        { { 2, 40 }, 1000, 0, 42 },
+        { { 3, 4 }, 1, 0, 5 },
+        { { 3, 4 }, 100, 0, 1 + 5 + 200 },
+        { { 3, 4 }, 100000, 0, 1 + 5 + 4 * 149 + 1 },
+        { { 2, 40 }, 0, 320, 1 + 11 }, // 512 bytes each, and what is above them
+        { { 2, 40 }, 1000, 320, 1 + 40 + 11 + 11 },
+    };
+    for (const auto& row : rows) {
+        space.set_table_shape(row.shape);
+        for (u32 i = 0; i < row.objects; i++)
+            space.object_dirtied(TxgId(7), false);
+        for (u32 i = 0; i < row.new_objects; i++)
+            space.object_dirtied(TxgId(7), true);
+        CHECK_EQ(space.object_blocks(), row.nodes * node);
+        CHECK(space.promised_blocks() > row.nodes * node);
+        for (u32 i = 0; i < row.objects; i++)
+            space.object_entered(TxgId(7), false);
+        for (u32 i = 0; i < row.new_objects; i++)
+            space.object_entered(TxgId(7), true);
+    }
+    // Two groups change the same leaves each for itself.
+    space.set_table_shape({ 2, 40 });
+    for (u64 txg = 7; txg < 9; txg++)
+        for (u32 i = 0; i < 100; i++)
+            space.object_dirtied(TxgId(txg), false);
+    CHECK_EQ(space.object_blocks(), 2 * 42 * node);
+    for (u64 txg = 7; txg < 9; txg++)
+        for (u32 i = 0; i < 100; i++)
+            space.object_entered(TxgId(txg), false);
+    CHECK_EQ(space.object_blocks(), 0u);
 }
 
 // What promises count is what reserving, writing and giving up leave behind: nothing.
@@ -77,7 +138,7 @@ static void data(Test& test)
 }
 
 namespace {
-constexpr TestCase k_cases[] = { { "promises", promises }, { "data", data } };
+constexpr TestCase k_cases[] = { { "promises", promises }, { "objects", objects }, { "data", data } };
 }
 LCPFS_SUITE(space, k_cases);
 
