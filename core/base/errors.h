@@ -53,6 +53,10 @@ namespace lcpfs {
     X(bitmap_damaged, 58, 117, "allocation bitmap does not match its table entry")              \
     X(metaslab_entry_damaged, 59, 117, "metaslab table entry is malformed")                     \
     X(dataset_damaged, 60, 117, "dataset record is malformed")                                  \
+    X(log_damaged, 64, 117, "a record of the intent log is malformed")                          \
+    X(log_missing, 65, 117, "acknowledged frames of the intent log are missing or damaged")     \
+    X(log_opcode, 66, 95, "the intent log holds an operation this version does not know")       \
+    X(log_replay, 67, 117, "a record of the intent log does not fit the tree it applies to")    \
     X(label_not_lcpfs, 70, 22, "no lcpfs label on the device")                                  \
     X(label_damaged, 71, 117, "lcpfs label is damaged")                                         \
     X(label_version, 72, 22, "lcpfs label of an unknown version")                               \

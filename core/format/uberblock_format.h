@@ -26,12 +26,14 @@ struct DiskUberblock {
     le64 time_ns;                    // realtime of the commit
     DiskNodePointer pool_tree;       // datasets and properties (dataset_format.h)
     DiskNodePointer metaslab_table;  // metaslab_format.h
-    le64 log_tail;                   // intent log: position of the first record that may need replay; 0: none
-    le64 log_generation;
+    le64 log_tail;                   // intent log (zil_format.h): position of the first frame that may need replay
+    le64 log_generation;             // 0: never used
     le64 total_blocks;               // in metaslabs, less their bitmaps
     le64 used_blocks;                // allocated as of this group
     le64 next_dataset;
-    u8 reserved[2048 - 272 - 8];
+    le64 log_sequence;               // of the frame at log_tail
+    le64 log_record;                 // number of the last record before it
+    u8 reserved[2048 - 288 - 8];
     le64 checksum;                   // xxh64 of all before, seed = txg
     // TxgId 0 never commits: a zeroed slot is not an uberblock.
 };

@@ -19,6 +19,8 @@
 	X(txg_state)      /* TxgEngine: lists of the open groups (spin) */         \
 	X(node_cache)     /* NodeCache: one shard (spin) */                        \
 	X(free_log)       /* FreeLog: chunks of one group (spin) */                \
+	X(intent_log)     /* IntentLog: records waiting (spin) */                  \
+	X(log_writer)     /* LogWriter: frames in flight (spin) */                 \
 	X(vdev)           /* Vdev: written-since-flush state (spin) */             \
 	X(io)             /* I/O completion state (spin) */                        \
 	X(test)           /* for tests */

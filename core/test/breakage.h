@@ -10,6 +10,11 @@ namespace lcpfs::breakage {
 inline bool skip_flush = false;    // a commit writes its uberblock without flushing the devices first
 inline bool reuse_early = false;   // freed blocks are allocatable one group before they should be
 inline bool skip_checksum = false; // what is read from a device is not compared with its checksum
+inline bool log_skip_flush = false;       // a log write is taken for durable without FUA or flush
+inline bool log_ack_early = false;        // a log write is acknowledged before the device has it
+inline bool log_reorder = false;          // records of one log write stand in the wrong order
+inline bool log_replay_committed = false; // records whose group committed are replayed too
+inline bool log_skip_claim = false;       // replay does not claim the blocks of logged extents first
 #else
 #if defined(LCPFS_BREAK_SKIP_FLUSH)
 inline constexpr bool skip_flush = true;
@@ -25,6 +30,31 @@ inline constexpr bool reuse_early = false;
 inline constexpr bool skip_checksum = true;
 #else
 inline constexpr bool skip_checksum = false;
+#endif
+#if defined(LCPFS_BREAK_LOG_SKIP_FLUSH)
+inline constexpr bool log_skip_flush = true;
+#else
+inline constexpr bool log_skip_flush = false;
+#endif
+#if defined(LCPFS_BREAK_LOG_ACK_EARLY)
+inline constexpr bool log_ack_early = true;
+#else
+inline constexpr bool log_ack_early = false;
+#endif
+#if defined(LCPFS_BREAK_LOG_REORDER)
+inline constexpr bool log_reorder = true;
+#else
+inline constexpr bool log_reorder = false;
+#endif
+#if defined(LCPFS_BREAK_LOG_REPLAY_COMMITTED)
+inline constexpr bool log_replay_committed = true;
+#else
+inline constexpr bool log_replay_committed = false;
+#endif
+#if defined(LCPFS_BREAK_LOG_SKIP_CLAIM)
+inline constexpr bool log_skip_claim = true;
+#else
+inline constexpr bool log_skip_claim = false;
 #endif
 #endif
 

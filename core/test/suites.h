@@ -39,6 +39,7 @@
 	X(txg_engine)        \
 	X(space_log)         \
 	X(space)             \
+	X(zil)               \
 	X(names)             \
 	X(rename)            \
 	X(file)              \

@@ -21,6 +21,8 @@ void Uberblock::encode(DiskUberblock& disk, const DiskGuid& pool_guid) const
     metaslab_table.encode(disk.metaslab_table);
     disk.log_tail.set(log_tail);
     disk.log_generation.set(log_generation);
+    disk.log_sequence.set(log_sequence);
+    disk.log_record.set(log_record);
     disk.total_blocks.set(total_blocks);
     disk.used_blocks.set(used_blocks);
     disk.next_dataset.set(next_dataset);
@@ -42,6 +44,8 @@ Result<Uberblock> Uberblock::decode(const DiskUberblock& disk, const DiskGuid& p
     VERIFY_DISK(uberblock.pool_tree.birth <= uberblock.txg && uberblock.metaslab_table.birth <= uberblock.txg, node_damaged);
     uberblock.log_tail = disk.log_tail.get();
     uberblock.log_generation = disk.log_generation.get();
+    uberblock.log_sequence = disk.log_sequence.get();
+    uberblock.log_record = disk.log_record.get();
     uberblock.total_blocks = disk.total_blocks.get();
     uberblock.used_blocks = disk.used_blocks.get();
     VERIFY_DISK(uberblock.used_blocks <= uberblock.total_blocks, node_damaged);

@@ -11,7 +11,7 @@ struct Uberblock {
     i64 time_ns { 0 };
     NodePointer pool_tree;
     NodePointer metaslab_table;
-    u64 log_tail { 0 }, log_generation { 0 };
+    u64 log_tail { 0 }, log_generation { 0 }, log_sequence { 0 }, log_record { 0 };
     u64 total_blocks { 0 }, used_blocks { 0 };
     u64 next_dataset { 0 };
 

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The intent log on disk: a ring of frames, each holding whole records.
+//
+// The ring is the concatenation of the runs that DiskLogRing lists. A position counts bytes from the ring's first use and
+// never wraps: position % ring size is the place. A frame begins at a position that is a multiple of the
+// largest logical block of the ring's devices, and lies within one run; one that would not fit begins at the next run.
+//
+// A frame belongs to the log when pool, generation, position and sequence are the expected ones and its checksum fits.
+// The generation is random, new with each opening for writing, and stands in the uberblock: what an earlier time left
+// behind never looks like a frame of this one.
+//
+// Records are padded to 64 bytes. Numbers of records rise; where one is left out, its change had been committed by a group
+// when the frame after it was built: `committed_txg` of that frame or an older one. Falling back to a group before that one, the
+// log is of use only up to there.
+#pragma once
+
+#include "core/format/address_format.h"
+#include "core/format/label_format.h"
+#include "core/format/object_format.h"
+
+namespace lcpfs {
+
+constexpr u64 k_log_record_magic = 0x5a494c00; // "\0LIZ"
+constexpr u64 k_log_frame_magic = 0x314c495a'53465043ull; // "CPFSZIL1"
+constexpr u32 k_log_record_align = 64;
+constexpr u32 k_max_log_frame_bytes = 128 * 1024;
+constexpr u32 k_max_log_frame_records = 64;
+constexpr u32 k_max_log_frames_in_flight = 8;
+constexpr u32 k_max_log_data_bytes = 64 * 1024; // of one record
+constexpr u64 k_max_log_ring_bytes = 64ull << 20;
+constexpr u64 k_min_log_ring_bytes = 1ull << 20;
+constexpr u32 k_max_log_segments = 128;
+
+enum class LogOpcode : u32 {
+    create = 1,          // files, devices, pipes, sockets
+    remove = 2,
+    write = 3,
+    truncate = 4,
+    set_attributes = 5,
+    acl_v0 = 6,
+    acl_v1 = 7,
+    make_directory = 8,
+    remove_directory = 9,
+    link = 10,
+    symlink = 11,
+    rename = 12,
+    write_truncate = 13,
+    clone_range = 14,
+    create_unnamed = 15, // O_TMPFILE
+    commit_marker = 99,
+};
+
+struct DiskLogRecord {
+    le64 magic;
+    le64 txg;
+    le64 time_ns;           // realtime of the operation
+    le32 opcode;            // LogOpcode
+    le32 payload_bytes;
+    le64 object;            // directory or file that it is done to
+    le64 offset;            // in the file, bytes
+    le64 checksum;          // Fletcher-4 of header (this field 0) and payload, folded
+    le64 sequence;
+    le64 previous_position; // of the frame with the record before this one
+    le64 dataset;
+    le64 flags;             // none yet
+};
+static_assert(sizeof(DiskLogRecord) == 88);
+static_assert(offsetof(DiskLogRecord, time_ns) == 16);
+static_assert(offsetof(DiskLogRecord, opcode) == 24);
+static_assert(offsetof(DiskLogRecord, payload_bytes) == 28);
+static_assert(offsetof(DiskLogRecord, object) == 32);
+static_assert(offsetof(DiskLogRecord, offset) == 40);
+static_assert(offsetof(DiskLogRecord, checksum) == 48);
+static_assert(offsetof(DiskLogRecord, sequence) == 56);
+static_assert(offsetof(DiskLogRecord, previous_position) == 64);
+static_assert(offsetof(DiskLogRecord, dataset) == 72);
+
+// create, make_directory, symlink, create_unnamed; record object: the directory. Then the name, then a symlink's target.
+struct DiskLogCreate {
+    le64 object;
+    le64 generation;
+    le32 mode;
+    le32 uid, gid, project;
+    le32 flags;
+    le32 rdev;
+    DiskTime time;
+    le16 name_bytes;        // 0: unnamed
+    le16 target_bytes;
+};
+static_assert(sizeof(DiskLogCreate) == 56);
+static_assert(offsetof(DiskLogCreate, time) == 40);
+
+// remove, remove_directory, link; record object: the directory. Then the name.
+struct DiskLogName {
+    le64 object;            // what the name names, or will
+    DiskTime time;
+    le16 name_bytes;
+    le16 reserved;
+};
+static_assert(sizeof(DiskLogName) == 24);
+
+// rename; record object: the directory the name is in. Then the old name, then the new one.
+struct DiskLogRename {
+    le64 to_directory;
+    le64 object;
+    le64 victim;            // what the new name named; 0: nothing
+    DiskTime time;
+    le16 from_bytes;
+    le16 to_bytes;
+    u8 exchange;            // 1: the two names change places
+    u8 reserved[7];
+};
+static_assert(sizeof(DiskLogRename) == 48);
+static_assert(offsetof(DiskLogRename, exchange) == 40);
+
+enum class LogWriteForm : u8 {
+    data = 1,               // the bytes follow; what they lack of the last block is zeros
+    extents = 2,            // extent items follow (DiskExtent and its checksums), the data is in place and was flushed
+};
+
+// write; record offset: a multiple of the block size.
+struct DiskLogWrite {
+    le64 file_bytes;        // the file's size as the page cache had it: core_write
+    le32 block_count;
+    le32 extent_count;      // form extents
+    le32 data_bytes;        // form data
+    u8 form;                // LogWriteForm
+    u8 reserved[3];
+};
+static_assert(sizeof(DiskLogWrite) == 24);
+
+struct DiskLogTruncate {
+    le64 size_bytes;
+    DiskTime time;
+    le32 reserved;
+};
+static_assert(sizeof(DiskLogTruncate) == 24);
+
+struct DiskLogAttributes {
+    le32 mask;              // CORE_SET_*
+    le32 mode;
+    le32 uid, gid, project;
+    le32 flags;
+    le64 change;
+    DiskTime atime, mtime, ctime;
+    le32 reserved;
+};
+static_assert(sizeof(DiskLogAttributes) == 72);
+static_assert(offsetof(DiskLogAttributes, atime) == 32);
+
+// acl_v0, acl_v1. Then the list's bytes. Reserved: nothing writes it yet.
+struct DiskLogAcl {
+    le32 list_bytes;
+    DiskTime time;
+};
+static_assert(sizeof(DiskLogAcl) == 16);
+
+// A write and a cut behind it, at once. Then what follows a DiskLogWrite. Reserved: nothing writes it yet.
+struct DiskLogWriteTruncate {
+    DiskLogTruncate truncate;
+    DiskLogWrite write;
+};
+static_assert(sizeof(DiskLogWriteTruncate) == 48);
+
+// Record object and offset: where to. Reserved: nothing writes it yet.
+struct DiskLogCloneRange {
+    le64 source;
+    le64 source_offset;
+    le64 length_bytes;
+    DiskTime time;
+    le32 reserved;
+};
+static_assert(sizeof(DiskLogCloneRange) == 40);
+
+// Says that groups up to this one had committed when it was written. Has no effect on replay.
+struct DiskLogCommitMarker {
+    le64 committed_txg;
+};
+
+struct DiskLogFrame {
+    le64 magic;
+    DiskGuid pool_guid;
+    le64 generation;
+    le64 sequence;          // rises by one
+    le64 position;
+    le32 length_bytes;      // whole logical blocks, this header included
+    le32 used_bytes;        // to the end of the last record
+    le32 record_count;
+    le32 reserved;
+    le64 acknowledged;      // every frame up to this sequence was durable when this one was sealed
+    le64 first_record, last_record;
+    le64 committed_txg;     // the newest group that had committed when this was sealed
+    u8 padding[16];
+    u8 checksum[16];        // two xxh64 of all of it, piece by piece of 4 KiB, this field 0
+};
+static_assert(sizeof(DiskLogFrame) == 128);
+static_assert(offsetof(DiskLogFrame, length_bytes) == 48);
+static_assert(offsetof(DiskLogFrame, acknowledged) == 64);
+static_assert(offsetof(DiskLogFrame, checksum) == 112);
+
+constexpr u32 k_max_log_record_bytes = k_max_log_frame_bytes - sizeof(DiskLogFrame);
+constexpr u32 log_record_bytes(u64 payload_bytes)
+{
+    return static_cast<u32>(align_up(sizeof(DiskLogRecord) + payload_bytes, k_log_record_align));
+}
+
+// Where the ring is: the pool tree's entry PoolKey::log. The segments follow.
+struct DiskLogRing {
+    le32 segment_count;     // 1..k_max_log_segments
+    le32 reserved;
+};
+static_assert(sizeof(DiskLogRing) == 8);
+
+}

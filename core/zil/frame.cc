@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/zil/frame.h"
+
+#include "core/zil/fletcher.h"
+
+namespace lcpfs {
+
+static_assert(sizeof(DiskLogFrame) % k_log_record_align == 0);
+
+namespace {
+
+constexpr u64 k_seeds[2] = { 0x4c4350465a494c31ull, 0x9e3779b97f4a7c15ull };
+
+// The two sums, each chained through pieces of 4 KiB, so that a frame in pages and one in a row give the same.
+class FrameSum {
+public:
+    void add(const u8* piece, size_t bytes)
+    {
+        for (u64& sum : m_sums)
+            sum = host_xxh64(piece, bytes, sum);
+    }
+    void store(u8 (&out)[16]) const
+    {
+        for (u32 i = 0; i < 2; i++) {
+            le64 sum(m_sums[i]);
+            copy_bytes(out + 8 * i, &sum, 8);
+        }
+    }
+
+private:
+    u64 m_sums[2] { k_seeds[0], k_seeds[1] };
+};
+
+}
+
+Status LogFrame::prepare(host_pool* pages)
+{
+    m_page_pool = pages;
+    for (u8*& page : m_pages) {
+        page = static_cast<u8*>(host_pool_alloc(pages, 0));
+        if (!page)
+            return Error::no_memory;
+    }
+    start();
+    return {};
+}
+
+void LogFrame::release()
+{
+    for (u8*& page : m_pages) {
+        if (page)
+            host_pool_free(m_page_pool, page);
+        page = nullptr;
+    }
+}
+
+void LogFrame::start()
+{
+    m_used = sizeof(DiskLogFrame);
+    m_records = 0;
+    m_length = 0;
+    m_first_record = m_last_record = 0;
+}
+
+void LogFrame::put(const void* from, u32 bytes)
+{
+    const u8* at = static_cast<const u8*>(from);
+    while (bytes) {
+        const u32 inside = m_used % k_block_size;
+        const u32 piece = min(bytes, k_block_size - inside);
+        copy_bytes(m_pages[m_used / k_block_size] + inside, at, piece);
+        at += piece;
+        bytes -= piece;
+        m_used += piece;
+    }
+}
+
+void LogFrame::put_zeros(u32 bytes)
+{
+    while (bytes) {
+        const u32 inside = m_used % k_block_size;
+        const u32 piece = min(bytes, k_block_size - inside);
+        zero_bytes(m_pages[m_used / k_block_size] + inside, piece);
+        bytes -= piece;
+        m_used += piece;
+    }
+}
+
+void LogFrame::add(LogRecord& record, u64 previous_position)
+{
+    DiskLogRecord header = record.header;
+    header.payload_bytes.set(record.payload_bytes + record.data_bytes);
+    header.previous_position.set(previous_position);
+    header.checksum.set(0);
+    Fletcher4 sum;
+    sum.add(bytes_of(header));
+    sum.add({ record.payload(), record.payload_bytes });
+    for (u32 at = 0; at < record.data_bytes; at += k_block_size)
+        sum.add({ record.data->page(at / k_block_size), min(k_block_size, record.data_bytes - at) });
+    header.checksum.set(sum.folded());
+    put(&header, sizeof(header));
+    put(record.payload(), record.payload_bytes);
+    for (u32 at = 0; at < record.data_bytes; at += k_block_size)
+        put(record.data->page(at / k_block_size), min(k_block_size, record.data_bytes - at));
+    put_zeros(static_cast<u32>(align_up(m_used, k_log_record_align)) - m_used);
+    if (m_records++ == 0)
+        m_first_record = record.sequence();
+    m_last_record = record.sequence();
+}
+
+void LogFrame::seal(const LogIdentity& identity, const Seal& how)
+{
+    const u32 used = m_used;
+    m_length = static_cast<u32>(align_up(used, how.alignment));
+    put_zeros(m_length - used);
+    m_used = used;
+    DiskLogFrame head {};
+    zero_bytes(&head, sizeof(head));
+    head.magic.set(k_log_frame_magic);
+    head.pool_guid = identity.pool_guid;
+    head.generation.set(identity.generation);
+    head.sequence.set(how.sequence);
+    head.position.set(how.position);
+    head.length_bytes.set(m_length);
+    head.used_bytes.set(used);
+    head.record_count.set(m_records);
+    head.acknowledged.set(how.acknowledged);
+    head.first_record.set(m_first_record);
+    head.last_record.set(m_last_record);
+    head.committed_txg.set(how.committed.value());
+    copy_bytes(m_pages[0], &head, sizeof(head));
+    FrameSum sum;
+    for (u32 at = 0; at < m_length; at += k_block_size)
+        sum.add(m_pages[at / k_block_size], min(k_block_size, m_length - at));
+    sum.store(head.checksum);
+    copy_bytes(m_pages[0], &head, sizeof(head));
+}
+
+u32 LogFrame::segments(core_segment* out) const
+{
+    u32 count = 0;
+    for (u32 at = 0; at < m_length; at += k_block_size)
+        out[count++] = { m_pages[at / k_block_size], min(k_block_size, m_length - at) };
+    return count;
+}
+
+Result<LogFrameHead> read_log_frame_head(const DiskLogFrame& disk, const LogIdentity& identity)
+{
+    VERIFY_DISK(disk.magic.get() == k_log_frame_magic, log_damaged);
+    VERIFY_DISK(compare_bytes(disk.pool_guid.bytes, identity.pool_guid.bytes, sizeof(DiskGuid)) == 0, log_damaged);
+    VERIFY_DISK(disk.generation.get() == identity.generation, log_damaged);
+    LogFrameHead head;
+    head.sequence = disk.sequence.get();
+    head.position = disk.position.get();
+    head.acknowledged = disk.acknowledged.get();
+    head.first_record = disk.first_record.get();
+    head.last_record = disk.last_record.get();
+    head.committed = TxgId(disk.committed_txg.get());
+    head.length_bytes = disk.length_bytes.get();
+    head.used_bytes = disk.used_bytes.get();
+    head.record_count = disk.record_count.get();
+    VERIFY_DISK(head.length_bytes <= k_max_log_frame_bytes && head.length_bytes >= sizeof(DiskLogFrame), log_damaged);
+    VERIFY_DISK(head.used_bytes <= head.length_bytes && head.used_bytes >= sizeof(DiskLogFrame), log_damaged);
+    VERIFY_DISK(head.record_count <= k_max_log_frame_records && head.acknowledged < head.sequence, log_damaged);
+    return head;
+}
+
+bool log_frame_fits(MutableBytes frame)
+{
+    DiskLogFrame head;
+    copy_bytes(&head, frame.data(), sizeof(head));
+    u8 expected[16];
+    copy_bytes(expected, head.checksum, sizeof(expected));
+    zero_bytes(frame.data() + offsetof(DiskLogFrame, checksum), sizeof(expected));
+    FrameSum sum;
+    for (size_t at = 0; at < frame.size(); at += k_block_size)
+        sum.add(frame.data() + at, min<size_t>(k_block_size, frame.size() - at));
+    u8 found[16];
+    sum.store(found);
+    return compare_bytes(found, expected, sizeof(found)) == 0;
+}
+
+}

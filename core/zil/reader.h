@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// LogReader: what the log holds that the committed group does not, read at opening. Needs no state but the uberblock's tail.
+//
+// The log ends at the first frame that does not fit. When a later frame of the same generation says that this one had been
+// acknowledged, something acknowledged is missing: log_missing, with `missing` telling which. Looked for as far ahead as
+// frames in flight can have reached, and some way beyond.
+//
+// Memory: the frames that hold records of newer groups, so at most the ring.
+#pragma once
+
+#include "core/host/vector.h"
+#include "core/zil/frame.h"
+#include "core/zil/ring.h"
+#include "core/zil/zil.h"
+
+namespace lcpfs {
+
+class LogReader {
+public:
+    LogReader(VdevSet& vdevs, const LogRing& ring, const DiskGuid& pool_guid) : m_vdevs(vdevs), m_ring(ring)
+    {
+        m_identity.pool_guid = pool_guid;
+    }
+    ~LogReader();
+    LogReader(const LogReader&) = delete;
+
+    // Everything from `tail` on whose group is newer than `committed`. log_missing, log_damaged, no_memory, device errors.
+    Status read(const LogTail& tail, TxgId committed);
+
+    Span<const LogRecordView> records() const { return m_records.span(); } // in order of their numbers
+    u64 end_position() const { return m_position; }
+    u64 next_sequence() const { return m_expected; }
+    u64 last_record() const { return m_last_record; }
+    struct Missing {
+        u64 sequence { 0 }, position { 0 }, proof { 0 };
+    };
+    const Missing& missing() const { return m_missing; }
+    // The group read from is older than one that had committed, and what only that one had is needed from here on: the
+    // records end before (their frames do not).
+    bool lacks_group() const { return m_lacks_group; }
+
+private:
+    static constexpr u32 k_window_bytes = 2 * k_max_log_frame_bytes;
+    static constexpr u64 k_look_ahead_bytes = 4ull << 20;
+
+    Status prepare();
+    Result<u8*> window(u64 position, u32 bytes);
+    // False: no frame of ours begins there.
+    Result<bool> head_at(u64 position, LogFrameHead& head);
+    Result<bool> frame_at(u64 position, LogFrameHead& head, u8*& bytes);
+    Result<bool> take_frame(u64 position, TxgId committed);
+    Status take_records(const LogFrameHead& head, const u8* bytes, TxgId committed);
+    Status look_ahead();
+
+    VdevSet& m_vdevs;
+    const LogRing& m_ring;
+    LogIdentity m_identity {};
+    host_pool* m_page_pool { nullptr };
+    u8* m_pages[k_window_bytes / k_block_size] {};
+    core_segment m_segments[k_window_bytes / k_block_size];
+    u8* m_window { nullptr };
+    u64 m_window_position { 0 };
+    u32 m_window_valid { 0 };
+    u64 m_position { 0 };
+    u64 m_expected { 0 };
+    u64 m_last_record { 0 };
+    Vector<u8*> m_frames;
+    Vector<LogRecordView> m_records;
+    Missing m_missing;
+    bool m_lacks_group { false };
+};
+
+}

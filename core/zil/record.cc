@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/zil/record.h"
+
+#include "core/zil/fletcher.h"
+
+namespace lcpfs {
+
+Result<Ref<LogData>> LogData::create(host_pool* pages, u32 page_count)
+{
+    void* memory = host_alloc(sizeof(LogData), 0);
+    if (!memory)
+        return Error::no_memory;
+    Ref<LogData> data = Ref<LogData>::adopt(*::new (memory) LogData(pages));
+    for (; data->m_page_count < page_count; data->m_page_count++) {
+        data->m_page_of[data->m_page_count] = static_cast<u8*>(host_pool_alloc(pages, 0));
+        if (!data->m_page_of[data->m_page_count])
+            return Error::no_memory;
+    }
+    return data;
+}
+
+void LogData::last_reference_dropped()
+{
+    for (u32 i = 0; i < m_page_count; i++)
+        host_pool_free(m_pages, m_page_of[i]);
+    Box<LogData> gone(this);
+}
+
+Box<LogRecord> LogRecord::create(LogOpcode opcode, u64 object, u32 payload_bytes)
+{
+    void* memory = host_alloc(sizeof(LogRecord) + payload_bytes, 0);
+    if (!memory)
+        return {};
+    LogRecord* record = ::new (memory) LogRecord();
+    record->payload_bytes = payload_bytes;
+    record->header.magic.set(k_log_record_magic);
+    record->header.opcode.set(static_cast<u32>(opcode));
+    record->header.object.set(object);
+    return Box<LogRecord>(record);
+}
+
+u64 log_record_checksum(const DiskLogRecord& header, Bytes payload)
+{
+    Fletcher4 sum;
+    sum.add(bytes_of(header));
+    sum.add(payload);
+    return sum.folded();
+}
+
+Result<LogRecordView> read_log_record(Bytes bytes, u32& offset)
+{
+    VERIFY_DISK(offset % k_log_record_align == 0 && offset <= bytes.size(), log_damaged);
+    VERIFY_DISK(bytes.size() - offset >= sizeof(DiskLogRecord), log_damaged);
+    LogRecordView view;
+    copy_bytes(&view.header, bytes.data() + offset, sizeof(view.header));
+    VERIFY_DISK(view.header.magic.get() == k_log_record_magic, log_damaged);
+    const u64 payload_bytes = view.header.payload_bytes.get();
+    VERIFY_DISK(payload_bytes <= k_max_log_record_bytes, log_damaged);
+    const u32 whole = log_record_bytes(payload_bytes);
+    VERIFY_DISK(whole <= bytes.size() - offset, log_damaged);
+    view.payload = bytes.slice(offset + sizeof(DiskLogRecord), payload_bytes);
+    const u64 checksum = view.header.checksum.get();
+    view.header.checksum.set(0);
+    VERIFY_DISK(log_record_checksum(view.header, view.payload) == checksum, log_damaged);
+    VERIFY_DISK(view.header.txg.get() != 0 && view.header.sequence.get() != 0, log_damaged);
+    offset += whole;
+    return view;
+}
+
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// LogRecord: one operation as it waits in memory to be logged, and reading records out of a frame.
+//
+// Made before the operation changes anything (the one allocation), numbered and listed under the operation's locks and
+// hold, copied into a frame when somebody needs it durable, gone with its group's commit.
+#pragma once
+
+#include "core/base/list.h"
+#include "core/base/span.h"
+#include "core/format/zil_format.h"
+#include "core/host/memory.h"
+
+namespace lcpfs {
+
+// Data of a write that only the log has so far: shared by the record, until it is in a frame, and by the write to
+// its place, until that is done. Whole zero-padded blocks.
+class LogData : public RefCounted<LogData> {
+public:
+    // no_memory.
+    static Result<Ref<LogData>> create(host_pool* pages, u32 page_count);
+    u8* page(u32 index) { return m_page_of[index]; }
+    u32 page_count() const { return m_page_count; }
+    void last_reference_dropped();
+
+private:
+    explicit LogData(host_pool* pages) : m_pages(pages) {}
+    host_pool* m_pages;
+    u32 m_page_count { 0 };
+    u8* m_page_of[k_max_log_data_bytes / k_block_size];
+};
+
+class LogRecord {
+public:
+    // With room for `payload_bytes` of payload in memory; header zeroed but for opcode. Null: no memory.
+    static Box<LogRecord> create(LogOpcode opcode, u64 object, u32 payload_bytes);
+
+    u64 sequence() const { return header.sequence.get(); }
+    TxgId txg() const { return TxgId(header.txg.get()); }
+    u8* payload() { return reinterpret_cast<u8*>(this + 1); }
+    // Of the frame it goes into, padding included.
+    u32 framed_bytes() const { return log_record_bytes(u64(payload_bytes) + data_bytes); }
+
+    ListLink link;
+    Ref<LogData> data;          // follows the payload
+    u32 payload_bytes { 0 };
+    u32 data_bytes { 0 };
+    bool needs_flush { false }; // describes data in place that has to be durable before this is
+    DiskLogRecord header {};
+
+private:
+    LogRecord() = default;
+};
+
+// The checksum of a record whose header's field is 0.
+u64 log_record_checksum(const DiskLogRecord& header, Bytes payload);
+
+// A record inside a frame's bytes.
+struct LogRecordView {
+    DiskLogRecord header;
+    Bytes payload;
+    LogOpcode opcode() const { return static_cast<LogOpcode>(header.opcode.get()); }
+    u64 sequence() const { return header.sequence.get(); }
+    TxgId txg() const { return TxgId(header.txg.get()); }
+};
+// The record at `offset` of `bytes`; moves `offset` behind it. log_damaged when it is out of form.
+Result<LogRecordView> read_log_record(Bytes bytes, u32& offset);
+
+// A payload read piece by piece: each take fails when less is there.
+class LogPayload {
+public:
+    explicit LogPayload(Bytes bytes) : m_bytes(bytes) {}
+    template <typename T>
+    Status take(T& value)
+    {
+        static_assert(alignof(T) == 1);
+        Bytes bytes = TRY(take_bytes(sizeof(T)));
+        copy_bytes(&value, bytes.data(), sizeof(T));
+        return {};
+    }
+    Result<Bytes> take_bytes(size_t wanted)
+    {
+        VERIFY_DISK(wanted <= m_bytes.size(), log_damaged);
+        Bytes taken = m_bytes.slice(0, wanted);
+        m_bytes = m_bytes.slice(wanted, m_bytes.size() - wanted);
+        return taken;
+    }
+    size_t left() const { return m_bytes.size(); }
+    // log_damaged when something is left.
+    Status end() const { return m_bytes.is_empty() ? Status() : Status(Error::log_damaged); }
+
+private:
+    Bytes m_bytes;
+};
+
+}

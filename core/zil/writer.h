@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// LogWriter: frames to the device, and word of when they are durable.
+//
+// One at a time a caller acquires a frame, fills it, and submits it for a token; up to `in_flight_limit` are under way at
+// once. A frame is durable when its own write and those of all frames before it are: written with FUA where the device
+// has a volatile cache (the block layer makes that a write and a flush where the device has no FUA), plainly where not.
+// Acknowledgement is in order whatever order the device completes in.
+//
+// A write that fails ends the row: nothing from that frame on ever becomes durable, until `reset`, which the owner calls once
+// something else (a group's commit) has made durable what those frames held.
+//
+// Cost of a frame: one request of VdevSet, no allocation, one spinlock twice; its completion wakes the waiters directly.
+#pragma once
+
+#include "core/host/locks.h"
+#include "core/vdev/vdev_set.h"
+#include "core/zil/frame.h"
+#include "core/zil/ring.h"
+
+namespace lcpfs {
+
+using LogToken = u64; // the frame's sequence; 0: none
+
+struct LogStatistics {
+    u64 frames, records, bytes, flushes, errors;
+    u64 position, pending_frames, pending_bytes;
+    // Latency of frames, submission to acknowledgement: [i] those below 2^i * 16 us.
+    static constexpr u32 k_buckets = 16;
+    u64 latency[k_buckets];
+};
+
+class LogWriter {
+public:
+    static Result<Box<LogWriter>> create(VdevSet& vdevs);
+    ~LogWriter(); // shuts down
+
+    struct Slot {
+        LogFrame frame;
+        LogWriter* writer { nullptr };
+        u64 sequence { 0 };
+        u64 submitted_ns { 0 };
+        u32 length_bytes { 0 };
+        enum class State : u8 { free, held, writing, written } state { State::free };
+        Error error { Error::none };
+    };
+
+    // A free slot, its frame started. Null: as many are in flight as may be, or the writer failed or was shut down.
+    Slot* try_acquire();
+    void give_back(Slot& slot);
+    // The next frames get `next` and up.
+    void start(u64 next);
+    u64 next_sequence() const { return m_next.load(); }
+    // Numbers the frame. Between this and `submit` the caller seals it.
+    LogToken assign(Slot& slot);
+    // Starts the write. Sleepable.
+    void submit(Slot& slot, const LogRing::Place& place);
+    // Instead of submit: it could not be made; as if its write had failed.
+    void submit_failed(Slot& slot, Error error);
+
+    bool is_durable(LogToken token) const { return m_durable.load() >= token; }
+    u64 durable() const { return m_durable.load(); }
+    // True when it is decided: `error` says how.
+    bool poll(LogToken token, Error& error) const;
+    Status wait(LogToken token); // sleepable, never spins
+    Status wait_all() { return wait(m_next.load() - 1); }
+    Error failed() const { return static_cast<Error>(m_error.load()); }
+    // Waits for what is in flight; afterwards everything up to now counts as durable and the next frame may go. Sleepable.
+    void reset();
+    // Waits for what is in flight; later acquisitions give nothing.
+    void shutdown();
+
+    // Anything of this changed: for those who wait for more than one token.
+    Event& event() { return m_event; }
+    u64 changes() const { return m_changes.load(); }
+    void note_change();
+
+    void set_in_flight_limit(u32 limit) { m_limit.store(max(1u, min(limit, k_max_log_frames_in_flight))); }
+    u32 in_flight() const { return m_in_flight.load(); }
+    void get_statistics(LogStatistics& out) const;
+
+private:
+    explicit LogWriter(VdevSet& vdevs) : m_vdevs(vdevs) {}
+    template <typename T, typename... Arguments>
+    friend Result<Box<T>> make_box(Arguments&&...);
+    static void completed(void* slot, Error error);
+    void settle_locked() REQUIRES(m_lock);
+    void wait_idle();
+
+    VdevSet& m_vdevs;
+    host_pool* m_pages { nullptr };
+    SpinLock m_lock { LCPFS_RANK_log_writer };
+    Slot m_slots[k_max_log_frames_in_flight] GUARDED_BY(m_lock); // a slot that is not free: its holder's
+    Atomic<u64> m_next { 1 };
+    Atomic<u64> m_durable { 0 };
+    Atomic<u64> m_failed_token { 0 };
+    Atomic<u16> m_error { 0 };
+    Atomic<u8> m_shut_down { 0 };
+    Atomic<u32> m_limit { 4 };
+    Atomic<u32> m_in_flight { 0 }; // slots not free
+    Atomic<u64> m_changes { 0 };
+    Event m_event;
+    Atomic<u64> m_frames { 0 }, m_records { 0 }, m_bytes { 0 }, m_flushes { 0 }, m_errors { 0 }, m_pending_bytes { 0 };
+    Atomic<u64> m_latency[LogStatistics::k_buckets];
+};
+
+}

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/zil/zil.h"
+
+#include "core/test/breakage.h"
+
+namespace lcpfs {
+
+namespace {
+constexpr u32 k_drop_at_once = 64; // records freed per hold of the lock
+}
+
+Result<Box<IntentLog>> IntentLog::create(VdevSet& vdevs, TxgEngine& engine, const DiskGuid& pool_guid, const Hooks& hooks)
+{
+    void* memory = host_alloc(sizeof(IntentLog), 0);
+    if (!memory)
+        return Error::no_memory;
+    Box<IntentLog> log(::new (memory) IntentLog(vdevs, engine, pool_guid, hooks));
+    log->m_writer = TRY(LogWriter::create(vdevs));
+    return log;
+}
+
+IntentLog::~IntentLog()
+{
+    if (m_writer)
+        m_writer->shutdown();
+    RecordList left;
+    {
+        SpinGuard guard(m_lock);
+        left.take_all(m_waiting);
+    }
+    destroy(left);
+}
+
+void IntentLog::destroy(RecordList& records)
+{
+    while (LogRecord* record = records.pop_front()) {
+        m_record_bytes.sub(sizeof(LogRecord) + record->payload_bytes);
+        Box<LogRecord> gone(record);
+    }
+}
+
+void IntentLog::begin(const LogTail& start, u64 keep, TxgId committed)
+{
+    m_identity.generation = start.generation;
+    m_writer->start(start.sequence);
+    SpinGuard guard(m_lock);
+    m_last.store(start.record);
+    m_head = m_tail = m_previous = start.position;
+    m_keep = keep;
+    m_committed = committed;
+    for (FirstOfGroup& first : m_first)
+        first = {};
+    for (Mark& mark : m_marks)
+        mark = {};
+    m_last_token = 0;
+    m_barrier = 0;
+    m_failed_txg = TxgId();
+}
+
+void IntentLog::turn_on() { m_on.store(m_ring.is_there()); }
+
+void IntentLog::turn_off()
+{
+    m_on.store(0);
+    (void)m_writer->wait_all().is_ok(); // who needed it has been told
+}
+
+Box<LogRecord> IntentLog::prepare(LogOpcode opcode, u64 object, u32 payload_bytes)
+{
+    if (!is_on())
+        return {};
+    Box<LogRecord> record = LogRecord::create(opcode, object, payload_bytes);
+    if (record)
+        record->header.time_ns.set(static_cast<u64>(host_realtime_ns()));
+    return record;
+}
+
+void IntentLog::append(TxgId txg, Box<LogRecord> record)
+{
+    if (!is_on())
+        return;
+    if (record && record->framed_bytes() > k_max_log_record_bytes)
+        record.reset();
+    SpinGuard guard(m_lock);
+    const u64 number = m_last.load() + 1;
+    m_last.store(number);
+    if (!record) {
+        if (!barrier_stands_locked())
+            m_barrier = number;
+        m_barrier_txg = max(m_barrier_txg, txg);
+        return;
+    }
+    record->header.txg.set(txg.value());
+    record->header.sequence.set(number);
+    m_record_bytes.add(sizeof(LogRecord) + record->payload_bytes);
+    m_waiting.push_back(*record.release());
+}
+
+bool IntentLog::barrier_stands_locked() const { return m_barrier && m_committed < m_barrier_txg; }
+
+// Every record up to this number is in a frame or in a committed group.
+u64 IntentLog::covered_locked() const
+{
+    u64 covered = m_last.load();
+    if (!m_waiting.is_empty())
+        covered = const_cast<RecordList&>(m_waiting).first()->sequence() - 1;
+    if (barrier_stands_locked() && m_barrier <= covered)
+        covered = m_barrier - 1;
+    return covered;
+}
+
+// The frame that makes `target` durable: the first that goes as far.
+LogToken IntentLog::token_for_locked(u64 target) const
+{
+    LogToken best = m_last_token;
+    for (const Mark& mark : m_marks)
+        if (mark.token && mark.last_record >= target && mark.token < best)
+            best = mark.token;
+    return best;
+}
+
+void IntentLog::drop_committed_locked(RecordList& dropped)
+{
+    for (u32 i = 0; i < k_drop_at_once; i++) {
+        LogRecord* first = m_waiting.first();
+        if (!first || first->txg() > m_committed)
+            return;
+        m_waiting.remove(*first);
+        dropped.push_back(*first);
+    }
+}
+
+void IntentLog::note_failure_locked()
+{
+    if (m_failed_txg.value() == 0)
+        m_failed_txg = m_engine.open_txg();
+}
+
+// Takes the records of the next frame and gives it its place. False: the ring has no room.
+bool IntentLog::plan_frame_locked(Plan& plan)
+{
+    const u64 most = barrier_stands_locked() ? m_barrier - 1 : m_last.load();
+    u32 used = sizeof(DiskLogFrame);
+    u32 count = 0;
+    for (LogRecord* record = m_waiting.first(); record && record->sequence() <= most; record = m_waiting.next(*record)) {
+        if (!LogFrame::fits(used, count, *record))
+            break;
+        used += record->framed_bytes();
+        count++;
+    }
+    const u32 length = static_cast<u32>(align_up(used, m_ring.alignment()));
+    const u64 position = m_ring.fit(m_head, length);
+    if (position + length - m_keep > m_ring.bytes())
+        return false;
+    plan.token = m_writer->assign(*plan.slot);
+    plan.position = position;
+    plan.committed = m_committed;
+    const u64 before = m_waiting.first()->sequence() - 1;
+    u64 last = 0;
+    for (u32 i = 0; i < count; i++) {
+        LogRecord* record = m_waiting.pop_front();
+        FirstOfGroup& first = m_first[record->txg().value() & 3];
+        if (first.txg != record->txg())
+            first = { record->txg(), position, plan.token, before };
+        last = record->sequence();
+        if (breakage::log_reorder)
+            plan.records.push_front(*record);
+        else
+            plan.records.push_back(*record);
+    }
+    m_marks[m_next_mark++ % k_marks] = { last, plan.token };
+    m_last_token = plan.token;
+    m_head = position + length;
+    m_building = true;
+    return true;
+}
+
+void IntentLog::look_locked(u64 target, Plan& plan)
+{
+    if (m_writer->failed() != Error::none)
+        note_failure_locked();
+    drop_committed_locked(plan.dropped);
+    plan.what = Plan::What::wait_group;
+    plan.txg = m_failed_txg;
+    if (covered_locked() >= target) {
+        plan.token = token_for_locked(target);
+        plan.what = m_writer->is_durable(plan.token) ? Plan::What::done : Plan::What::wait_token;
+        return;
+    }
+    if (m_failed_txg.value())
+        return;
+    const LogRecord* first = m_waiting.first();
+    if (first && first->txg() <= m_committed)
+        plan.what = Plan::What::again; // more to drop
+    else if (!first || (barrier_stands_locked() && first->sequence() > m_barrier))
+        plan.txg = m_barrier_txg;
+    else if (m_building || !(plan.slot = m_writer->try_acquire()))
+        plan.what = Plan::What::busy;
+    else if (plan_frame_locked(plan))
+        plan.what = Plan::What::build;
+    else
+        plan.txg = m_committed.next(); // each commit moves the tail
+}
+
+void IntentLog::look(u64 target, Plan& plan)
+{
+    bool early = false;
+    {
+        SpinGuard guard(m_lock);
+        look_locked(target, plan);
+        early = plan.what == Plan::What::build && m_head - m_tail > m_ring.bytes() / 4;
+    }
+    destroy(plan.dropped);
+    if (early)
+        m_engine.request(m_engine.open_txg());
+    if (plan.slot && plan.what != Plan::What::build)
+        m_writer->give_back(*plan.slot);
+}
+
+void IntentLog::build(Plan& plan)
+{
+    LogWriter::Slot& slot = *plan.slot;
+    bool needs_flush = false;
+    u64 previous;
+    {
+        SpinGuard guard(m_lock);
+        previous = m_previous;
+        m_previous = plan.position;
+    }
+    RecordList done;
+    while (LogRecord* record = plan.records.pop_front()) {
+        needs_flush |= record->needs_flush;
+        slot.frame.add(*record, previous);
+        previous = plan.position;
+        done.push_back(*record);
+    }
+    destroy(done);
+    const Status flushed = needs_flush ? m_vdevs.flush_written() : Status();
+    slot.frame.seal(m_identity, { plan.token, plan.position, m_writer->durable(), plan.committed, m_ring.alignment() });
+    if (flushed.is_error())
+        m_writer->submit_failed(slot, flushed.error());
+    else
+        m_writer->submit(slot, m_ring.place(plan.position));
+    {
+        SpinGuard guard(m_lock);
+        m_building = false;
+    }
+    m_writer->note_change();
+}
+
+Status IntentLog::commit()
+{
+    const u64 target = m_last.load();
+    for (;;) {
+        if (m_engine.error() != Error::none)
+            return m_engine.error();
+        const u64 seen = m_writer->changes();
+        Plan plan;
+        look(target, plan);
+        switch (plan.what) {
+        case Plan::What::done:
+            return {};
+        case Plan::What::again:
+            break;
+        case Plan::What::wait_token: {
+            const Status status = m_writer->wait(plan.token);
+            if (status.is_error()) {
+                {
+                    SpinGuard guard(m_lock);
+                    note_failure_locked();
+                }
+                if (m_hooks.failed)
+                    m_hooks.failed(m_hooks.context, status.error());
+            }
+            return status;
+        }
+        case Plan::What::wait_group:
+            TRY(m_engine.wait_committed(plan.txg));
+            break;
+        case Plan::What::build:
+            build(plan);
+            break;
+        case Plan::What::busy:
+            m_writer->event().wait([&] { return m_writer->changes() != seen || m_engine.error() != Error::none; });
+            break;
+        }
+    }
+}
+
+LogTail IntentLog::tail_for(TxgId txg)
+{
+    SpinGuard guard(m_lock);
+    LogTail tail { m_identity.generation, m_head, m_writer->next_sequence(), covered_locked() };
+    for (const FirstOfGroup& first : m_first)
+        if (first.txg > txg && first.position < tail.position) {
+            tail.position = first.position;
+            tail.sequence = first.sequence;
+            tail.record = first.record;
+        }
+    return tail;
+}
+
+void IntentLog::committed(TxgId txg, const LogTail& tail)
+{
+    bool reset;
+    {
+        SpinGuard guard(m_lock);
+        m_committed = txg;
+        m_keep = m_tail;
+        m_tail = tail.position;
+        if (m_writer->failed() != Error::none)
+            note_failure_locked();
+        reset = m_failed_txg.value() != 0 && m_failed_txg <= txg;
+    }
+    if (reset) {
+        m_writer->reset();
+        SpinGuard guard(m_lock);
+        m_failed_txg = TxgId();
+    }
+    for (;;) {
+        RecordList dropped;
+        {
+            SpinGuard guard(m_lock);
+            drop_committed_locked(dropped);
+        }
+        if (dropped.is_empty())
+            break;
+        destroy(dropped);
+    }
+    m_writer->note_change();
+}
+
+u64 IntentLog::waiting_records() const
+{
+    SpinGuard guard(m_lock);
+    return m_waiting.size();
+}
+
+void IntentLog::get_statistics(LogStatistics& out) const
+{
+    m_writer->get_statistics(out);
+    SpinGuard guard(m_lock);
+    out.position = m_head;
+}
+
+}

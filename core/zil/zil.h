@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// IntentLog: what makes fsync one device write.
+//
+// Every operation that changes the filesystem appends one record, under its own locks and its hold of the open group: so
+// the numbers of records follow the order of operations wherever two touch one object, and an object's records never
+// go back to an older group. Records wait in memory. `commit` writes all that were appended before it, in order, in as few frames as
+// they fit into, and returns when they are durable. A group's commit drops its records.
+//
+// What is promised. After a crash the newest committed group is there, and on top of it exactly the operations whose records
+// are in the log up to its end and whose group is newer: a prefix of all operations (design.md, invariant 4). File data
+// counts as an operation when the core takes it: a record of a write carries the bytes (synchronous small writes: they are
+// written to their place before the group commits, see LateWrites), or the extents of data that is in place. In the
+// second case the devices written are flushed before the frame goes out. Other files' writes are in the row as well:
+// leaving them out would make replay something else than a prefix, since later records may build on them.
+//
+// A change that could not be given a record (no memory) stands as a barrier: what comes after it is made durable by
+// group commits until its group is durable. So logging never fails an operation.
+//
+// Group commit. Who finds records waiting and room in flight builds the next frame itself and submits it, from its own
+// context: a lone caller waits for nobody. With all frames in flight taken, callers gather; the completion of
+// one wakes them, the first builds a frame of everything that has gathered. There is no timer and no thread.
+//
+// The ring. Positions only grow. Space is kept from the tail of the last but one committed uberblock on, so that falling
+// back to that group finds its records; a group is committed early when a quarter of the ring has been filled since the last.
+//
+// Failure. A frame that fails fails every caller whose records it or a later frame holds. Then the log pauses: callers
+// wait for group commits until the group open at the failure has committed; with that the ring starts over behind it.
+//
+// Locking. m_lock (spin) covers the list and the positions; append takes it under object locks. Building is one caller's at a
+// time (m_building) and holds no lock. commit() is called without any core lock: it may wait for groups.
+#pragma once
+
+#include "core/txg/txg_engine.h"
+#include "core/zil/writer.h"
+
+namespace lcpfs {
+
+// Where replay would begin: what a group's uberblock says.
+struct LogTail {
+    u64 generation { 0 };
+    u64 position { 0 };
+    u64 sequence { 0 }; // of the frame there
+    u64 record { 0 };   // number of the last record before it
+};
+
+class IntentLog {
+public:
+    struct Hooks {
+        void (*failed)(void* context, Error error); // a frame could not be written. Sleepable.
+        void* context;
+    };
+    static Result<Box<IntentLog>> create(VdevSet& vdevs, TxgEngine& engine, const DiskGuid& pool_guid, const Hooks& hooks);
+    ~IntentLog();
+
+    // ---- starting
+    void set_ring(LogRing&& ring) { m_ring = lcpfs::move(ring); }
+    const LogRing& ring() const { return m_ring; }
+    // A new generation from `start` on; what lies from `keep` on stays untouched until two groups have committed. Nothing is
+    // logged yet: the group that says so has to commit first.
+    void begin(const LogTail& start, u64 keep, TxgId committed);
+    void turn_on();
+    // No further records; waits for frames under way.
+    void turn_off();
+    bool is_on() const { return m_on.load_relaxed() != 0; }
+
+    // ---- operations
+    // Before anything is changed. Null when the log is off, or there is no memory: append deals with it.
+    Box<LogRecord> prepare(LogOpcode opcode, u64 object, u32 payload_bytes);
+    // The operation is done, its group held, its objects locked.
+    void append(TxgId txg, Box<LogRecord> record);
+    // Everything appended so far is durable. The first error of a frame in between.
+    Status commit();
+    bool is_full() const { return m_record_bytes.load_relaxed() > k_max_waiting_bytes; }
+
+    // ---- the sync thread
+    // What the uberblock of `txg` says.
+    LogTail tail_for(TxgId txg);
+    // The uberblock of `txg` with that tail is durable.
+    void committed(TxgId txg, const LogTail& tail);
+
+    LogWriter& writer() { return *m_writer; }
+    void get_statistics(LogStatistics& out) const;
+    u64 waiting_records() const;
+
+private:
+    static constexpr u64 k_max_waiting_bytes = 16ull << 20;
+    static constexpr u32 k_marks = 2 * k_max_log_frames_in_flight;
+    using RecordList = List<LogRecord, &LogRecord::link>;
+
+    struct Plan {
+        enum class What : u8 { done, again, wait_token, wait_group, build, busy } what { What::done };
+        LogToken token { 0 };
+        TxgId txg;
+        LogWriter::Slot* slot { nullptr };
+        u64 position { 0 };
+        TxgId committed;
+        RecordList records;
+        RecordList dropped;
+    };
+    struct FirstOfGroup {
+        TxgId txg;
+        u64 position { 0 };
+        u64 sequence { 0 };
+        u64 record { 0 };
+    };
+    struct Mark {
+        u64 last_record { 0 };
+        LogToken token { 0 };
+    };
+
+    IntentLog(VdevSet& vdevs, TxgEngine& engine, const DiskGuid& pool_guid, const Hooks& hooks)
+        : m_vdevs(vdevs), m_engine(engine), m_hooks(hooks)
+    {
+        m_identity.pool_guid = pool_guid;
+    }
+    void look(u64 target, Plan& plan);
+    void look_locked(u64 target, Plan& plan) REQUIRES(m_lock);
+    bool plan_frame_locked(Plan& plan) REQUIRES(m_lock);
+    u64 covered_locked() const REQUIRES(m_lock);
+    bool barrier_stands_locked() const REQUIRES(m_lock);
+    LogToken token_for_locked(u64 target) const REQUIRES(m_lock);
+    void drop_committed_locked(RecordList& dropped) REQUIRES(m_lock);
+    void note_failure_locked() REQUIRES(m_lock);
+    void build(Plan& plan);
+    void destroy(RecordList& records);
+
+    VdevSet& m_vdevs;
+    TxgEngine& m_engine;
+    Hooks m_hooks;
+    LogIdentity m_identity {};
+    LogRing m_ring;
+    Box<LogWriter> m_writer;
+    Atomic<u8> m_on { 0 };
+    Atomic<u64> m_last { 0 };          // number of the newest record; m_lock
+    Atomic<u64> m_record_bytes { 0 };
+    Atomic<u64> m_failures { 0 };
+
+    mutable SpinLock m_lock { LCPFS_RANK_intent_log };
+    RecordList m_waiting GUARDED_BY(m_lock); // in order
+    bool m_building GUARDED_BY(m_lock) { false };
+    u64 m_barrier GUARDED_BY(m_lock) { 0 };  // number of the first change without a record
+    TxgId m_barrier_txg GUARDED_BY(m_lock);  // its group, or that of a later one
+    TxgId m_committed GUARDED_BY(m_lock);    // the newest group whose uberblock is durable
+    TxgId m_failed_txg GUARDED_BY(m_lock);   // paused until this has committed
+    u64 m_head GUARDED_BY(m_lock) { 0 };     // where the next frame goes
+    u64 m_tail GUARDED_BY(m_lock) { 0 };     // of the last committed uberblock
+    u64 m_keep GUARDED_BY(m_lock) { 0 };     // of the one before
+    u64 m_previous GUARDED_BY(m_lock) { 0 }; // position of the last frame
+    FirstOfGroup m_first[4] GUARDED_BY(m_lock); // by txg & 3: the first frame with a record of the group
+    Mark m_marks[k_marks] GUARDED_BY(m_lock);
+    u32 m_next_mark GUARDED_BY(m_lock) { 0 };
+    LogToken m_last_token GUARDED_BY(m_lock) { 0 };
+};
+
+}

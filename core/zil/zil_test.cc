@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/zil/zil.h"
+
+#include "core/test/pool.h"
+#include "core/test/test.h"
+#include "core/zil/fletcher.h"
+#include "core/zil/reader.h"
+
+namespace lcpfs {
+
+namespace {
+
+constexpr u64 k_device_bytes = 16ull << 20;
+constexpr DiskGuid k_pool { { 7, 7, 1 } };
+constexpr u64 k_generation = 0x1234567890abcdefull;
+constexpr u32 k_first_blocks = 96, k_second_blocks = 64;
+
+// A device, a ring of two runs on it, an engine whose commits only tell the log.
+struct LogGround {
+    TestDevice device { k_device_bytes };
+    Box<VdevSet> vdevs;
+    Box<TxgEngine> engine;
+    Box<IntentLog> log;
+    LogTail committed_tail { k_generation, 0, 1, 0 };
+    LogTail previous_tail { k_generation, 0, 1, 0 };
+    u32 failures { 0 };
+
+    static Status sync(void* self, TxgId txg)
+    {
+        LogGround& ground = *static_cast<LogGround*>(self);
+        const LogTail tail = ground.log->tail_for(txg);
+        ground.previous_tail = ground.committed_tail;
+        ground.committed_tail = tail;
+        ground.log->committed(txg, tail);
+        return {};
+    }
+    static void failed(void* self, Error) { static_cast<LogGround*>(self)->failures++; }
+
+    Result<LogRing> make_ring()
+    {
+        LogRing ring;
+        TRY(ring.add(*vdevs, { k_first_metaslab_block + 100, k_first_blocks, VdevId(0) }));
+        TRY(ring.add(*vdevs, { k_first_metaslab_block + 1024 + 300, k_second_blocks, VdevId(0) }));
+        return ring;
+    }
+    Status start()
+    {
+        if (!device)
+            return Error::no_memory;
+        Vector<Box<Vdev>> list;
+        Box<Vdev> vdev = TRY(make_box<Vdev>());
+        vdev->bdev = device.get();
+        vdev->capacity_blocks = k_device_bytes / k_block_size;
+        vdev->metaslab_blocks = 1024;
+        vdev->metaslab_count = 3;
+        TRY(list.push_back(lcpfs::move(vdev)));
+        vdevs = TRY(VdevSet::create(lcpfs::move(list)));
+        TxgEngine::Hooks hooks {};
+        hooks.sync = sync;
+        hooks.is_full = [](void*) { return false; };
+        hooks.context = this;
+        engine = TRY(TxgEngine::create(hooks));
+        log = TRY(IntentLog::create(*vdevs, *engine, k_pool, { failed, this }));
+        log->set_ring(TRY(make_ring()));
+        log->begin(committed_tail, 0, TxgId(10));
+        log->turn_on();
+        engine->set_committed(TxgId(10));
+        return engine->start(3600ull * 1000000000);
+    }
+    ~LogGround()
+    {
+        if (engine)
+            engine->stop(true);
+        log.reset();
+    }
+    // One record with `bytes` of payload that say its number.
+    TxgId add(u32 bytes)
+    {
+        TxgHold hold(*engine);
+        Box<LogRecord> record = log->prepare(LogOpcode::truncate, 77, bytes);
+        if (record) {
+            for (u32 i = 0; i < bytes; i++)
+                record->payload()[i] = static_cast<u8>(i + bytes);
+        }
+        log->append(hold.txg(), lcpfs::move(record));
+        return hold.txg();
+    }
+    void add_barrier()
+    {
+        TxgHold hold(*engine);
+        log->append(hold.txg(), {});
+    }
+    u64 writes() { return vdevs->counters().writes.load(); }
+    u64 flushes() { return vdevs->counters().flushes.load(); }
+    // What a mount would find, from the newest tail.
+    Status read(LogReader& reader, TxgId committed) { return reader.read(committed_tail, committed); }
+    void flip(u64 position)
+    {
+        const LogRing::Place place = log->ring().place(position);
+        u8 byte;
+        lcpfs_test_device_peek(device.get(), place.offset_bytes, &byte, 1);
+        byte ^= 4;
+        lcpfs_test_device_poke(device.get(), place.offset_bytes, &byte, 1);
+    }
+};
+
+u64 statistics_position(LogGround& ground)
+{
+    LogStatistics statistics {};
+    ground.log->get_statistics(statistics);
+    return statistics.position;
+}
+
+void sums(Test& test)
+{
+    const u8 one[] = { 1, 0, 0, 0, 2, 0, 0, 0, 3 };
+    const u8 other[] = { 2, 0, 0, 0, 1, 0, 0, 0, 3 };
+    Fletcher4 whole, pieces, swapped;
+    whole.add({ one, 9 });
+    for (const u8& byte : one)
+        pieces.add({ &byte, 1 });
+    swapped.add({ other, 9 });
+    const u64 sum = whole.folded();
+    CHECK_EQ(pieces.folded(), sum);
+    CHECK(swapped.folded() != sum);
+}
+
+// Every byte of a sealed frame matters, and of a record.
+void frames(Test& test)
+{
+    host_pool* pages = host_pool_create("test_frame", k_block_size, 0);
+    REQUIRE(pages);
+    {
+        Box<LogFrame> frame = REQUIRE_VALUE(make_box<LogFrame>());
+        REQUIRE_OK(frame->prepare(pages));
+        const LogIdentity identity { k_pool, 5 };
+        const u32 sizes[] = { 0, 1, 40, 41, 3000 };
+        for (u32 bytes : sizes) {
+            Box<LogRecord> record = LogRecord::create(LogOpcode::write, 9, bytes);
+            REQUIRE(record);
+            for (u32 i = 0; i < bytes; i++)
+                record->payload()[i] = static_cast<u8>(i);
+            record->header.txg.set(3);
+            record->header.sequence.set(bytes + 1);
+            frame->add(*record, 0);
+        }
+        frame->seal(identity, { 8, 4096, 7, TxgId(2), 512 });
+        CHECK_EQ(frame->length_bytes() % 512, 0u);
+        core_segment segments[k_log_frame_pages];
+        const u32 count = frame->segments(segments);
+        Vector<u8> bytes;
+        REQUIRE_OK(bytes.resize(frame->length_bytes()));
+        u32 at = 0;
+        for (u32 i = 0; i < count; i++) {
+            copy_bytes(bytes.begin() + at, segments[i].data, segments[i].bytes);
+            at += segments[i].bytes;
+        }
+        REQUIRE_EQ(at, frame->length_bytes());
+        DiskLogFrame disk;
+        copy_bytes(&disk, bytes.begin(), sizeof(disk));
+        LogFrameHead head = REQUIRE_VALUE(read_log_frame_head(disk, identity));
+        CHECK_EQ(head.record_count, 5u);
+        CHECK_EQ(head.acknowledged, 7u);
+        CHECK_ERROR(read_log_frame_head(disk, { k_pool, 6 }), log_damaged);
+        CHECK_ERROR(read_log_frame_head(disk, { { { 1 } }, 5 }), log_damaged);
+        u32 missed = 0;
+        for (u32 i = 0; i < bytes.size(); i++) {
+            bytes[i] ^= 0x10;
+            missed += log_frame_fits({ bytes.begin(), bytes.size() });
+            copy_bytes(bytes.begin(), segments[0].data, sizeof(DiskLogFrame)); // the checksum field was zeroed
+            if (i >= sizeof(DiskLogFrame))
+                bytes[i] ^= 0x10;
+        }
+        CHECK_EQ(missed, 0u);
+        CHECK(log_frame_fits({ bytes.begin(), bytes.size() }));
+        u32 offset = sizeof(DiskLogFrame), records = 0;
+        while (offset < head.used_bytes) {
+            const u32 start = offset;
+            u32 again = offset;
+            bytes[start + 90] ^= 1; // in the payload, or the padding of the record without one
+            const bool refused = read_log_record({ bytes.begin(), head.used_bytes }, again).is_error();
+            bytes[start + 90] ^= 1;
+            CHECK_EQ(refused, records >= 2);
+            LogRecordView view = REQUIRE_VALUE(read_log_record({ bytes.begin(), head.used_bytes }, offset));
+            CHECK_EQ(view.sequence(), view.payload.size() + 1);
+            records++;
+        }
+        CHECK_EQ(records, 5u);
+    }
+    host_pool_destroy(pages);
+}
+
+void lone_caller(Test& test)
+{
+    Box<LogGround> ground = REQUIRE_VALUE(make_box<LogGround>());
+    REQUIRE_OK(ground->start());
+    for (u32 i = 0; i < 20; i++) {
+        const u64 writes = ground->writes(), flushes = ground->flushes();
+        ground->add(100 + i);
+        ground->add(10);
+        CHECK_OK(ground->log->commit());
+        CHECK_EQ(ground->writes(), writes + 1);
+        CHECK_EQ(ground->flushes(), flushes); // FUA
+        CHECK_OK(ground->log->commit());      // nothing to do
+        CHECK_EQ(ground->writes(), writes + 1);
+    }
+    CHECK_EQ(ground->engine->committed_txg().value(), 10u);
+    LogReader reader(*ground->vdevs, ground->log->ring(), k_pool);
+    REQUIRE_OK(ground->read(reader, TxgId(10)));
+    REQUIRE_EQ(reader.records().size(), 40u);
+    for (u32 i = 0; i < 40; i++) {
+        const LogRecordView& record = reader.records()[i];
+        CHECK_EQ(record.sequence(), i + 1);
+        CHECK_EQ(record.txg().value(), 11u);
+        CHECK_EQ(record.payload.size(), i % 2 ? 10u : 100 + i / 2);
+        CHECK(record.payload.size() == 0 || record.payload[0] == static_cast<u8>(record.payload.size()));
+    }
+    CHECK_EQ(reader.last_record(), 40u);
+    CHECK_EQ(reader.end_position(), statistics_position(*ground));
+    LogReader none(*ground->vdevs, ground->log->ring(), k_pool);
+    REQUIRE_OK(ground->read(none, TxgId(11)));
+    CHECK_EQ(none.records().size(), 0u);
+    LogReader foreign(*ground->vdevs, ground->log->ring(), DiskGuid { { 1 } });
+    REQUIRE_OK(ground->read(foreign, TxgId(10)));
+    CHECK_EQ(foreign.records().size(), 0u);
+}
+
+// Many times around the ring, with groups committing when it fills.
+void around(Test& test)
+{
+    Box<LogGround> ground = REQUIRE_VALUE(make_box<LogGround>());
+    REQUIRE_OK(ground->start());
+    TestRandom random(5);
+    u64 added = 0;
+    for (u32 i = 0; i < 400; i++) {
+        const u32 count = 1 + random.below(4);
+        for (u32 r = 0; r < count; r++, added++)
+            ground->add(random.below(random.below(8) ? 400 : 30000));
+        REQUIRE_OK(ground->log->commit());
+        if (i % 10)
+            continue;
+        // Both of the last two groups find all that they need, each record once.
+        const LogTail tails[] = { ground->committed_tail, ground->previous_tail };
+        const u64 committed = ground->engine->committed_txg().value();
+        for (u32 back = 0; back < 2 && committed > 10 + back; back++) {
+            LogReader reader(*ground->vdevs, ground->log->ring(), k_pool);
+            REQUIRE_OK(reader.read(tails[back], TxgId(committed - back)));
+            CHECK_EQ(reader.last_record(), added);
+            CHECK(back == 1 || !reader.lacks_group());
+            for (size_t r = 1; r < reader.records().size(); r++)
+                CHECK(reader.records()[r].sequence() == reader.records()[r - 1].sequence() + 1 || !back);
+            if (test.failed())
+                return;
+        }
+    }
+    CHECK(statistics_position(*ground) > 2 * ground->log->ring().bytes());
+    CHECK(ground->engine->committed_txg().value() > 15);
+    LogStatistics statistics {};
+    ground->log->get_statistics(statistics);
+    u64 counted = 0;
+    for (u64 bucket : statistics.latency)
+        counted += bucket;
+    CHECK_EQ(counted, statistics.frames);
+    CHECK_EQ(statistics.pending_frames, 0u);
+}
+
+// A change without a record: what comes after it waits for its group, what came before does not.
+void barriers(Test& test)
+{
+    Box<LogGround> ground = REQUIRE_VALUE(make_box<LogGround>());
+    REQUIRE_OK(ground->start());
+    ground->add(8);
+    ground->add_barrier();
+    ground->add(8);
+    CHECK_OK(ground->log->commit());
+    CHECK(ground->engine->committed_txg().value() >= 11);
+    ground->add(8);
+    const u64 committed = ground->engine->committed_txg().value();
+    CHECK_OK(ground->log->commit());
+    CHECK_EQ(ground->engine->committed_txg().value(), committed);
+    // One larger than a frame is a barrier too.
+    ground->add(k_max_log_record_bytes);
+    CHECK_OK(ground->log->commit());
+    CHECK(ground->engine->committed_txg().value() > committed);
+    CHECK_EQ(ground->log->waiting_records(), 0u);
+}
+
+// A failed write is told to its callers; then a group's commit takes over, and the log goes on behind it.
+void failing(Test& test)
+{
+    Box<LogGround> ground = REQUIRE_VALUE(make_box<LogGround>());
+    REQUIRE_OK(ground->start());
+    ground->add(8);
+    CHECK_OK(ground->log->commit());
+    lcpfs_test_device_fail(ground->device.get(), HOST_IO_WRITE, 0, 1);
+    const TxgId lost = ground->add(8);
+    CHECK_ERROR(ground->log->commit(), io_error);
+    CHECK_EQ(ground->failures, 1u);
+    ground->add(8);
+    CHECK_OK(ground->log->commit());
+    CHECK(ground->engine->committed_txg() >= lost);
+    for (u32 i = 0; i < 3; i++) {
+        const TxgId committed = ground->engine->committed_txg();
+        ground->add(20);
+        CHECK_OK(ground->log->commit());
+        CHECK_EQ(ground->engine->committed_txg(), committed);
+    }
+    CHECK_EQ(ground->failures, 1u);
+    LogReader reader(*ground->vdevs, ground->log->ring(), k_pool);
+    REQUIRE_OK(ground->read(reader, ground->engine->committed_txg()));
+    CHECK_EQ(reader.records().size(), 3u);
+}
+
+// Damage in the last frame ends the log; in one that a later one knows to be acknowledged it is an error.
+void damaged(Test& test)
+{
+    Box<LogGround> ground = REQUIRE_VALUE(make_box<LogGround>());
+    REQUIRE_OK(ground->start());
+    u64 starts[12];
+    for (u64& start : starts) {
+        start = statistics_position(*ground);
+        ground->add(700);
+        REQUIRE_OK(ground->log->commit());
+    }
+    const u32 offsets[] = { 0, 60, 200, 1000 };
+    for (u32 at : offsets) {
+        for (u32 frame = 0; frame < 12; frame++) {
+            ground->flip(starts[frame] + at);
+            LogReader reader(*ground->vdevs, ground->log->ring(), k_pool);
+            const Status status = ground->read(reader, TxgId(10));
+            CHECK_EQ(status.error(), frame == 11 ? Error::none : Error::log_missing);
+            if (frame == 11)
+                CHECK_EQ(reader.records().size(), 11u);
+            else
+                CHECK(reader.missing().sequence == frame + 1 && reader.missing().position == starts[frame]);
+            ground->flip(starts[frame] + at);
+        }
+    }
+    LogReader reader(*ground->vdevs, ground->log->ring(), k_pool);
+    REQUIRE_OK(ground->read(reader, TxgId(10)));
+    CHECK_EQ(reader.records().size(), 12u);
+}
+
+void shut_down(Test& test)
+{
+    Box<LogGround> ground = REQUIRE_VALUE(make_box<LogGround>());
+    REQUIRE_OK(ground->start());
+    ground->add(8);
+    ground->engine->fail(Error::shut_down);
+    CHECK_ERROR(ground->log->commit(), shut_down);
+    ground->log->writer().shutdown();
+    CHECK(!ground->log->writer().try_acquire());
+}
+
+struct Caller {
+    LogGround* ground;
+    u32 rounds;
+    Status status;
+    host_thread* thread;
+};
+
+// Callers that come together share frames; each returns only when its own is there.
+void together(Test& test)
+{
+    Box<LogGround> ground = REQUIRE_VALUE(make_box<LogGround>());
+    REQUIRE_OK(ground->start());
+    ground->log->writer().set_in_flight_limit(2);
+    constexpr u32 k_callers = 8, k_rounds = 60;
+    Caller callers[k_callers];
+    for (Caller& caller : callers) {
+        caller.ground = ground.get();
+        caller.rounds = k_rounds;
+        caller.thread = host_thread_start("test-log",
+                                          [](void* context) {
+                                              Caller& self = *static_cast<Caller*>(context);
+                                              for (u32 i = 0; i < self.rounds && self.status.is_ok(); i++) {
+                                                  self.ground->add(50 + i);
+                                                  const Status status = self.ground->log->commit();
+                                                  if (status.is_error())
+                                                      self.status = status.error();
+                                              }
+                                          },
+                                          &caller);
+        CHECK(caller.thread);
+    }
+    for (Caller& caller : callers) {
+        if (caller.thread)
+            host_thread_join(caller.thread);
+        CHECK_OK(caller.status);
+    }
+    LogStatistics statistics {};
+    ground->log->get_statistics(statistics);
+    CHECK(statistics.frames <= k_callers * k_rounds);
+    CHECK(statistics.records <= k_callers * k_rounds && statistics.records > k_callers * k_rounds / 2);
+    LogReader reader(*ground->vdevs, ground->log->ring(), k_pool);
+    REQUIRE_OK(ground->read(reader, ground->engine->committed_txg()));
+    CHECK_EQ(reader.last_record(), k_callers * k_rounds);
+}
+
+constexpr TestCase k_cases[] = { { "sums", sums },       { "frames", frames },       { "lone_caller", lone_caller },
+                                 { "around", around },   { "barriers", barriers },   { "failing", failing },
+                                 { "damaged", damaged }, { "together", together },   { "shut_down", shut_down } };
+}
+LCPFS_SUITE(zil, k_cases);
+
+}
