@@ -49,11 +49,11 @@ Metaslab* Allocator::find(const Dva& dva) const
 
 // Up to `quads` groups for an allocation that may break them; false when so many cannot be spared. What is not
 // there cannot be broken, so the last allocation of a pool with nothing to keep is not refused.
-bool Allocator::claim_quads(u64& quads)
+bool Allocator::claim_quads(u64& quads, u64 kept)
 {
     quads = min(quads, m_shared.quads.load());
     const u64 claimed = m_claimed_quads.add(quads);
-    if (m_shared.quads.load() >= claimed + m_quad_reserve.load())
+    if (m_shared.quads.load() >= claimed + kept)
         return true;
     m_claimed_quads.sub(quads);
     return false;
@@ -67,7 +67,7 @@ Result<Dva> Allocator::allocate_data(u32 want, u32 minimum, VdevId avoid)
     u32 wish = want;
     for (u32 tries = 0; tries < 2 && wish >= minimum; tries++) {
         u64 quads = wish / group + 2;
-        if (claim_quads(quads)) {
+        if (claim_quads(quads, m_quad_reserve.load())) {
             Result<Dva> dva = m_placement.allocate(AllocClass::data, { Wish::Kind::run, wish, minimum }, avoid);
             m_claimed_quads.sub(quads);
             return dva;
@@ -82,7 +82,7 @@ Result<Dva> Allocator::allocate_data(u32 want, u32 minimum, VdevId avoid)
             return dva;
     }
     u64 one = 1;
-    if (minimum > group || !claim_quads(one))
+    if (minimum > group || !claim_quads(one, m_quad_floor.load()))
         return Error::no_space;
     Result<Dva> dva = m_placement.allocate(AllocClass::data, { Wish::Kind::quad, group, group }, avoid);
     m_claimed_quads.sub(one);
@@ -131,6 +131,10 @@ AllocatorCounts Allocator::counts() const
     return counts;
 }
 
-void Allocator::set_quad_reserve(u64 quads) { m_quad_reserve.store(quads); }
+void Allocator::set_quad_reserve(u64 quads, u64 floor)
+{
+    m_quad_reserve.store(quads);
+    m_quad_floor.store(floor);
+}
 
 }

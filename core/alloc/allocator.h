@@ -17,7 +17,8 @@
 // vdevs are striped: 1 MiB of data to one, then the next; copies of a node go to different vdevs where
 // there are several. Within a metaslab next-fit from a cursor; a metaslab is chosen by free count and
 // longest run. "Quads" are aligned groups of node_blocks free blocks: metadata needs them. When free quads fall to the
-// number that must be kept for metadata (set_quad_reserve), data is taken from broken quads first.
+// number that must be kept for metadata (set_quad_reserve), data is taken from broken quads first, and from whole ones
+// only when there are no others: what was promised to data is there, wherever metadata under way has its blocks just now.
 #pragma once
 
 #include "core/format/metaslab_format.h"
@@ -69,7 +70,8 @@ public:
     AllocatorCounts counts() const; // lock-free
     u64 cancellations() const { return m_cancellations.load(); }
     size_t metaslab_count() const { return m_metaslabs.size(); }
-    void set_quad_reserve(u64 quads);
+    // From `quads` free ones on data has to do with broken ones as long as there are any; the last `floor` it never gets.
+    void set_quad_reserve(u64 quads, u64 floor);
 
     // ---- the sync thread, in this order for group T
     // The tree of T reaches / no longer reaches `dva`. A bit already in that state is a contradiction (returned; the bit is left).
@@ -119,7 +121,7 @@ private:
     Metaslab* find(VdevId vdev, u32 metaslab) const;
     Metaslab* find(const Dva& dva) const; // null: not a place for data
     Result<Dva> allocate_data(u32 want, u32 minimum, VdevId avoid);
-    bool claim_quads(u64& quads);
+    bool claim_quads(u64& quads, u64 kept);
     void note_changed(Metaslab& metaslab);
     void retry_written(); // what a group wrote that did not commit is the next one's to write
     Status visit_changed_erased(Status (*visit)(void*, VdevId, u32), void* context);
@@ -130,6 +132,7 @@ private:
     Vector<size_t> m_first;               // of each vdev, in m_metaslabs
     Placement m_placement;
     Atomic<u64> m_quad_reserve { 0 };
+    Atomic<u64> m_quad_floor { 0 };
     Atomic<u64> m_cancellations { 0 };
     Atomic<u64> m_claimed_quads { 0 };    // that allocations under way may break
     // The sync thread's: metaslabs changed by its group, not yet and already visited; written, not yet committed;

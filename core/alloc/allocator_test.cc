@@ -249,7 +249,7 @@ static void quad_scarcity(Test& test)
     CHECK_EQ(first.length_blocks, 7);
     const u64 quads = allocator.counts().free_quads;
     const u64 broken = allocator.counts().free_blocks - quads * k_node_blocks;
-    allocator.set_quad_reserve(quads);
+    allocator.set_quad_reserve(quads, quads);
     u64 given = 0;
     for (;;) {
         Result<Dva> dva = allocator.allocate(AllocClass::data, 1 + ground->random(3), 1);
@@ -272,10 +272,21 @@ static void quad_reserve_partly(Test& test)
     Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
     REQUIRE_OK(ground->start());
     REQUIRE_OK(ground->allocator->load_all());
-    ground->allocator->set_quad_reserve(100);
+    ground->allocator->set_quad_reserve(100, 100);
     while (ground->allocator->allocate(AllocClass::data, 64, 1).is_ok()) { }
     CHECK_EQ(ground->allocator->counts().free_quads, 100);
     CHECK_EQ(ground->allocator->counts().free_blocks, 100 * k_node_blocks);
+    // Nothing is broken: what was promised is there down to the floor, and breaks no more than it needs.
+    ground->allocator->set_quad_reserve(100, 40);
+    u64 given = 0;
+    for (;;) {
+        Result<Dva> dva = ground->allocator->allocate(AllocClass::data, 1, 1);
+        if (dva.is_error())
+            break;
+        CHECK(++given % k_node_blocks != 0 || ground->allocator->counts().free_quads == 100 - given / k_node_blocks);
+    }
+    CHECK_EQ(given, 60 * k_node_blocks);
+    CHECK_EQ(ground->allocator->counts().free_quads, 40);
 }
 
 static void sequential_runs(Test& test)

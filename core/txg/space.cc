@@ -18,7 +18,8 @@ Space::Space(Allocator& allocator, TreeContext& trees, TxgEngine& engine, SpaceL
 {
     const u64 total = allocator.counts().total_blocks;
     m_slop_blocks = min(max<u64>(total / 32, 2048), total / 8);
-    allocator.set_quad_reserve(m_slop_blocks / trees.cache.node_blocks());
+    const u64 quads = m_slop_blocks / trees.cache.node_blocks();
+    allocator.set_quad_reserve(quads, quads / 4);
     // One of the pool tree, two at the end of the orphan tree, and the metaslab table.
     m_fixed_nodes = 3 + 1 + allocator.metaslab_count() / metaslab_rows_per_node(trees.cache.node_bytes());
 }

@@ -35,6 +35,7 @@ constexpr Kind k_kinds[] = {
     { "crash", run_crash, 104, "crash points" },
     { "fault", run_fault, 20, "faults" },
     { "enospc", run_no_space, 8, "refusals" },
+    { "full", run_full, 8, "changes on full pools" },
     { "mutate", run_mutate, 40, "mutated images" },
     { "oom", run_out_of_memory, 8, "failed allocations" },
 };
@@ -49,7 +50,7 @@ double now_seconds()
 
 void usage()
 {
-    fprintf(stderr, "usage: sim [--seeds A..B | --seed N] [--kind crash|fault|mutate|enospc|oom|all] [--ops N] [--threads N]\n"
+    fprintf(stderr, "usage: sim [--seeds A..B | --seed N] [--kind crash|fault|enospc|full|mutate|oom|all] [--ops N] [--threads N]\n"
                     "           [--points N] [--point POSITION.VARIANT] [--jobs N] [--broken=NAME] [-v]\n"
                     "  --broken: skip-flush, early-reuse or skip-checksum; succeeds when that mistake is found\n");
     exit(2);

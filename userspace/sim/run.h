@@ -29,6 +29,7 @@ struct Options {
 u64 run_crash(u64 seed, const Options& options);
 u64 run_fault(u64 seed, const Options& options);
 u64 run_no_space(u64 seed, const Options& options);
+u64 run_full(u64 seed, const Options& options);
 u64 run_mutate(u64 seed, const Options& options);
 u64 run_out_of_memory(u64 seed, const Options& options);
 
