@@ -23,7 +23,7 @@ Status Metaslab::log_contradiction(const char* what, const Dva& dva) const
 {
     TextLine line;
     line.add(host_bdev_name(m_vdev.bdev)).add(" block ").add(dva.block).add(" length ").add(dva.length_blocks).add(": ").add(what);
-    host_log(HOST_LOG_ERROR, line.text());
+    m_shared.vdevs.log(HOST_LOG_ERROR, StringView(line.text(), line.size()));
     return Error::contradiction;
 }
 

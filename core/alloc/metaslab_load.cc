@@ -27,7 +27,7 @@ void Metaslab::log_damage(Error error, const DiskMetaslabEntry& entry) const
     TextLine line;
     line.add(host_bdev_name(m_vdev.bdev)).add(" block ").add(copy_offset(entry.copy) / k_block_size).add(": bitmap of metaslab ");
     line.add(u64(m_index)).add(" written by group ").add(entry.txg.get()).add(": ").add(text_of(error));
-    host_log(HOST_LOG_ERROR, line.text());
+    m_shared.vdevs.log(HOST_LOG_ERROR, StringView(line.text(), line.size()));
 }
 
 BitmapImage Metaslab::image_locked()

@@ -52,7 +52,7 @@ Result<Ref<Node>> NodeCache::read(const NodePointer& pointer, const TreeOwner& o
         line.add(", copy ").add(u64(copy + 1)).add(" of ").add(u64(pointer.copies));
         line.add(" at device ").add(u64(pointer.dva[copy].vdev.value())).add(" block ").add(pointer.dva[copy].block);
         line.add(": ").add(text_of(last));
-        host_log(HOST_LOG_ERROR, line.text());
+        m_vdevs.log(HOST_LOG_ERROR, StringView(line.text(), line.size()));
         node->m_page.initialise(owner, pointer.level, 0);
     }
     return last;

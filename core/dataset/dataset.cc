@@ -119,7 +119,7 @@ Result<Ref<Object>> Dataset::get(ObjectId id)
     if (loaded.is_error() && loaded.error() != Error::not_found && loaded.error() != Error::no_memory) {
         TextLine line;
         line.add("object ").add(id.value()).add(" of dataset ").add(m_id.value()).add(" cannot be loaded: ").add(text_of(loaded.error()));
-        host_log(HOST_LOG_ERROR, line.text());
+        m_host.vdevs.log(HOST_LOG_ERROR, StringView(line.text(), line.size()));
     }
     return loaded;
 }

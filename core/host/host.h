@@ -146,7 +146,10 @@ int64_t host_realtime_ns(void); /* since the epoch */
 void host_random_bytes(void *buffer, size_t bytes);
 
 enum host_log_level { HOST_LOG_ERROR, HOST_LOG_WARNING, HOST_LOG_INFO, HOST_LOG_DEBUG };
-/* One line without its newline. The host adds "lcpfs: " and limits the rate. Any context. */
+/*
+ * One line without its newline. The host adds "lcpfs: ", or "lcpfs " to a text that begins with the name of a pool in
+ * parentheses, and limits the rate. Any context.
+ */
 void host_log(enum host_log_level level, const char *text);
 /* errors=panic: does not come back in the kernel; ends the process elsewhere. */
 void host_panic(const char *text);

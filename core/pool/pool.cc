@@ -10,9 +10,7 @@ Pool::~Pool() { (void)close().is_ok(); }
 
 void Pool::log(host_log_level level, StringView text) const
 {
-    TextLine line;
-    line.add("pool ").add(m_name).add(": ").add(text);
-    host_log(level, line.text());
+    m_vdevs->log(level, text);
 }
 
 Status Pool::check_writable() const

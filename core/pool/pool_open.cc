@@ -81,6 +81,7 @@ Status Pool::assemble(Span<host_bdev* const> bdevs, bool read_only)
         return Error::feature_unknown;
     }
     m_vdevs = TRY(VdevSet::create(lcpfs::move(vdevs)));
+    m_vdevs->set_pool_name(m_name);
     return {};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "core/vdev/vdev_set.h"
 
+#include "core/base/format_text.h"
 #include "core/format/metaslab_format.h"
 #include "core/test/breakage.h"
 
@@ -102,6 +103,17 @@ VdevSet::~VdevSet()
     if (m_io_pool)
         host_io_pool_destroy(m_io_pool);
     host_pool_destroy(m_split_pool);
+}
+
+void VdevSet::set_pool_name(const char* name) { copy_bytes(m_pool_name, name, sizeof(m_pool_name) - 1); }
+
+void VdevSet::log(host_log_level level, StringView text) const
+{
+    TextLine line;
+    if (m_pool_name[0])
+        line.add("(").add(m_pool_name).add("): ");
+    line.add(text);
+    host_log(level, line.text());
 }
 
 bool VdevSet::is_valid(const Dva& dva) const

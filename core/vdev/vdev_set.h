@@ -66,6 +66,10 @@ public:
     Vdev& vdev(VdevId id) { return *m_vdevs[id.value()]; }
     bool is_valid(const Dva& dva) const; // on a device, inside its metaslabs, not on a bitmap copy
     IoCounters& counters() { return m_counters; }
+    // Whose devices these are, for the log; until it is set, lines carry no name. At opening, before anybody else has the set.
+    void set_pool_name(const char* name);
+    // A line of the log about the pool: every layer that has its devices can tell.
+    void log(host_log_level level, StringView text) const;
 
     // One request, at most 256 segments whose sizes sum to the dva's length. `flags`: HOST_IO_*.
     // An invalid dva completes at once with address_out_of_range. Sleepable.
@@ -94,6 +98,7 @@ private:
     host_io_pool* m_io_pool { nullptr };
     host_pool* m_split_pool { nullptr };
     IoCounters m_counters;
+    char m_pool_name[k_pool_name_bytes] {};
 };
 
 // The block layer's class of a failed request as our error.

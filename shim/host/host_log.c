@@ -21,20 +21,22 @@ static struct ratelimit_state host_log_limits[] = {
 
 void host_log(enum host_log_level level, const char *text)
 {
+	const char *separator = *text == '(' ? " " : ": ";
+
 	if (!__ratelimit(&host_log_limits[level]))
 		return;
 	switch (level) {
 	case HOST_LOG_ERROR:
-		pr_err("lcpfs: %s\n", text);
+		pr_err("lcpfs%s%s\n", separator, text);
 		break;
 	case HOST_LOG_WARNING:
-		pr_warn("lcpfs: %s\n", text);
+		pr_warn("lcpfs%s%s\n", separator, text);
 		break;
 	case HOST_LOG_INFO:
-		pr_info("lcpfs: %s\n", text);
+		pr_info("lcpfs%s%s\n", separator, text);
 		break;
 	case HOST_LOG_DEBUG:
-		pr_debug("lcpfs: %s\n", text);
+		pr_debug("lcpfs%s%s\n", separator, text);
 		break;
 	}
 }

@@ -35,7 +35,7 @@ struct host_pool *host_pool_create(const char *name, size_t object_bytes, unsign
 	if (!pool)
 		return NULL;
 	pool->object_bytes = object_bytes;
-	pool->name = kasprintf(GFP_KERNEL, "lcpfs_%s-%u", name,
+	pool->name = kasprintf(GFP_KERNEL, "%s-%u", name,
 			       (unsigned int)atomic_inc_return(&host_pool_sequence));
 	if (!pool->name)
 		goto free_pool;

@@ -60,12 +60,12 @@ struct host_shrinker *host_shrinker_register(const char *name, uint64_t (*count)
 	self->shrinker.count_objects = host_shrinker_count;
 	self->shrinker.scan_objects = host_shrinker_scan;
 	self->shrinker.seeks = DEFAULT_SEEKS;
-	if (register_shrinker(&self->shrinker, "lcpfs-%s", name)) {
+	if (register_shrinker(&self->shrinker, "%s", name)) {
 		kfree(self);
 		return NULL;
 	}
 #else
-	self->shrinker = shrinker_alloc(0, "lcpfs-%s", name);
+	self->shrinker = shrinker_alloc(0, "%s", name);
 	if (!self->shrinker) {
 		kfree(self);
 		return NULL;

@@ -45,7 +45,7 @@ struct host_thread *host_thread_start(const char *name, void (*body)(void *conte
 	init_completion(&thread->ended);
 	thread->body = body;
 	thread->context = context;
-	thread->task = kthread_create(host_thread_main, thread, "lcpfs-%s", name);
+	thread->task = kthread_create(host_thread_main, thread, "%s", name);
 	if (IS_ERR(thread->task)) {
 		kfree(thread);
 		return NULL;

@@ -26,7 +26,7 @@ static struct workqueue_struct *queue_of(struct host_workqueue *queue)
 
 struct host_workqueue *host_workqueue_create(const char *name)
 {
-	return (struct host_workqueue *)alloc_workqueue("lcpfs-%s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, name);
+	return (struct host_workqueue *)alloc_workqueue("%s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, name);
 }
 
 void host_workqueue_destroy(struct host_workqueue *queue)

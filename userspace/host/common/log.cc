@@ -34,7 +34,7 @@ void host_log(enum host_log_level level, const char* text)
     if (level > s_level)
         return;
     static const char* const prefixes[] = { "error: ", "warning: ", "", "debug: " };
-    fprintf(stderr, "lcpfs: %s%s\n", prefixes[level], text);
+    fprintf(stderr, "lcpfs%s%s%s\n", *text == '(' && !*prefixes[level] ? " " : ": ", prefixes[level], text);
 }
 
 void host_panic(const char* text)
