@@ -93,7 +93,11 @@ static inline void lcpfs_mapping_small_folios(struct address_space *mapping)
 #elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
 	clear_bit(AS_LARGE_FOLIO_SUPPORT, &mapping->flags);
 #else
-	mapping_set_folio_order_range(mapping, 0, 0);
+	unsigned int bit;
+
+	/* The kernel's own setter is for new mappings: it would lose a flag set meanwhile. Each step here only lowers. */
+	for (bit = 0; bit < AS_FOLIO_ORDER_BITS; bit++)
+		clear_bit(AS_FOLIO_ORDER_MAX + bit, &mapping->flags);
 #endif
 }
 

@@ -66,8 +66,7 @@ Status set_attributes(Pool& pool, Object& object, const core_attr& from, unsigne
 
 Status sync_object(Pool& pool, Object& object)
 {
-    if (pool.is_read_only())
-        return {};
+    // Also when the pool is read-only by now: it may be so because this very change could not be committed.
     return pool.engine().wait_committed(object.newest_change());
 }
 

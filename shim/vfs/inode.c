@@ -65,9 +65,12 @@ void lcpfs_evict_inode(struct inode *inode)
 	if (!object)
 		return;
 	WARN_ON_ONCE(atomic64_read(&lcpfs_inode_of(inode)->promised));
-	/* What goes wrong is in the core's log, and the next mount goes on with it. */
-	if (!inode->i_nlink && !is_bad_inode(inode))
+	/* What goes wrong is in the core's log, and the next mount goes on with it. A frozen filesystem waits for its thaw. */
+	if (!inode->i_nlink && !is_bad_inode(inode)) {
+		sb_start_intwrite(inode->i_sb);
 		core_object_delete(object);
+		sb_end_intwrite(inode->i_sb);
+	}
 	core_object_put(object);
 	lcpfs_inode_of(inode)->object = NULL;
 }
@@ -209,6 +212,11 @@ void lcpfs_inode_refresh(struct inode *inode)
 	inode_inc_iversion(inode);
 }
 
+int lcpfs_inode_dirsync(struct inode *directory)
+{
+	return IS_DIRSYNC(directory) ? core_object_sync(lcpfs_object(directory)) : 0;
+}
+
 int lcpfs_inode_push(struct inode *inode, unsigned int mask)
 {
 	struct core_attr attr = {
@@ -273,8 +281,9 @@ int lcpfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *
 		inode_set_atime_to_ts(inode, lcpfs_timespec(old.atime));
 		inode_set_mtime_to_ts(inode, lcpfs_timespec(old.mtime));
 		inode_set_ctime_to_ts(inode, lcpfs_timespec(old.ctime));
+		return error;
 	}
-	return error;
+	return IS_SYNC(inode) ? core_object_sync(lcpfs_object(inode)) : 0;
 }
 
 int lcpfs_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat *stat, u32 request_mask,
@@ -288,12 +297,9 @@ int lcpfs_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat
 		stat->btime = lcpfs_inode_of(inode)->birth;
 		stat->result_mask |= STATX_BTIME;
 	}
-	if (request_mask & STATX_BLOCKS) {
-		core_object_attr(lcpfs_object(inode), &attr);
-		/* What is dirty counts as if it were allocated, so that nobody takes a new file for sparse. */
-		stat->blocks = (attr.blocks + atomic64_read(&lcpfs_inode_of(inode)->promised)) *
-			       (CORE_BLOCK_SIZE >> SECTOR_SHIFT);
-	}
+	core_object_attr(lcpfs_object(inode), &attr);
+	/* What is dirty counts as if it were allocated, so that nobody takes a new file for sparse. */
+	stat->blocks = (attr.blocks + atomic64_read(&lcpfs_inode_of(inode)->promised)) * (CORE_BLOCK_SIZE >> SECTOR_SHIFT);
 	return 0;
 }
 

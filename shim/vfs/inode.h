@@ -66,6 +66,8 @@ struct inode *lcpfs_inode_new(struct super_block *sb, struct core_object *object
 
 /* Takes links, times and for directories the size from the core, after a change of names. i_rwsem held. */
 void lcpfs_inode_refresh(struct inode *inode);
+/* For sync and dirsync mounts: a change of names in the directory is durable when the call returns. */
+int lcpfs_inode_dirsync(struct inode *directory);
 /* Gives the core the fields of `mask` (CORE_SET_*). */
 int lcpfs_inode_push(struct inode *inode, unsigned int mask);
 
@@ -76,8 +78,8 @@ int lcpfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
 
 /* truncate.c; i_rwsem held. */
 int lcpfs_truncate(struct inode *inode, loff_t size, struct timespec64 time);
-/* Zeroes what follows `size` in its last block, in cache and to be written. i_rwsem held, no folio lock. */
-int lcpfs_zero_tail(struct inode *inode, loff_t size);
+/* Zeroes what follows `size`, the end of the file, in its last block if that is cached. i_rwsem held, no folio lock. */
+void lcpfs_zero_tail(struct inode *inode, loff_t size);
 
 /* write.c */
 ssize_t lcpfs_write_iter(struct kiocb *iocb, struct iov_iter *from);

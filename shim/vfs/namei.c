@@ -4,7 +4,8 @@
  *
  * Each operation is one call of the core, atomic on disk, and then a refresh of the inodes it touched, so that
  * the VFS shows what the core did. Checks that need only the VFS (permissions, types, loops, sticky
- * directories) the VFS has made. The directories are locked by it, exclusively for changes.
+ * directories) the VFS has made. The directories are locked by it, exclusively for changes. On sync and dirsync mounts
+ * a change is durable when its call returns; when that fails the change stands all the same, as with a failed fsync.
  */
 #include <linux/fs.h>
 #include <linux/iversion.h>
@@ -70,7 +71,7 @@ static int lcpfs_make(struct inode *directory, struct dentry *dentry, const stru
 	if (IS_ERR(inode))
 		return PTR_ERR(inode);
 	d_instantiate_new(dentry, inode);
-	return 0;
+	return lcpfs_inode_dirsync(directory);
 }
 
 static int lcpfs_mknod(struct mnt_idmap *idmap, struct inode *directory, struct dentry *dentry, umode_t mode,
@@ -140,7 +141,7 @@ static int lcpfs_link(struct dentry *old, struct inode *directory, struct dentry
 	lcpfs_inode_refresh(inode);
 	ihold(inode);
 	d_instantiate(dentry, inode);
-	return 0;
+	return lcpfs_inode_dirsync(directory);
 }
 
 /* Files and empty directories; the object itself goes when its inode is evicted. */
@@ -155,7 +156,7 @@ static int lcpfs_unlink(struct inode *directory, struct dentry *dentry)
 		return error;
 	lcpfs_inode_refresh(directory);
 	lcpfs_inode_refresh(inode);
-	return 0;
+	return lcpfs_inode_dirsync(directory);
 }
 
 static int lcpfs_rename(struct mnt_idmap *idmap, struct inode *from_directory, struct dentry *from,
@@ -191,7 +192,7 @@ static int lcpfs_rename(struct mnt_idmap *idmap, struct inode *from_directory, s
 	lcpfs_inode_refresh(inode);
 	if (victim)
 		lcpfs_inode_refresh(victim);
-	return 0;
+	return lcpfs_inode_dirsync(from_directory) ?: lcpfs_inode_dirsync(to_directory);
 }
 
 const struct inode_operations lcpfs_directory_inode_operations = {

@@ -3,11 +3,11 @@
  * read.c: filling the page cache.
  *
  * Readahead gathers as many folios into one core_read as that takes; the core reads and verifies straight into them
- * and its completion, in a sleepable context, unlocks them. A locked folio pins its inode. Nothing is copied.
+ * and its completion, in any context, unlocks them. A locked folio pins its inode. Nothing is copied.
  *
- * Bytes past the end of the file in its last block may be anything on disk and are zeroed here: the file's
- * size in memory is the truth. The size cannot grow while this runs, since whoever grows it first has the
- * folio of the old end in hand (lcpfs_zero_tail), and waits for its lock.
+ * The size on disk may be behind or, while a file is being cut, ahead of the one in memory, which is the truth: bytes past
+ * it are zeroed here. A size that grows meanwhile does no harm, since nothing is in the new part of a folio whose
+ * lock is held here.
  *
  * Damage is given to the reader of the damaged block alone. A folio of one page is that block. When a
  * large folio fails, the file gets no more large folios, the folio is dropped, and the caller looks again.
@@ -148,7 +148,7 @@ int lcpfs_fill_folio(struct inode *inode, struct folio *folio)
 	scope = memalloc_nofs_save();
 	core_read(lcpfs_object(inode), first, &segment, 1, lcpfs_fill_done, &wait);
 	memalloc_nofs_restore(scope);
-	wait_for_completion(&wait.done);
+	wait_for_completion_io(&wait.done);
 	if (!wait.error) {
 		lcpfs_read_finish(inode, folio);
 		return 0;

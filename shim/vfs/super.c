@@ -68,6 +68,15 @@ static int lcpfs_sync_fs(struct super_block *sb, int wait)
 	return core_pool_sync(lcpfs_super_of(sb)->pool->core, wait);
 }
 
+/*
+ * All writers are stopped and their data is written. What the core does by itself is then at rest too: a group commits only
+ * when something changed, and deleting an inode waits (lcpfs_evict_inode).
+ */
+static int lcpfs_freeze_fs(struct super_block *sb)
+{
+	return core_pool_sync(lcpfs_super_of(sb)->pool->core, true);
+}
+
 static int lcpfs_statfs(struct dentry *dentry, struct kstatfs *out)
 {
 	struct lcpfs_super *super = lcpfs_super_of(dentry->d_sb);
@@ -104,6 +113,7 @@ static const struct super_operations lcpfs_super_operations = {
 	.write_inode = lcpfs_write_inode,
 	.put_super = lcpfs_put_super,
 	.sync_fs = lcpfs_sync_fs,
+	.freeze_fs = lcpfs_freeze_fs,
 	.statfs = lcpfs_statfs,
 	.show_options = lcpfs_show_options,
 };

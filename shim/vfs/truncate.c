@@ -7,11 +7,12 @@
  * appear as zeros after a crash.
  *
  * Shrinking: size in memory, then the page cache (which waits for writeback of what goes), then the core.
- * Growing: the tail of the old last block is zeroed and written, then the core, then the size in memory.
+ * Growing: the tail of the old last block is zeroed in the cache, then the core, then the size in memory.
  *
- * The tail of the last block. On disk it may hold anything; in the cache it is zero from the moment it is read.
- * Whoever moves the end past it makes the zeros dirty first (lcpfs_zero_tail). Shrinking does so as well,
- * when there is space: it must succeed on a full pool.
+ * The tail of the last block, behind the end of the file. On disk it is zeros in every committed state: writeback
+ * zeroes it on the way, and a cut zeroes it together with the new size (core/fs/tail.h). In the cache it is
+ * zeros from the moment it is read, but a mapping may store there, so whoever moves the end past it zeroes it first
+ * (lcpfs_zero_tail). Nothing need be written for that: a folio changed by a mapping is dirty already.
  *
  * Locking: i_rwsem held exclusively; the mapping's invalidate lock is taken here against faults.
  */
@@ -21,70 +22,23 @@
 #include <linux/writeback.h>
 
 #include "shim/vfs/inode.h"
-#include "shim/vfs/promise.h"
-#include "shim/vfs/transfer.h"
 
-/* Whether the block is nowhere but in memory, if there. */
-static bool lcpfs_is_hole(struct inode *inode, u64 block)
-{
-	struct core_extent extent;
-
-	return !core_map(lcpfs_object(inode), block, &extent) && extent.hole;
-}
-
-/* The folio of the block, locked and uptodate; NULL when there is nothing to zero. ERR_PTR. */
-static struct folio *lcpfs_tail_folio(struct inode *inode, pgoff_t index)
+void lcpfs_zero_tail(struct inode *inode, loff_t size)
 {
 	struct folio *folio;
-	int error;
-
-	for (;;) {
-		folio = lcpfs_lock_folio(inode->i_mapping, index);
-		if (!folio) {
-			if (lcpfs_is_hole(inode, index))
-				return NULL;
-			folio = lcpfs_grab_folio(inode->i_mapping, index, PAGE_SIZE);
-			if (IS_ERR(folio))
-				return folio;
-		}
-		error = lcpfs_fill_folio(inode, folio);
-		if (!error)
-			error = lcpfs_folio_prepare(folio, GFP_NOFS);
-		if (!error) {
-			folio_wait_stable(folio);
-			return folio;
-		}
-		folio_unlock(folio);
-		folio_put(folio);
-		if (error != AOP_TRUNCATED_PAGE)
-			return ERR_PTR(error);
-	}
-}
-
-int lcpfs_zero_tail(struct inode *inode, loff_t size)
-{
-	struct lcpfs_promise promise;
-	struct folio *folio;
-	unsigned int block;
-	int error;
 
 	if (!(size & (CORE_BLOCK_SIZE - 1)))
-		return 0;
-	lcpfs_promise_init(&promise, inode);
-	error = lcpfs_promise_need(&promise, 1);
-	if (error)
-		return error;
-	folio = lcpfs_tail_folio(inode, size >> PAGE_SHIFT);
-	if (!IS_ERR_OR_NULL(folio)) {
+		return;
+	/* Not in the cache: whoever reads it from now on gets zeros from the disk. */
+	folio = lcpfs_lock_folio(inode->i_mapping, size >> PAGE_SHIFT);
+	if (!folio)
+		return;
+	if (folio_test_uptodate(folio)) {
+		folio_wait_stable(folio);
 		folio_zero_segment(folio, offset_in_folio(folio, size), folio_size(folio));
-		block = offset_in_folio(folio, size) / CORE_BLOCK_SIZE;
-		lcpfs_folio_promise(inode, folio, block, 1, &promise);
-		filemap_dirty_folio(inode->i_mapping, folio);
-		folio_unlock(folio);
-		folio_put(folio);
 	}
-	lcpfs_promise_end(&promise);
-	return PTR_ERR_OR_ZERO(folio);
+	folio_unlock(folio);
+	folio_put(folio);
 }
 
 /* Writes what is in memory between the size on disk and `end`. */
@@ -107,14 +61,12 @@ static int lcpfs_shrink(struct inode *inode, loff_t size, struct timespec64 time
 	error = lcpfs_flush_to(inode, size);
 	if (error)
 		return error;
-	error = lcpfs_zero_tail(inode, size);
-	if (error && error != -ENOSPC)
-		return error;
 	truncate_setsize(inode, size);
 	error = core_truncate(lcpfs_object(inode), size, lcpfs_time(time));
 	if (error) {
-		/* The core has kept its size: show what is there. */
+		/* The core has kept its size: show what is there, without the zeros that the cache got behind the cut. */
 		core_object_attr(lcpfs_object(inode), &attr);
+		invalidate_inode_pages2_range(inode->i_mapping, size >> PAGE_SHIFT, -1);
 		i_size_write(inode, min_t(u64, attr.size_bytes, old_size));
 	}
 	return error;
@@ -125,15 +77,10 @@ static int lcpfs_grow(struct inode *inode, loff_t size, struct timespec64 time)
 	loff_t old_size = i_size_read(inode);
 	int error;
 
-	error = lcpfs_zero_tail(inode, old_size);
-	if (error)
-		return error;
+	lcpfs_zero_tail(inode, old_size);
 	error = lcpfs_flush_to(inode, old_size);
-	if (!error && (old_size & (CORE_BLOCK_SIZE - 1)))
-		error = filemap_write_and_wait_range(inode->i_mapping, old_size - 1, old_size - 1);
-	if (error)
-		return error;
-	error = core_truncate(lcpfs_object(inode), size, lcpfs_time(time));
+	if (!error)
+		error = core_truncate(lcpfs_object(inode), size, lcpfs_time(time));
 	if (error)
 		return error;
 	i_size_write(inode, size);

@@ -11,8 +11,8 @@
  * where writeback reads it. Errors after some bytes were written give the number of bytes. A fatal
  * signal ends the call between two pieces.
  *
- * A write past the end first zeroes the tail of the old last block, in the cache and to be written: what a
- * mapping stored there, or what the disk kept from before a truncate, must not appear in the file.
+ * A write past the end first zeroes the tail of the old last block in the cache: what a mapping stored there must
+ * not appear in the file. See truncate.c.
  */
 #include <linux/backing-dev.h>
 #include <linux/fs.h>
@@ -175,7 +175,6 @@ ssize_t lcpfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct file *file = iocb->ki_filp;
 	struct inode *inode = file_inode(file);
-	loff_t size;
 	ssize_t result;
 
 	/* Promising and copying may wait. */
@@ -185,15 +184,11 @@ ssize_t lcpfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	result = generic_write_checks(iocb, from);
 	if (result <= 0)
 		goto unlock;
-	size = i_size_read(inode);
-	if (iocb->ki_pos > size) {
-		result = lcpfs_zero_tail(inode, size);
-		if (result)
-			goto unlock;
-	}
 	result = file_modified(file);
 	if (result)
 		goto unlock;
+	if (iocb->ki_pos > i_size_read(inode))
+		lcpfs_zero_tail(inode, i_size_read(inode));
 	result = lcpfs_write_pieces(iocb, from);
 unlock:
 	inode_unlock(inode);

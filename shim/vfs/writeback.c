@@ -8,7 +8,12 @@
  * writeback does not change (SB_I_STABLE_WRITES).
  *
  * The size given along is read under the lock of the last folio added: whatever was written below it is in
- * the cache. The tail of the last block is zeroed here, since a mapping may have stored beyond the end.
+ * the cache. The tail of the last block is zeroed here, since a mapping may have stored beyond the end: on disk it has to
+ * be zeros (truncate.c).
+ *
+ * Errors. What could not be written stays in the cache, clean, and the error is recorded for fsync, syncfs and close, as
+ * everywhere in Linux: a device that fails would fail again. But memory comes back: after -ENOMEM the folios are
+ * dirty again as well, so that a later pass writes them.
  *
  * Memory: requests come from a mempool, everything is in NOFS scope. Waiting for a request to come back is safe,
  * because core_write completes without any lock of ours.
@@ -63,6 +68,16 @@ static void lcpfs_folio_piece_done(struct folio *folio)
 		folio_end_writeback(folio);
 }
 
+/* The promise is used up: dirty as by somebody from outside, the next writeback makes another (promise.h). */
+static void lcpfs_write_again(struct inode *inode, struct folio *folio)
+{
+	struct lcpfs_folio *state = lcpfs_folio_state(folio);
+
+	if (state)
+		set_bit(LCPFS_FOLIO_WHOLE, &state->flags);
+	filemap_dirty_folio(inode->i_mapping, folio);
+}
+
 static void lcpfs_write_done(void *context, int error)
 {
 	struct lcpfs_write *write = context;
@@ -73,8 +88,13 @@ static void lcpfs_write_done(void *context, int error)
 		mapping_set_error(inode->i_mapping, error);
 	atomic64_sub(write->blocks, &lcpfs_inode_of(inode)->promised);
 	/* The last folio to leave writeback may let the inode go. */
-	for (i = 0; i < write->count; i++)
-		lcpfs_folio_piece_done(virt_to_folio(write->segments[i].data));
+	for (i = 0; i < write->count; i++) {
+		struct folio *folio = virt_to_folio(write->segments[i].data);
+
+		if (error == -ENOMEM)
+			lcpfs_write_again(inode, folio);
+		lcpfs_folio_piece_done(folio);
+	}
 	mempool_free(write, lcpfs_write_pool);
 }
 
@@ -167,7 +187,10 @@ static int lcpfs_write_folio(struct folio *folio, struct writeback_control *cont
 	if (valid < blocks)
 		lcpfs_folio_unpromise(inode, folio, valid, blocks - valid);
 	if (!lcpfs_folio_next_run(folio, &first, &count)) {
+		/* Takes away the cache's dirty mark, which clearing the folio's own left behind. */
+		folio_start_writeback(folio);
 		folio_unlock(folio);
+		folio_end_writeback(folio);
 		return 0;
 	}
 	if (start + folio_size(folio) > size)
