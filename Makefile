@@ -137,6 +137,11 @@ build/test/sim$(suffix): $(call objs,$(opt),$(call find,userspace/sim) $(core)) 
 	$(call link,$(opt))
 build/test/sim-asan$(suffix): $(call objs,$(asan),$(call find,userspace/sim) $(core)) build/obj/$(asan)/host.a
 	$(call link,$(asan))
+# Programs of guest cases, for guests that have no libraries (the case's head: `# files: build/test/torture`).
+build/test/torture: $(wildcard userspace/torture/*)
+	@mkdir -p $(@D); echo "  LINK    $@"
+	@$(CXX) -O2 -static $(base_flags) -o $@ $(filter %.cc,$^)
+
 sim_program := build/test/sim$(if $(SAN),-asan)$(suffix)
 
 fuzzers := $(patsubst userspace/fuzz/%.cc,build/fuzz/%,$(wildcard userspace/fuzz/*.cc))
@@ -167,7 +172,7 @@ bench: $(benches)
 kernels := $(or $(KERNEL),6.12 6.1 debug)
 kmod-for-%:
 	@+$(MAKE) kmod KDIR=$$(qemu/kernels/get.sh $*)/build
-guest: tools | $(foreach k,$(kernels),kmod-for-$(k))
+guest: tools build/test/torture | $(foreach k,$(kernels),kmod-for-$(k))
 	@qemu/part.sh guest qemu/run $(foreach k,$(kernels),--kernel $(k)) $(if $(CASE),--case $(CASE)) $(ARGS)
 kunit: kmod-for-debug
 	@qemu/part.sh kunit qemu/run --kernel debug --case kunit $(ARGS)

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// torture: programs for guest cases: a file against a model of it, and many processes on a few names. Static, without a
+// library, so that they run in a guest that has nothing.
+#pragma once
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+namespace torture {
+
+[[noreturn]] void fail(const char* format, ...) __attribute__((format(printf, 1, 2)));
+// Ends with errno's name when `bad`.
+void must(bool good, const char* what);
+
+class Random {
+public:
+    explicit Random(uint64_t seed) : m_state(seed * 0x9e3779b97f4a7c15ull + 1) {}
+    uint64_t next()
+    {
+        m_state ^= m_state << 13;
+        m_state ^= m_state >> 7;
+        m_state ^= m_state << 17;
+        return m_state;
+    }
+    uint64_t below(uint64_t limit) { return limit ? (next() >> 16) % limit : 0; }
+    bool one_in(uint64_t n) { return below(n) == 0; }
+
+private:
+    uint64_t m_state;
+};
+
+// torture model FILE OPERATIONS SEED [LARGEST]
+int model(int count, char** words);
+// torture race DIRECTORY PROCESSES SECONDS SEED [full]
+// torture words DIRECTORY: every file of a race holds nothing but what a race writes.
+int race(int count, char** words);
+int check_words(int count, char** words);
+// torture errors FILE: what fsync says once, and to whom.
+int sync_status(int count, char** words);
+
+}
