@@ -4,20 +4,13 @@
 #include "core/base/format_text.h"
 #include "core/codec/checksum.h"
 #include "core/fs/extents.h"
-
-#ifdef LCPFS_BROKEN_BUILDS
 #include "core/test/breakage.h"
-#endif
 
 namespace lcpfs {
 
 bool block_matches(ChecksumKind kind, const void* block, const u8* expected)
 {
-#ifdef LCPFS_BROKEN_BUILDS
-    if (breakage::skip_checksum)
-        return true;
-#endif
-    return block_checksum_matches(kind, block, expected);
+    return breakage::skip_checksum || block_checksum_matches(kind, block, expected);
 }
 
 namespace {
