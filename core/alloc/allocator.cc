@@ -5,20 +5,30 @@
 
 namespace lcpfs {
 
+// 4 MiB: every bitmap of a pool of 32 GiB, busy, committed and both deferred.
+constexpr u64 k_most_reserve_pages = 1024;
+
 Result<Box<Allocator>> Allocator::create(VdevSet& vdevs, const DiskGuid& pool_guid, u32 node_blocks)
 {
     if (!is_power_of_two(node_blocks) || node_blocks > 16)
         return Error::invalid;
     Box<Allocator> allocator = TRY(make_box<Allocator>(vdevs, pool_guid, node_blocks));
-    allocator->m_shared.pages = host_pool_create("lcpfs_bitmap", k_block_size, 0);
+    u64 pages = 0;
+    for (u16 i = 0; i < vdevs.count(); i++) {
+        const Vdev& vdev = vdevs.vdev(VdevId(i));
+        pages += u64(4) * bitmap_blocks(vdev.metaslab_blocks) * vdev.metaslab_count;
+    }
+    allocator->m_shared.pages = host_pool_create("lcpfs_bitmap", k_block_size, static_cast<u32>(min(pages, k_most_reserve_pages)));
     if (!allocator->m_shared.pages)
         return Error::no_memory;
     for (u16 i = 0; i < vdevs.count(); i++) {
         Vdev& vdev = vdevs.vdev(VdevId(i));
         TRY(allocator->m_first.push_back(allocator->m_metaslabs.size()));
         TRY(allocator->m_metaslabs.reserve(allocator->m_metaslabs.size() + vdev.metaslab_count));
-        for (u32 index = 0; index < vdev.metaslab_count; index++)
+        for (u32 index = 0; index < vdev.metaslab_count; index++) {
             TRY(allocator->m_metaslabs.push_back(TRY(make_box<Metaslab>(allocator->m_shared, vdev, index))));
+            TRY(allocator->m_metaslabs.last()->start());
+        }
         allocator->m_shared.total.add(u64(vdev.metaslab_blocks - 2 * bitmap_blocks(vdev.metaslab_blocks)) * vdev.metaslab_count);
     }
     allocator->m_placement.start(allocator->m_metaslabs.span(), allocator->m_first.span());
@@ -51,11 +61,13 @@ Metaslab* Allocator::find(const Dva& dva) const
 // there cannot be broken, so the last allocation of a pool with nothing to keep is not refused.
 bool Allocator::claim_quads(u64& quads, u64 kept)
 {
-    quads = min(quads, m_shared.quads.load());
-    const u64 claimed = m_claimed_quads.add(quads);
-    if (m_shared.quads.load() >= claimed + kept)
-        return true;
-    m_claimed_quads.sub(quads);
+    const u64 there = m_shared.quads.load();
+    quads = min(quads, there);
+    // Never more claimed than is granted, not even for a moment: another's refusal must not refuse us.
+    u64 claimed = m_claimed_quads.load();
+    while (claimed + quads + kept <= there)
+        if (m_claimed_quads.compare_exchange(claimed, claimed + quads))
+            return true;
     return false;
 }
 
@@ -114,10 +126,10 @@ void Allocator::cancel(const Dva& dva)
     m_cancellations.add(1);
 }
 
-Status Allocator::prepare_free(const Dva& dva)
+Status Allocator::prepare_free(const Dva& dva, Must must)
 {
     Metaslab* const metaslab = find(dva);
-    return metaslab ? metaslab->prepare_free(dva) : Status(Error::address_out_of_range);
+    return metaslab ? metaslab->prepare_free(dva, must) : Status(Error::address_out_of_range);
 }
 
 AllocatorCounts Allocator::counts() const

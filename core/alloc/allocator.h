@@ -11,7 +11,8 @@
 // neither of the last two uberblocks reach it (invariant 2). The list of such blocks is the deferred list.
 //
 // Loading a metaslab reads its bitmap copy; it stays loaded. Everything that will be freed is announced by
-// prepare_free in a context that may fail, so that sync never has to load or allocate for it.
+// prepare_free in a context that may fail, so that sync never has to load for it. Pages for bitmaps come from a pool
+// whose reserve holds all that a pool of moderate size can need, and more of a large one than any group does.
 //
 // Placement. Metadata and data go to different metaslabs while there are enough (class of the metaslab);
 // vdevs are striped: 1 MiB of data to one, then the next; copies of a node go to different vdevs where
@@ -60,13 +61,13 @@ public:
 
     // ---- any thread
     // `want` blocks, or at least `minimum`; contiguous. no_space when there is no such run; device errors when a bitmap
-    // cannot be read (others are tried first). `avoid`: a vdev not to use if others can serve (copies). Sleepable.
+    // cannot be read (others are tried first); never for memory, which is waited for. `avoid`: a vdev not to use if others can serve (copies). Sleepable.
     Result<Dva> allocate(AllocClass which, u32 want, u32 minimum, VdevId avoid = VdevId(0xffff));
     // Gives back an allocation that no tree reaches.
     void cancel(const Dva& dva);
     // Loads the metaslab of `dva`, so that mark_free cannot fail. address_out_of_range, bitmap_damaged, ... Sleepable.
-    // Free when already loaded (one test).
-    Status prepare_free(const Dva& dva);
+    // Free when already loaded (one test). no_memory only with Must::may_fail.
+    Status prepare_free(const Dva& dva, Must must = Must::may_fail);
     AllocatorCounts counts() const; // lock-free
     u64 cancellations() const { return m_cancellations.load(); }
     size_t metaslab_count() const { return m_metaslabs.size(); }

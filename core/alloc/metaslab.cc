@@ -10,6 +10,12 @@ Metaslab::Metaslab(AllocatorShared& shared, Vdev& vdev, u32 index)
 {
 }
 
+Status Metaslab::start()
+{
+    MutexGuard guard(m_lock);
+    return m_zones.resize(m_page_count);
+}
+
 Metaslab::~Metaslab()
 {
     m_lock.lock();
@@ -105,7 +111,7 @@ Run Metaslab::find_longest_locked(const Wish& wish, u32& zone)
 Result<Dva> Metaslab::allocate(const Wish& wish)
 {
     MutexGuard guard(m_lock);
-    TRY(load_locked());
+    TRY(load_locked(Must::succeed));
     u32 at = 0;
     const Run run = find_locked(wish, at);
     if (run.length)
@@ -136,11 +142,11 @@ Status Metaslab::cancel(const Dva& dva)
     return {};
 }
 
-bool Metaslab::prepare_zone_locked(Zone& zone)
+bool Metaslab::prepare_zone_locked(Zone& zone, Must must)
 {
     for (BitPage*& page : zone.deferred) {
         if (!page)
-            page = new_page();
+            page = new_page(must);
         if (!page)
             return false;
     }
@@ -148,7 +154,7 @@ bool Metaslab::prepare_zone_locked(Zone& zone)
     return true;
 }
 
-Status Metaslab::prepare_free(const Dva& dva)
+Status Metaslab::prepare_free(const Dva& dva, Must must)
 {
     const u32 first = (bit_of(dva) + k_header_bits) / k_page_bits;
     const u32 last = (bit_of(dva) + k_header_bits + dva.length_blocks - 1) / k_page_bits;
@@ -156,9 +162,9 @@ Status Metaslab::prepare_free(const Dva& dva)
     if ((m_prepared_zones.load() & needed) == needed)
         return {};
     MutexGuard guard(m_lock);
-    TRY(load_locked());
+    TRY(load_locked(must));
     for (u32 zone = first; zone <= last; zone++)
-        if (!prepare_zone_locked(m_zones[zone]))
+        if (!prepare_zone_locked(m_zones[zone], must))
             return Error::no_memory;
     return {};
 }

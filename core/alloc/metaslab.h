@@ -3,7 +3,8 @@
 //
 // `busy` says what may not be handed out, `committed` is the image for disk (allocator.h). Blocks freed by a group stand
 // in one of two `deferred` bitmaps, by the group, until the next has committed: releasing them is a matter
-// of words, and nothing is allocated for it but the page made by prepare_free.
+// of words, and nothing is allocated for it but the page made by prepare_free (or, when that had gone again with a
+// release in between, by mark_free). The page goes when nothing is deferred in its zone.
 //
 // On disk two copies stand at the front of the metaslab. The one that the last committed table names is not
 // written: m_committed_copy follows commits, not writes, so a group that failed can be tried again.
@@ -40,6 +41,7 @@ using ReleaseFunction = void (*)(void* context, const Dva& run);
 class Metaslab {
 public:
     Metaslab(AllocatorShared& shared, Vdev& vdev, u32 index);
+    Status start(); // once, before anything else
     ~Metaslab();
 
     VdevId vdev() const { return m_vdev.id; }
@@ -66,7 +68,7 @@ public:
 
     Result<Dva> allocate(const Wish& wish);
     Status cancel(const Dva& dva);
-    Status prepare_free(const Dva& dva);
+    Status prepare_free(const Dva& dva, Must must);
 
     Status mark_used(const Dva& dva);
     Status mark_free(const Dva& dva, TxgId txg);
@@ -108,19 +110,20 @@ private:
         return true;
     }
 
-    BitPage* new_page();
+    BitPage* new_page(Must must);
     void free_page(BitPage* page);
     BitmapImage image_locked() REQUIRES(m_lock);
-    Status make_zones_locked() REQUIRES(m_lock);
+    Status make_zones_locked(Must must) REQUIRES(m_lock);
     void drop_zones_locked() REQUIRES(m_lock);
-    Status load_locked() REQUIRES(m_lock);
+    Status load_locked(Must must) REQUIRES(m_lock);
     Status read_copy(const BitmapImage& image, u32 copy);
     void log_damage(Error error, const DiskMetaslabEntry& entry) const;
     Status log_contradiction(const char* what, const Dva& dva) const;
     Run find_locked(const Wish& wish, u32& zone) REQUIRES(m_lock);
     Run find_longest_locked(const Wish& wish, u32& zone) REQUIRES(m_lock);
-    bool prepare_zone_locked(Zone& zone) REQUIRES(m_lock);
+    bool prepare_zone_locked(Zone& zone, Must must) REQUIRES(m_lock);
     u32 deferred_slot_locked(TxgId txg) REQUIRES(m_lock);
+    void drop_idle_pages_locked() REQUIRES(m_lock);
     u64 release_zone_locked(u32 zone, u32 slot, ReleaseFunction on_release, void* context) REQUIRES(m_lock);
     void summarize_locked() REQUIRES(m_lock);
     void publish(u32 free, u32 longest, u32 quads);
@@ -130,7 +133,7 @@ private:
     const u32 m_index;
     const u32 m_page_count; // of one copy
     mutable Mutex m_lock { LCPFS_RANK_metaslab };
-    Vector<Zone> m_zones GUARDED_BY(m_lock);
+    Vector<Zone> m_zones GUARDED_BY(m_lock); // m_page_count; their pages are there while it is loaded
     u32 m_cursor GUARDED_BY(m_lock) { 0 }; // block + k_header_bits: where the next search starts
     Atomic<u32> m_state { k_absent };
     Atomic<u32> m_prepared_zones { 0 }; // bit i: zone i has its deferred pages

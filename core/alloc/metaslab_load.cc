@@ -6,12 +6,18 @@
 
 namespace lcpfs {
 
-BitPage* Metaslab::new_page()
+// All zeros. Waiting under locks is right here: pages stay, so what ends the wait is memory coming back from elsewhere, never
+// a commit; and up to k_most_reserve_pages all that the pool can ever need is set aside (Allocator::create).
+BitPage* Metaslab::new_page(Must must)
 {
-    BitPage* page = static_cast<BitPage*>(host_pool_alloc(m_shared.pages, HOST_ALLOC_ZERO));
-    if (page)
-        m_shared.pages_held.add_relaxed(1);
-    return page;
+    void* page = host_pool_alloc(m_shared.pages, 0);
+    if (!page && must != Must::may_fail)
+        page = host_pool_alloc_reserved(m_shared.pages);
+    if (!page)
+        return nullptr;
+    zero_bytes(page, sizeof(BitPage));
+    m_shared.pages_held.add_relaxed(1);
+    return static_cast<BitPage*>(page);
 }
 
 void Metaslab::free_page(BitPage* page)
@@ -41,12 +47,11 @@ BitmapImage Metaslab::image_locked()
 }
 
 // Pages, all bits clear but the bitmap copies' own.
-Status Metaslab::make_zones_locked()
+Status Metaslab::make_zones_locked(Must must)
 {
-    TRY(m_zones.resize(m_page_count));
     for (u32 i = 0; i < m_page_count; i++) {
-        m_zones[i].busy = new_page();
-        m_zones[i].committed = new_page();
+        m_zones[i].busy = new_page(must);
+        m_zones[i].committed = new_page(must);
         if (!m_zones[i].busy || !m_zones[i].committed) {
             drop_zones_locked();
             return Error::no_memory;
@@ -70,8 +75,8 @@ void Metaslab::drop_zones_locked()
         free_page(zone.deferred[0]);
         free_page(zone.deferred[1]);
         m_shared.deferred.sub(u64(zone.deferred_count[0]) + zone.deferred_count[1]);
+        zone = Zone();
     }
-    m_zones.clear();
     m_prepared_zones.store(0);
     m_deferred_txg[0] = m_deferred_txg[1] = TxgId();
 }
@@ -88,7 +93,7 @@ Status Metaslab::read_copy(const BitmapImage& image, u32 copy)
     return batch.wait();
 }
 
-Status Metaslab::load_locked()
+Status Metaslab::load_locked(Must must)
 {
     if (is_loaded())
         return {};
@@ -96,7 +101,7 @@ Status Metaslab::load_locked()
         return m_load_error;
     if (m_state.load() == k_absent)
         return Error::metaslab_entry_damaged;
-    TRY(make_zones_locked());
+    TRY(make_zones_locked(must));
     if (m_entry.txg.get() != 0) {
         const BitmapImage image = image_locked();
         Status status = read_copy(image, m_entry.copy);
@@ -105,6 +110,8 @@ Status Metaslab::load_locked()
         if (status.is_error()) {
             log_damage(status.error(), m_entry);
             drop_zones_locked();
+            if (status.error() == Error::no_memory)
+                return status.error(); // the device's driver ran short: to be tried again
             m_load_error = status.error();
             m_state.store(k_damaged);
             publish(0, 0, 0);
@@ -127,7 +134,7 @@ Status Metaslab::load()
     MutexGuard guard(m_lock);
     if (m_state.load() == k_damaged)
         m_state.store(k_unloaded);
-    return load_locked();
+    return load_locked(Must::may_fail);
 }
 
 Status Metaslab::set_entry(const DiskMetaslabEntry& entry)
@@ -161,12 +168,12 @@ Status Metaslab::protect_previous(const DiskMetaslabEntry& entry, TxgId newest)
     if (entry.txg.get() == 0)
         return {};
     MutexGuard guard(m_lock);
-    TRY(load_locked());
+    TRY(load_locked(Must::may_fail));
     BitmapImage image = image_locked();
     bool complete = true;
     for (u32 i = 0; i < image.page_count; i++) {
-        image.pages[i] = new_page();
-        complete = complete && image.pages[i] && prepare_zone_locked(m_zones[i]);
+        image.pages[i] = new_page(Must::may_fail);
+        complete = complete && image.pages[i] && prepare_zone_locked(m_zones[i], Must::may_fail);
     }
     Status status = complete ? Status() : Error::no_memory;
     if (status.is_ok() && entry.copy > 1)
@@ -204,7 +211,7 @@ Status Metaslab::start_rebuild()
 {
     MutexGuard guard(m_lock);
     drop_zones_locked();
-    TRY(make_zones_locked());
+    TRY(make_zones_locked(Must::may_fail));
     for (Zone& zone : m_zones)
         copy_bytes(zone.busy, zone.committed, sizeof(BitPage));
     m_state.store_release(k_loaded);
@@ -230,6 +237,8 @@ Status Metaslab::mark_reached(const Dva& dva)
 void Metaslab::finish_rebuild()
 {
     MutexGuard guard(m_lock);
+    if (!is_loaded())
+        return;
     for (Zone& zone : m_zones)
         zone.recount(m_shared.node_blocks);
     summarize_locked();

@@ -49,14 +49,11 @@ Status Metaslab::mark_free(const Dva& dva, TxgId txg)
     const u32 slot = deferred_slot_locked(txg);
     for_zones(dva, [&](Zone& zone, Run run) NO_THREAD_SAFETY_ANALYSIS {
         clear_bits(*zone.committed, run);
-        // Always there after prepare_free. Without it the blocks stay busy until the next mount.
         if (!zone.deferred[slot])
-            prepare_zone_locked(zone);
-        if (zone.deferred[slot]) {
-            set_bits(*zone.deferred[slot], run);
-            zone.deferred_count[slot] += run.length;
-            m_shared.deferred.add(run.length);
-        }
+            zone.deferred[slot] = new_page(Must::succeed);
+        set_bits(*zone.deferred[slot], run);
+        zone.deferred_count[slot] += run.length;
+        m_shared.deferred.add(run.length);
         return true;
     });
     m_committed_used -= dva.length_blocks;
@@ -100,8 +97,22 @@ u64 Metaslab::release_before(TxgId txg, ReleaseFunction on_release, void* contex
     if (released) {
         m_shared.deferred.sub(released);
         summarize_locked();
+        drop_idle_pages_locked();
     }
     return released;
+}
+
+void Metaslab::drop_idle_pages_locked()
+{
+    for (Zone& zone : m_zones) {
+        if (zone.deferred_count[0] || zone.deferred_count[1])
+            continue;
+        m_prepared_zones.store(m_prepared_zones.load() & ~(1u << (&zone - m_zones.begin())));
+        for (BitPage*& page : zone.deferred) {
+            free_page(page);
+            page = nullptr;
+        }
+    }
 }
 
 u64 Metaslab::release_zone_locked(u32 index, u32 slot, ReleaseFunction on_release, void* context)

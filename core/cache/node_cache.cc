@@ -7,7 +7,8 @@ namespace {
 
 constexpr u32 k_small_bytes = 1024;
 constexpr u32 k_medium_bytes = 4096;
-constexpr u32 k_reserve = 64;
+constexpr u32 k_reserve = 64 + NodeKit::k_nodes; // the sync thread's, and what the kit holds of a pool
+constexpr u64 k_kit_retry_ns = 10ull * 1000 * 1000;
 
 // Most children a node can have: every item carries a node pointer.
 u32 max_children(u32 node_bytes)
@@ -45,6 +46,8 @@ Result<Box<NodeCache>> NodeCache::create(VdevSet& vdevs, u32 node_bytes, u64 lim
             return Error::no_memory;
         shard.m_bucket_count = buckets;
     }
+    cache->m_kit = TRY(make_box<NodeKit>());
+    TRY(cache->m_kit->start({ cache->m_nodes, cache->m_full, cache->m_children }));
     cache->m_shrinker = host_shrinker_register("lcpfs-nodes", shrinker_count, shrinker_scan, cache.get());
     if (!cache->m_shrinker)
         return Error::no_memory;
@@ -60,6 +63,7 @@ NodeCache::~NodeCache()
             evict_from(shard, ~0ull);
         host_free(shard.m_buckets);
     }
+    m_kit.reset();
     host_pool* const pools[] = { m_nodes, m_small, m_medium, m_full, m_children, m_write_buffers, m_write_states };
     for (host_pool* pool : pools)
         host_pool_destroy(pool);
@@ -75,16 +79,43 @@ host_pool* NodeCache::pool_of(u32 capacity) const
     return capacity == k_small_bytes ? m_small : capacity == k_medium_bytes ? m_medium : m_full;
 }
 
-u8* NodeCache::allocate_buffer(u32 capacity, Must must)
+void* NodeCache::take(host_pool* pool, Must must)
 {
-    host_pool* pool = pool_of(capacity);
-    if (u8* buffer = static_cast<u8*>(host_pool_alloc(pool, 0)))
-        return buffer;
-    evict(16);
-    if (u8* buffer = static_cast<u8*>(host_pool_alloc(pool, 0)))
-        return buffer;
-    return must == Must::succeed ? static_cast<u8*>(host_pool_alloc_reserved(pool)) : nullptr;
+    void* part = host_pool_alloc(pool, 0);
+    if (!part && evict(16))
+        part = host_pool_alloc(pool, 0);
+    if (part || must == Must::may_fail)
+        return part;
+    while (evict(64))
+        if ((part = host_pool_alloc(pool, 0)))
+            return part;
+    if (must == Must::kit && (part = m_kit->take(pool)))
+        return part;
+    return host_pool_alloc_reserved(pool);
 }
+
+// Only full pages are kept in reserve: a smaller one that cannot be had becomes a full one.
+u8* NodeCache::allocate_buffer(u32& capacity, Must must)
+{
+    if (capacity < m_node_bytes) {
+        if (void* buffer = take(pool_of(capacity), Must::may_fail))
+            return static_cast<u8*>(buffer);
+        if (must == Must::may_fail)
+            return nullptr;
+        capacity = m_node_bytes;
+    }
+    return static_cast<u8*>(take(m_full, must));
+}
+
+NodeCache::KitTurn::KitTurn(NodeCache& cache) NO_THREAD_SAFETY_ANALYSIS : m_cache(cache)
+{
+    m_cache.m_kit->m_turn.lock();
+    while (!m_cache.m_kit->fill())
+        if (!m_cache.evict(64))
+            m_cache.m_kit_event.wait_timeout(k_kit_retry_ns, [] { return false; });
+}
+
+NodeCache::KitTurn::~KitTurn() NO_THREAD_SAFETY_ANALYSIS { m_cache.m_kit->m_turn.unlock(); }
 
 void NodeCache::free_buffer(u8* buffer, u32 capacity)
 {
@@ -93,8 +124,7 @@ void NodeCache::free_buffer(u8* buffer, u32 capacity)
 
 Result<Ref<Node>> NodeCache::make_node(u32 capacity, bool interior, TxgId birth, Node::State state, Must must)
 {
-    bool sure = must == Must::succeed;
-    void* memory = sure ? host_pool_alloc_reserved(m_nodes) : host_pool_alloc(m_nodes, 0);
+    void* memory = take(m_nodes, must);
     if (!memory)
         return Error::no_memory;
     Ref<Node> node = Ref<Node>::adopt(*::new (memory) Node(*this, birth, state));
@@ -103,7 +133,7 @@ Result<Ref<Node>> NodeCache::make_node(u32 capacity, bool interior, TxgId birth,
         return Error::no_memory;
     node->m_page = NodePage(buffer, capacity);
     if (interior) {
-        node->m_children = static_cast<Node**>(sure ? host_pool_alloc_reserved(m_children) : host_pool_alloc(m_children, 0));
+        node->m_children = static_cast<Node**>(take(m_children, must));
         if (!node->m_children)
             return Error::no_memory;
         zero_bytes(node->m_children, max_children(m_node_bytes) * sizeof(Node*));
@@ -179,7 +209,7 @@ Node* NodeCache::find_locked(Shard& shard, u64 hash, const NodePointer& pointer)
     return nullptr;
 }
 
-Result<Ref<Node>> NodeCache::get(const NodePointer& pointer, const TreeOwner& owner)
+Result<Ref<Node>> NodeCache::get(const NodePointer& pointer, const TreeOwner& owner, Must must)
 {
     u64 hash = hash_of(pointer);
     Shard& shard = shard_of(hash);
@@ -195,7 +225,7 @@ Result<Ref<Node>> NodeCache::get(const NodePointer& pointer, const TreeOwner& ow
             return found;
         }
     }
-    Ref<Node> node = TRY(read(pointer, owner));
+    Ref<Node> node = TRY(read(pointer, owner, must));
     insert_unless_present(node);
     return node;
 }
@@ -231,6 +261,17 @@ void NodeCache::insert(Node& node)
     insert_unless_present(held);
 }
 
+void NodeCache::unlink_locked(Shard& shard, Node& node)
+{
+    Node** link = &shard.m_buckets[(hash_of(node.m_pointer) / k_shards) % shard.m_bucket_count];
+    while (*link != &node)
+        link = &(*link)->m_hash_next;
+    *link = node.m_hash_next;
+    node.m_cached = false;
+    m_counters.nodes.add_relaxed(~0ull);
+    m_counters.bytes.add_relaxed(-u64(node.m_page.capacity()));
+}
+
 void NodeCache::forget(Node& node)
 {
     Shard& shard = shard_of(hash_of(node.m_pointer));
@@ -238,49 +279,52 @@ void NodeCache::forget(Node& node)
         SpinGuard guard(shard.m_lock);
         if (!node.m_cached)
             return;
-        Node** link = &shard.m_buckets[(hash_of(node.m_pointer) / k_shards) % shard.m_bucket_count];
-        while (*link != &node)
-            link = &(*link)->m_hash_next;
-        *link = node.m_hash_next;
+        unlink_locked(shard, node);
         shard.m_lru.remove(node);
-        node.m_cached = false;
-        m_counters.nodes.add_relaxed(~0ull);
-        m_counters.bytes.add_relaxed(-u64(node.m_page.capacity()));
     }
     node.unreference();
 }
 
+// Takes up to `wanted` victims among the oldest `looks` nodes, linked by m_hash_next. Gives how many. `all`: no second chance.
+u32 NodeCache::collect_victims(Shard& shard, u32 looks, u64 wanted, bool all, Node*& victims)
+{
+    u32 count = 0;
+    SpinGuard guard(shard.m_lock);
+    while (looks-- > 0 && count < wanted) {
+        Node* node = shard.m_lru.pop_front();
+        if (!node)
+            break;
+        const bool touched = node->m_touched.exchange(0) != 0;
+        if (node->reference_count() > 1 || (touched && !all)) {
+            shard.m_lru.push_back(*node);
+            continue;
+        }
+        unlink_locked(shard, *node);
+        node->m_hash_next = victims;
+        victims = node;
+        count++;
+    }
+    return count;
+}
+
+// Goes over the shard at most twice: what was spared the first time may go the second. Victims are freed outside the lock.
 u64 NodeCache::evict_from(Shard& shard, u64 wanted)
 {
+    size_t left;
+    {
+        SpinGuard guard(shard.m_lock);
+        left = 2 * shard.m_lru.size();
+    }
     u64 evicted = 0;
-    // Victims are collected under the lock and freed outside it.
-    while (evicted < wanted) {
-        Node* victim = nullptr;
-        {
-            SpinGuard guard(shard.m_lock);
-            for (size_t looked = shard.m_lru.size(); looked > 0; looked--) {
-                Node* node = shard.m_lru.first();
-                shard.m_lru.remove(*node);
-                bool spare = node->reference_count() > 1 || (node->m_touched.exchange(0) && wanted != ~0ull);
-                if (spare) {
-                    shard.m_lru.push_back(*node);
-                    continue;
-                }
-                Node** link = &shard.m_buckets[(hash_of(node->m_pointer) / k_shards) % shard.m_bucket_count];
-                while (*link != node)
-                    link = &(*link)->m_hash_next;
-                *link = node->m_hash_next;
-                node->m_cached = false;
-                victim = node;
-                break;
-            }
+    while (left > 0 && evicted < wanted) {
+        const u32 looks = static_cast<u32>(min<size_t>(left, k_looks));
+        left -= looks;
+        Node* victims = nullptr;
+        evicted += collect_victims(shard, looks, wanted - evicted, wanted == ~0ull, victims);
+        while (Node* victim = victims) {
+            victims = victim->m_hash_next;
+            victim->unreference();
         }
-        if (!victim)
-            break;
-        m_counters.nodes.add_relaxed(~0ull);
-        m_counters.bytes.add_relaxed(-u64(victim->m_page.capacity()));
-        victim->unreference();
-        evicted++;
     }
     return evicted;
 }

@@ -5,19 +5,20 @@
 // above the limit evicts by second chance; the kernel's shrinker evicts through `evict`. Only nodes that nobody else
 // references are evicted. A node whose blocks were freed is taken out by `forget`.
 //
-// Memory. Node buffers come in three sizes from pools with a reserve. `Must::succeed` is for the sync
-// thread: it evicts clean nodes and then waits for the reserve, but never fails.
+// Memory. Node buffers come in three sizes. When the host has none, clean nodes are evicted; then `Must::may_fail` gives
+// up, `Must::kit` takes from the NodeKit whose turn the caller has, and `Must::succeed`, for the sync thread, waits for
+// the pools' reserve: it is held up only by readers, who let go of their nodes without waiting for it. A page
+// smaller than a node may come larger than asked for.
 //
 // Reading verifies checksum, identity and form, tries every copy, and rewrites bad copies from a good one. What
 // cannot be read is reported with the object and address.
 #pragma once
 
 #include "core/cache/node.h"
+#include "core/cache/node_kit.h"
 #include "core/vdev/vdev_set.h"
 
 namespace lcpfs {
-
-enum class Must : u8 { may_fail, succeed };
 
 struct NodeCacheCounters {
     Atomic<u64> nodes { 0 }, bytes { 0 }, reads { 0 }, checksum_errors { 0 }, repairs { 0 };
@@ -41,12 +42,23 @@ public:
     Status grow(Node& node, u32 wanted_bytes, Must must);
 
     // The node behind a pointer: cached or read. `level` is what the parent says it must be.
-    Result<Ref<Node>> get(const NodePointer& pointer, const TreeOwner& owner);
+    Result<Ref<Node>> get(const NodePointer& pointer, const TreeOwner& owner, Must must = Must::may_fail);
     // A node just synced becomes an ordinary cached one.
     void insert(Node& node);
     void forget(Node& node);
     // Frees up to `wanted` unreferenced nodes, never waits for a lock it may not have. Gives how many.
     u64 evict(u64 wanted);
+
+    // What Must::kit takes from, for a scope. Sleepable, waits for memory: no core lock, no hold of a group.
+    class KitTurn {
+    public:
+        explicit KitTurn(NodeCache& cache);
+        ~KitTurn();
+        KitTurn(const KitTurn&) = delete;
+
+    private:
+        NodeCache& m_cache;
+    };
 
     VdevSet& vdevs() { return m_vdevs; }
     // For the writer of nodes: a buffer of node_bytes (4096-aligned) and a little state of up to k_write_state_bytes.
@@ -62,6 +74,7 @@ public:
 private:
     friend class Node;
     static constexpr u32 k_shards = 32;
+    static constexpr u32 k_looks = 32; // nodes looked at in one hold of a shard's lock, which keeps interrupts off
     struct Shard {
         SpinLock m_lock { LCPFS_RANK_node_cache };
         Node** m_buckets { nullptr };
@@ -75,12 +88,15 @@ private:
     static u64 hash_of(const NodePointer& pointer);
     Node* find_locked(Shard& shard, u64 hash, const NodePointer& pointer) REQUIRES(shard.m_lock);
     Result<Ref<Node>> make_node(u32 capacity, bool interior, TxgId birth, Node::State state, Must must);
-    Result<Ref<Node>> read(const NodePointer& pointer, const TreeOwner& owner);
+    Result<Ref<Node>> read(const NodePointer& pointer, const TreeOwner& owner, Must must);
     Status read_copy(Node& node, const NodePointer& pointer, u32 copy, const TreeOwner& owner);
     void repair(Node& node, const NodePointer& pointer, u32 bad_copies);
     void insert_unless_present(Ref<Node>& node);
+    void unlink_locked(Shard& shard, Node& node) REQUIRES(shard.m_lock);
+    u32 collect_victims(Shard& shard, u32 looks, u64 wanted, bool all, Node*& victims);
     u64 evict_from(Shard& shard, u64 wanted);
-    u8* allocate_buffer(u32 capacity, Must must);
+    void* take(host_pool* pool, Must must);
+    u8* allocate_buffer(u32& capacity, Must must);
     void free_buffer(u8* buffer, u32 capacity);
     void destroy(Node& node);
     u32 size_class(u32 bytes) const;
@@ -98,6 +114,8 @@ private:
     host_pool* m_write_buffers { nullptr };
     host_pool* m_write_states { nullptr };
     host_shrinker* m_shrinker { nullptr };
+    Box<NodeKit> m_kit;
+    Event m_kit_event;
     Atomic<u32> m_next_shard { 0 };
     Shard m_shards[k_shards];
     NodeCacheCounters m_counters;

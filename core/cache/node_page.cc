@@ -12,6 +12,24 @@ u64 load_key(const u8* bytes)
     return __builtin_bswap64(raw);
 }
 
+// A heap with the lowest at its root.
+void sift_down(u32* heap, u32 count, u32 at)
+{
+    for (u32 child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && heap[child + 1] < heap[child])
+            child++;
+        if (heap[at] <= heap[child])
+            return;
+        lcpfs::swap(heap[at], heap[child]);
+    }
+}
+
+void sift_up(u32* heap, u32 at)
+{
+    for (; at > 0 && heap[at] < heap[(at - 1) / 2]; at = (at - 1) / 2)
+        lcpfs::swap(heap[at], heap[(at - 1) / 2]);
+}
+
 }
 
 void NodePage::initialise(const TreeOwner& owner, u8 level, u64 birth_txg)
@@ -41,12 +59,13 @@ Status NodePage::verify(const TreeOwner& owner, u8 level, u64 birth_txg) const
     u32 slots_end = sizeof(DiskNodeHeader) + items * sizeof(DiskNodeSlot);
     u32 heap = head.heap_start.get();
     VERIFY_DISK(slots_end <= m_capacity && heap >= slots_end && heap <= m_capacity, node_damaged);
-    u32 total = 0;
+    // On disk items stand in the order of their slots, from the end, with nothing between: so they cannot overlap.
+    u32 end = m_capacity;
     for (u32 i = 0; i < items; i++) {
         const DiskNodeSlot& slot = slots()[i];
         u32 bytes = u32(slot.key_bytes.get()) + slot.value_bytes.get();
         VERIFY_DISK(slot.key_bytes.get() <= k_max_key_bytes, node_damaged);
-        VERIFY_DISK(slot.offset.get() >= heap && slot.offset.get() + bytes <= m_capacity, node_damaged);
+        VERIFY_DISK(bytes <= end - heap && slot.offset.get() == end - bytes, node_damaged);
         if (level > 0)
             VERIFY_DISK(slot.value_bytes.get() == sizeof(DiskNodePointer), node_damaged);
         else
@@ -54,10 +73,9 @@ Status NodePage::verify(const TreeOwner& owner, u8 level, u64 birth_txg) const
         VERIFY_DISK((level > 0 && i == 0) == (slot.key_bytes.get() == 0), node_damaged);
         if (i > 0)
             VERIFY_DISK(compare(key(i - 1), key(i)) < 0, node_damaged);
-        total += bytes;
+        end -= bytes;
     }
-    // Overlapping items would make the sum larger than the heap.
-    VERIFY_DISK(total <= m_capacity - heap, node_damaged);
+    VERIFY_DISK(end == heap, node_damaged);
     VERIFY_DISK(items > 0, node_damaged); // an empty tree has no node
     return {};
 }
@@ -138,35 +156,50 @@ u32 NodePage::contiguous_room() const
     return header().heap_start.get() - static_cast<u32>(sizeof(DiskNodeHeader) + count() * sizeof(DiskNodeSlot));
 }
 
+// The up to k_batch highest places (offset << 16 | slot: all distinct) below `limit`, highest first. Gives how many.
+u32 NodePage::pick_highest(u32 limit, u32* places) const
+{
+    u32 picked = 0;
+    for (u32 i = 0; i < count(); i++) {
+        const u32 place = u32(slots()[i].offset.get()) << 16 | i;
+        if (place >= limit)
+            continue;
+        if (picked < k_batch) {
+            places[picked] = place;
+            sift_up(places, picked++);
+        } else if (place > places[0]) {
+            places[0] = place;
+            sift_down(places, picked, 0);
+        }
+    }
+    for (u32 left = picked; left > 1;) {
+        lcpfs::swap(places[0], places[--left]);
+        sift_down(places, left, 0);
+    }
+    return picked;
+}
+
+// Slides items to the end of the page in descending order of offset, without a second buffer: the highest k_batch offsets
+// not moved yet are picked in one pass over the slots and sorted. One pass does for most nodes.
 void NodePage::compact()
 {
-    // Slides items to the end of the page in descending order of offset: a selection over at most a few hundred
-    // slots, and no second buffer.
-    u32 items = count();
-    u32 limit = 0x10000;
+    u32 places[k_batch];
+    u32 limit = ~0u;
     u32 heap = m_capacity;
-    for (u32 moved = 0; moved < items; moved++) {
-        u32 best = items;
-        u32 best_offset = 0;
-        for (u32 i = 0; i < items; i++) {
-            u32 offset = slots()[i].offset.get();
-            if (offset < limit && (best == items || offset > best_offset)) {
-                best = i;
-                best_offset = offset;
-            }
-        }
-        if (best == items)
+    for (u32 left = count(); left > 0;) {
+        const u32 picked = pick_highest(limit, places);
+        if (picked == 0)
             break;
-        DiskNodeSlot& slot = slots()[best];
-        u32 bytes = u32(slot.key_bytes.get()) + slot.value_bytes.get();
-        heap -= bytes;
-        limit = best_offset;
-        if (heap != best_offset)
-            move_bytes(m_buffer + heap, m_buffer + best_offset, bytes);
-        // Offsets already passed are above `limit`'s search range because heap >= best_offset.
-        slot.offset.set(static_cast<u16>(heap));
-        if (heap < limit)
-            limit = heap;
+        for (u32 i = 0; i < picked; i++) {
+            DiskNodeSlot& slot = slots()[places[i] & 0xffff];
+            const u32 bytes = u32(slot.key_bytes.get()) + slot.value_bytes.get();
+            heap -= bytes;
+            if (heap != places[i] >> 16)
+                move_bytes(m_buffer + heap, m_buffer + (places[i] >> 16), bytes);
+            slot.offset.set(static_cast<u16>(heap));
+        }
+        limit = places[picked - 1];
+        left -= picked;
     }
     header().heap_start.set(heap);
 }

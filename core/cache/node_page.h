@@ -26,7 +26,7 @@ public:
     NodePage(u8* buffer, u32 capacity) : m_buffer(buffer), m_capacity(capacity) {}
 
     void initialise(const TreeOwner& owner, u8 level, u64 birth_txg);
-    // Everything a reader relies on: bounds, order, no item outside. `node_damaged`, `node_identity`.
+    // Everything a reader relies on: bounds, order, no item outside or upon another. `node_damaged`, `node_identity`.
     Status verify(const TreeOwner& owner, u8 level, u64 birth_txg) const;
 
     DiskNodeHeader& header() const { return *reinterpret_cast<DiskNodeHeader*>(m_buffer); }
@@ -65,6 +65,8 @@ public:
 private:
     DiskNodeSlot* slots() const { return reinterpret_cast<DiskNodeSlot*>(m_buffer + sizeof(DiskNodeHeader)); }
     u32 contiguous_room() const;
+    static constexpr u32 k_batch = 128;
+    u32 pick_highest(u32 limit, u32* places) const;
     void compact();
 
     u8* m_buffer { nullptr };

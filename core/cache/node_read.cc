@@ -3,10 +3,7 @@
 #include "core/base/format_text.h"
 #include "core/cache/node_cache.h"
 #include "core/codec/checksum.h"
-
-#ifdef LCPFS_BROKEN_BUILDS
 #include "core/test/breakage.h"
-#endif
 
 namespace lcpfs {
 
@@ -17,18 +14,15 @@ Status NodeCache::read_copy(Node& node, const NodePointer& pointer, u32 copy, co
     batch.begin();
     m_vdevs.read(pointer.dva[copy], { &segment, 1 }, HOST_IO_META | HOST_IO_SYNC, IoBatch::done, &batch);
     TRY(batch.wait());
-    bool matches = checksum_of(pointer.checksum_kind, { node.m_page.buffer(), m_node_bytes }) == pointer.checksum;
-#ifdef LCPFS_BROKEN_BUILDS
-    matches = matches || breakage::skip_checksum;
-#endif
-    VERIFY_DISK(matches, node_checksum);
+    const bool matches = checksum_of(pointer.checksum_kind, { node.m_page.buffer(), m_node_bytes }) == pointer.checksum;
+    VERIFY_DISK(matches || breakage::skip_checksum, node_checksum);
     return node.m_page.verify(owner, pointer.level, pointer.birth.value());
 }
 
-Result<Ref<Node>> NodeCache::read(const NodePointer& pointer, const TreeOwner& owner)
+Result<Ref<Node>> NodeCache::read(const NodePointer& pointer, const TreeOwner& owner, Must must)
 {
     VERIFY_DISK(!pointer.is_null() && pointer.size_bytes == m_node_bytes, node_damaged);
-    Ref<Node> node = TRY(make_node(m_node_bytes, pointer.level > 0, pointer.birth, Node::State::clean, Must::may_fail));
+    Ref<Node> node = TRY(make_node(m_node_bytes, pointer.level > 0, pointer.birth, Node::State::clean, must));
     // Until verified the page claims no items, so that dropping the node follows nothing.
     node->m_page.initialise(owner, pointer.level, 0);
     node->m_pointer = pointer;

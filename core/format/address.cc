@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "core/format/address.h"
 
+#include "core/format/node_format.h"
+
 namespace lcpfs {
 
 Result<NodePointer> NodePointer::decode(const DiskNodePointer& disk)
@@ -14,7 +16,7 @@ Result<NodePointer> NodePointer::decode(const DiskNodePointer& disk)
     VERIFY_DISK(pointer.size_bytes >= k_min_node_bytes && pointer.size_bytes <= k_max_node_bytes && is_power_of_two(pointer.size_bytes), node_damaged);
     VERIFY_DISK(disk.checksum_kind >= 1 && disk.checksum_kind <= 3, node_damaged);
     VERIFY_DISK(disk.encoding == 0, node_damaged); // nodes are stored as they are
-    VERIFY_DISK(disk.level < 16, node_damaged);
+    VERIFY_DISK(disk.level < k_max_tree_height, node_damaged);
     pointer.checksum_kind = static_cast<ChecksumKind>(disk.checksum_kind);
     pointer.encoding = static_cast<Encoding>(disk.encoding);
     pointer.level = disk.level;

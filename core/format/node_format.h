@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A B+tree node on disk: header, slot array growing up, items growing down from the end.
 //
-// Items are (key, value) stored together, key first. Slots are sorted by key (memcmp, shorter first).
+// Items are (key, value) stored together, key first, one right below the other in the order of their slots. Slots are
+// sorted by key (memcmp, shorter first).
 // Level 0 holds user items; higher levels hold (lowest key of the child, DiskNodePointer); the first key
 // of a level above 0 is empty: it stands for everything below the second.
 #pragma once

@@ -10,6 +10,7 @@
 #define LCPFS_LOCK_RANKS(X)                                                        \
 	X(pool_state)     /* Pool: open, close, freeze, remount */                 \
 	X(txg_sync)       /* TxgEngine: one sync at a time */                      \
+	X(node_kit)       /* NodeKit: whose turn it is */                          \
 	X(object)         /* Object: attributes and trees of one object */         \
 	X(object_table)   /* Dataset: the object table and orphan trees */         \
 	X(pool_tree)      /* Pool: the pool tree */                                \

@@ -9,6 +9,12 @@
 
 namespace lcpfs {
 
+// What an allocation may do when the host has nothing left.
+//   may_fail: no_memory. For operations that somebody waits for and can repeat.
+//   kit:      takes from the kit that the caller was given before it took any lock (NodeCache::KitTurn), so does not wait.
+//   succeed:  waits for the reserve of a pool, which is the sync thread's alone.
+enum class Must : u8 { may_fail, kit, succeed };
+
 template <typename T>
 class Box {
 public:
