@@ -30,6 +30,7 @@
 	X(node_cache)        \
 	X(tree)              \
 	X(tree_damage)       \
+	X(tree_lies)         \
 	X(record)            \
 	X(record_damage)     \
 	X(extent)            \

@@ -11,6 +11,13 @@
 // Several prepares may precede several acts if none of them prepares an insert next to another prepared insert
 // (their room is not added up): prepare and act on those one by one.
 //
+// What a device holds is not trusted: a child has to be of the level below, to hold only keys that its parent's
+// separators leave to it, and not to have been replaced already, as a node named twice would be. Anything else is
+// node_damaged, logged with object and address, and the tree is left as it was.
+//
+// dirty_bytes. A node counts from the making on until it is written, dropped, or the tree goes. What counts is what the disk will
+// take: a page smaller than a node is one that is bound to stand inline in its owner's record.
+//
 // Locking: the owner's lock (object, object_table, pool_tree, metaslab_table): shared for cursors, exclusive for
 // all else, but for TreeWriter, which works on a closed version without it.
 #pragma once
@@ -31,11 +38,8 @@ struct TreeContext {
     Atomic<u64> dirty_bytes { 0 };    // of nodes not yet written: what one copy of them may take on disk
     Atomic<u64> node_writes { 0 };
 
-    // Whatever is too large to stand in a record takes a node of full size.
-    u64 disk_bytes(const Node& node) const
-    {
-        return node.page().capacity() > k_inline_root_bytes ? cache.node_bytes() : node.page().capacity();
-    }
+    // What it will take: a page smaller than a node is bound to stand in a record (Tree::make_room).
+    static u64 disk_bytes(const Node& node) { return node.page().capacity(); }
 };
 
 using DeadList = List<Node, &Node::m_dead_link>;
@@ -72,6 +76,7 @@ private:
 
 class Tree {
 public:
+    // `must`: of changes. Cursors may fail but in a scope of MustScope.
     Tree(TreeContext& context, const TreeOwner& owner, Must must) : m_context(context), m_owner(owner), m_must(must) {}
     ~Tree();
     Tree(const Tree&) = delete;
@@ -93,9 +98,31 @@ public:
     Status prepare_change(TxgId txg, Bytes key);
     // For an update to a value of the same size: touches nothing but the path to it.
     Status prepare_update(TxgId txg, Bytes key);
-    void insert(Bytes key, Bytes value);   // key absent, prepared by prepare_insert with at least this size
-    void update(Bytes key, Bytes value);   // key present; the same size, or prepared by prepare_insert with the new one
-    void remove(TxgId txg, Bytes key);     // key present, prepared by prepare_change
+    // After prepare_insert with at least this size. A key that is there already gets the new value: false.
+    bool insert(Bytes key, Bytes value);
+    // After prepare_update; another size needs prepare_insert with the new size. False, nothing changed: no such key.
+    bool update(Bytes key, Bytes value);
+    // After prepare_change. False, nothing changed: no such key.
+    bool remove(TxgId txg, Bytes key);
+
+    // Changes and reads of a scope in which everything is to be found memory for. The tree's lock exclusive.
+    class MustScope {
+    public:
+        MustScope(Tree& tree, Must must) : m_tree(tree), m_changes(tree.m_must), m_reads(tree.m_read_must)
+        {
+            tree.m_must = tree.m_read_must = must;
+        }
+        ~MustScope()
+        {
+            m_tree.m_must = m_changes;
+            m_tree.m_read_must = m_reads;
+        }
+        MustScope(const MustScope&) = delete;
+
+    private:
+        Tree& m_tree;
+        Must m_changes, m_reads;
+    };
 
     Result<TreeShape> shape(); // reads the root
 
@@ -107,11 +134,18 @@ public:
     void settle(WrittenList& written);
 
 private:
-    Result<Ref<Node>> root_node();
-    Result<Ref<Node>> child_of(Node& parent, u32 i);
+    // Keys from `low` (empty: from the lowest) to before `high` (empty: to the highest).
+    struct KeyRange {
+        Bytes low, high;
+    };
+    static KeyRange child_range(const NodePage& parent, u32 i, const KeyRange& range);
+    bool is_inside(const NodePage& page, const KeyRange& range) const;
+    Status damaged(const NodePointer& pointer, const char* what) const;
+    Result<Ref<Node>> root_node(Must must);
+    Result<Ref<Node>> child_of(Node& parent, u32 i, const KeyRange& range, Must must);
     Result<bool> descend(Bytes key, bool strictly_below, TreeCursor& cursor, u8* left_fence, u16& left_fence_bytes, bool& has_left);
     Result<Ref<Node>> writable_root(TxgId txg);
-    Result<Ref<Node>> writable_child(TxgId txg, Node& parent, u32 i);
+    Result<Ref<Node>> writable_child(TxgId txg, Node& parent, u32 i, const KeyRange& range);
     Result<Ref<Node>> replace(Node& old, TxgId txg);
     Status make_room(TxgId txg, Node& node, u32 cost);
     Status split_root(TxgId txg, Bytes key);
@@ -119,16 +153,20 @@ private:
     bool has_room(Node& node, u32 leaf_cost) const;
     void drop_child(Node& parent, u32 i);
     void try_merge(TxgId txg, Node& parent, u32 i);
-    void collapse_root();
-    void prepare_merge(TxgId txg, Node& parent, u32 i);
-    Node& resident_leaf(Bytes key);
+    static bool is_changing(const Node& node, TxgId txg) { return node.birth() == txg && node.state() == Node::State::dirty; }
+    void collapse_root(TxgId txg);
+    void prepare_merge(TxgId txg, Node& parent, u32 i, const KeyRange& range);
+    Node* resident_leaf(Bytes key);
+    bool may_be_inline() const { return m_owner.kind == TreeKind::extents || m_owner.kind == TreeKind::directory; }
     void charge(const Node& node) { m_context.dirty_bytes.add(m_context.disk_bytes(node)); }
     void discharge(const Node& node) { m_context.dirty_bytes.sub(m_context.disk_bytes(node)); }
+    void discharge_below(Node& node);
     u32 interior_cost() const { return NodePage::item_cost(k_max_key_bytes, sizeof(DiskNodePointer)); }
 
     TreeContext& m_context;
     TreeOwner m_owner;
     Must m_must;
+    Must m_read_must { Must::may_fail };
     Ref<Node> m_root;
     NodePointer m_pointer;
     DeadList m_dead[4]; // by txg & 3

@@ -6,10 +6,12 @@ namespace lcpfs {
 
 Result<Ref<Node>> Tree::replace(Node& old, TxgId txg)
 {
+    if (old.m_dead_link.is_linked())
+        return damaged(old.pointer(), "the tree names it twice").error();
     // A node written by a sync under way has its metaslab in memory already.
     if (old.state() == Node::State::clean)
         for (u32 i = 0; i < old.pointer().copies; i++)
-            TRY(m_context.allocator.prepare_free(old.pointer().dva[i]));
+            TRY(m_context.allocator.prepare_free(old.pointer().dva[i], m_must));
     Ref<Node> made = TRY(m_context.cache.copy(old, txg, m_must));
     charge(*made);
     old.reference();
@@ -19,23 +21,24 @@ Result<Ref<Node>> Tree::replace(Node& old, TxgId txg)
 
 Result<Ref<Node>> Tree::writable_root(TxgId txg)
 {
-    if (m_root && m_root->birth() == txg && m_root->state() == Node::State::dirty)
+    if (m_root && is_changing(*m_root, txg))
         return m_root;
     if (!m_root && m_pointer.is_null()) {
-        m_root = TRY(m_context.cache.make(m_owner, 0, txg, 0, m_must));
+        m_root = TRY(m_context.cache.make(m_owner, 0, txg, may_be_inline() ? 0 : m_context.cache.node_bytes(), m_must));
         charge(*m_root);
         return m_root;
     }
-    Ref<Node> old = TRY(root_node());
+    Ref<Node> old = TRY(root_node(m_must));
     m_root = TRY(replace(*old, txg));
     m_pointer = NodePointer();
     return m_root;
 }
 
-Result<Ref<Node>> Tree::writable_child(TxgId txg, Node& parent, u32 i)
+// `range` is the parent's.
+Result<Ref<Node>> Tree::writable_child(TxgId txg, Node& parent, u32 i, const KeyRange& range)
 {
-    Ref<Node> child = TRY(child_of(parent, i));
-    if (child->birth() == txg && child->state() == Node::State::dirty)
+    Ref<Node> child = TRY(child_of(parent, i, child_range(parent.page(), i, range), m_must));
+    if (is_changing(*child, txg))
         return child;
     Ref<Node> made = TRY(replace(*child, txg));
     parent.set_child(i, made);
@@ -47,13 +50,17 @@ bool Tree::has_room(Node& node, u32 leaf_cost) const
     return node.page().can_hold(node.level() > 0 ? interior_cost() : leaf_cost);
 }
 
-// Enlarges a small page; true room at full size is a split's business.
+// Enlarges a small page, to full size when it would outgrow its owner's record; room at full size is a split's business.
 Status Tree::make_room(TxgId, Node& node, u32 cost)
 {
-    if (node.level() > 0 || node.page().can_hold(cost) || node.page().capacity() == m_context.cache.node_bytes())
+    const NodePage& page = node.page();
+    if (node.level() > 0 || page.capacity() == m_context.cache.node_bytes())
+        return {};
+    const bool stays_inline = TreeWriter::inline_bytes(page) + cost <= k_inline_root_bytes;
+    if (stays_inline && page.can_hold(cost))
         return {};
     discharge(node);
-    Status status = m_context.cache.grow(node, cost, m_must);
+    Status status = m_context.cache.grow(node, stays_inline ? cost : m_context.cache.node_bytes(), m_must);
     charge(node);
     return status;
 }
@@ -126,26 +133,29 @@ Status Tree::prepare_insert(TxgId txg, Bytes key, u32 value_bytes)
         TRY(split_root(txg, key));
         node = m_root;
     }
+    KeyRange range; // keys in the pages above, which stay and do not change
     while (node->level() > 0) {
         u32 i = node->page().child_index(key);
-        Ref<Node> child = TRY(writable_child(txg, *node, i));
+        Ref<Node> child = TRY(writable_child(txg, *node, i, range));
         if (!has_room(*child, cost)) {
             TRY(split_child(txg, *node, i, key));
             i = node->page().child_index(key);
             child = Ref<Node>(*node->child(i));
         }
+        range = child_range(node->page(), i, range);
         node = lcpfs::move(child);
     }
     return {};
 }
 
-// A sparse node's neighbour is made writable too, so that the removal can merge them. Failing to is no failure.
-void Tree::prepare_merge(TxgId txg, Node& parent, u32 i)
+// A sparse node's neighbour is made writable too, so that the removal can merge them. Failing to is no failure, and not
+// worth memory that is short.
+void Tree::prepare_merge(TxgId txg, Node& parent, u32 i, const KeyRange& range)
 {
-    if (parent.page().count() < 2)
+    if (parent.page().count() < 2 || m_must == Must::kit)
         return;
     u32 neighbour = i + 1 < parent.page().count() ? i + 1 : i - 1;
-    (void)writable_child(txg, parent, neighbour).is_ok();
+    (void)writable_child(txg, parent, neighbour, range).is_ok();
 }
 
 Status Tree::prepare_change(TxgId txg, Bytes key)
@@ -153,11 +163,13 @@ Status Tree::prepare_change(TxgId txg, Bytes key)
     if (is_empty())
         return {};
     Ref<Node> node = TRY(writable_root(txg));
+    KeyRange range;
     while (node->level() > 0) {
         u32 i = node->page().child_index(key);
-        Ref<Node> child = TRY(writable_child(txg, *node, i));
+        Ref<Node> child = TRY(writable_child(txg, *node, i, range));
         if (child->page().used_bytes() < m_context.cache.node_bytes() / 4)
-            prepare_merge(txg, *node, i);
+            prepare_merge(txg, *node, i, range);
+        range = child_range(node->page(), i, range);
         node = lcpfs::move(child);
     }
     return {};
@@ -168,35 +180,47 @@ Status Tree::prepare_update(TxgId txg, Bytes key)
     if (is_empty())
         return {};
     Ref<Node> node = TRY(writable_root(txg));
+    KeyRange range;
     while (node->level() > 0) {
-        Ref<Node> child = TRY(writable_child(txg, *node, node->page().child_index(key)));
+        u32 i = node->page().child_index(key);
+        Ref<Node> child = TRY(writable_child(txg, *node, i, range));
+        range = child_range(node->page(), i, range);
         node = lcpfs::move(child);
     }
     return {};
 }
 
-Node& Tree::resident_leaf(Bytes key)
+// The leaf that a prepare_* has made writable; null: the tree is empty, or nothing was prepared for this key.
+Node* Tree::resident_leaf(Bytes key)
 {
     Node* node = m_root.get();
-    while (node->level() > 0)
+    while (node && node->level() > 0)
         node = node->child(node->page().child_index(key));
-    return *node;
+    return node;
 }
 
-void Tree::insert(Bytes key, Bytes value)
+bool Tree::insert(Bytes key, Bytes value)
 {
-    NodePage& page = resident_leaf(key).page();
+    Node* leaf = resident_leaf(key);
+    if (!leaf)
+        return false;
     bool exact;
-    u32 i = page.lower_bound(key, exact);
-    page.insert(i, key, value);
+    u32 i = leaf->page().lower_bound(key, exact);
+    if (exact)
+        leaf->page().replace_value(i, value);
+    else
+        leaf->page().insert(i, key, value);
+    return !exact;
 }
 
-void Tree::update(Bytes key, Bytes value)
+bool Tree::update(Bytes key, Bytes value)
 {
-    NodePage& page = resident_leaf(key).page();
-    bool exact;
-    u32 i = page.lower_bound(key, exact);
-    page.replace_value(i, value);
+    Node* leaf = resident_leaf(key);
+    bool exact = false;
+    u32 i = leaf ? leaf->page().lower_bound(key, exact) : 0;
+    if (exact)
+        leaf->page().replace_value(i, value);
+    return exact;
 }
 
 // Takes child `i`, born in this group and empty or merged away, out of its parent.
@@ -216,8 +240,7 @@ void Tree::try_merge(TxgId txg, Node& parent, u32 i)
     u32 right_index = i + 1 < parent.page().count() ? i + 1 : i;
     Node* left = parent.child(right_index - 1);
     Node* right = parent.child(right_index);
-    auto is_ours = [txg](Node* node) { return node && node->birth() == txg && node->state() == Node::State::dirty; };
-    if (!is_ours(left) || !is_ours(right))
+    if (!left || !right || !is_changing(*left, txg) || !is_changing(*right, txg))
         return;
     u32 limit = (m_context.cache.node_bytes() - sizeof(DiskNodeHeader)) * 3 / 4;
     if (left->page().used_bytes() + right->page().used_bytes() + k_max_key_bytes > limit)
@@ -234,9 +257,10 @@ void Tree::try_merge(TxgId txg, Node& parent, u32 i)
     drop_child(parent, right_index);
 }
 
-void Tree::collapse_root()
+// A root of one child gives way to it, as long as it is this group's own: another may belong to a closed version.
+void Tree::collapse_root(TxgId txg)
 {
-    while (m_root && m_root->level() > 0 && m_root->page().count() == 1) {
+    while (m_root && m_root->level() > 0 && m_root->page().count() == 1 && is_changing(*m_root, txg)) {
         if (Node* child = m_root->child(0)) {
             Ref<Node> kept(*child);
             discharge(*m_root);
@@ -254,20 +278,22 @@ void Tree::collapse_root()
     }
 }
 
-void Tree::remove(TxgId txg, Bytes key)
+bool Tree::remove(TxgId txg, Bytes key)
 {
     Node* path[k_max_tree_height + 1];
     u32 index[k_max_tree_height + 1];
     u32 depth = 0;
     Node* node = m_root.get();
-    while (node->level() > 0) {
+    while (node && node->level() > 0 && depth <= k_max_tree_height) {
         path[depth] = node;
         index[depth] = node->page().child_index(key);
         node = node->child(index[depth]);
         depth++;
     }
-    bool exact;
-    u32 i = node->page().lower_bound(key, exact);
+    bool exact = false;
+    u32 i = node && node->level() == 0 ? node->page().lower_bound(key, exact) : 0;
+    if (!exact)
+        return false;
     node->page().remove(i);
     while (depth > 0) {
         Node& parent = *path[--depth];
@@ -281,9 +307,10 @@ void Tree::remove(TxgId txg, Bytes key)
         discharge(*m_root);
         m_root.reset();
         m_pointer = NodePointer();
-        return;
+        return true;
     }
-    collapse_root();
+    collapse_root(txg);
+    return true;
 }
 
 }

@@ -2,6 +2,8 @@
 // Tree: starting, finding, walking.
 #include "core/tree/tree.h"
 
+#include "core/base/format_text.h"
+
 namespace lcpfs {
 
 u64 TreeCursor::number() const
@@ -11,8 +13,21 @@ u64 TreeCursor::number() const
     return number.get();
 }
 
+// Nodes that were never written: an operation failed before its object became dirty, or no group commits any more.
+void Tree::discharge_below(Node& node)
+{
+    if (node.state() != Node::State::dirty)
+        return;
+    for (u32 i = 0; node.level() > 0 && i < node.page().count(); i++)
+        if (Node* child = node.child(i))
+            discharge_below(*child);
+    discharge(node);
+}
+
 Tree::~Tree()
 {
+    if (m_root)
+        discharge_below(*m_root);
     for (DeadList& dead : m_dead)
         while (Node* node = dead.pop_front())
             node->unreference();
@@ -22,7 +37,8 @@ Status Tree::start_from_inline(Bytes items)
 {
     VERIFY_DISK(items.size() >= 2 && items.size() <= k_inline_root_bytes, record_damaged);
     u32 count = u32(items[0]) | u32(items[1]) << 8;
-    Ref<Node> root = TRY(m_context.cache.make(m_owner, 0, TxgId(1), static_cast<u32>(items.size()) + sizeof(DiskNodeHeader) + count * 2, m_must));
+    const u32 wanted = static_cast<u32>(items.size()) + sizeof(DiskNodeHeader) + count * 2;
+    Ref<Node> root = TRY(m_context.cache.make(m_owner, 0, TxgId(1), wanted, m_must));
     NodePage& page = root->page();
     size_t at = 2;
     for (u32 i = 0; i < count; i++) {
@@ -43,31 +59,62 @@ Status Tree::start_from_inline(Bytes items)
     return {};
 }
 
-Result<Ref<Node>> Tree::root_node()
+Result<Ref<Node>> Tree::root_node(Must must)
 {
     if (m_root)
         return m_root;
-    return m_context.cache.get(m_pointer, m_owner);
+    return m_context.cache.get(m_pointer, m_owner, must);
 }
 
 Result<TreeShape> Tree::shape()
 {
     if (is_empty())
         return TreeShape();
-    Ref<Node> root = TRY(root_node());
+    Ref<Node> root = TRY(root_node(m_read_must));
     const u32 level = root->level();
     return TreeShape { level + 1, level ? root->page().count() : 1 };
 }
 
-Result<Ref<Node>> Tree::child_of(Node& parent, u32 i)
+// `range` is the parent's. The result's keys point into the parent's page or are the range's own.
+Tree::KeyRange Tree::child_range(const NodePage& parent, u32 i, const KeyRange& range)
+{
+    return { i > 0 ? parent.key(i) : range.low, i + 1 < parent.count() ? parent.key(i + 1) : range.high };
+}
+
+// Keys rise within a page that was verified. Above level 0 the first is empty and says nothing.
+bool Tree::is_inside(const NodePage& page, const KeyRange& range) const
+{
+    const u32 first = page.level() > 0 ? 1 : 0;
+    if (page.count() <= first)
+        return true;
+    return (range.low.is_empty() || compare(page.key(first), range.low) >= 0)
+        && (range.high.is_empty() || compare(page.key(page.count() - 1), range.high) < 0);
+}
+
+Status Tree::damaged(const NodePointer& pointer, const char* what) const
+{
+    TextLine line;
+    line.add("metadata node of object ").add(m_owner.object).add(" in dataset ").add(m_owner.dataset);
+    line.add(", tree ").add(u64(m_owner.kind)).add(" level ").add(u64(pointer.level));
+    line.add(" at device ").add(u64(pointer.dva[0].vdev.value())).add(" block ").add(pointer.dva[0].block).add(": ").add(what);
+    host_log(HOST_LOG_ERROR, line.text());
+    return Error::node_damaged;
+}
+
+// `range` is the child's: what the parent's separators leave to it.
+Result<Ref<Node>> Tree::child_of(Node& parent, u32 i, const KeyRange& range, Must must)
 {
     if (Node* child = parent.child(i))
         return Ref<Node>(*child);
     DiskNodePointer disk;
     copy_bytes(&disk, parent.page().value(i).data(), sizeof(disk));
-    NodePointer pointer = TRY(NodePointer::decode(disk));
-    VERIFY_DISK(!pointer.is_null() && pointer.level + 1 == parent.level(), node_damaged);
-    return m_context.cache.get(pointer, m_owner);
+    auto pointer = NodePointer::decode(disk);
+    if (pointer.is_error() || pointer.value().is_null() || pointer.value().level + 1 != parent.level())
+        return damaged(parent.pointer(), "a pointer to a child is malformed").error();
+    Ref<Node> child = TRY(m_context.cache.get(pointer.value(), m_owner, must));
+    if (!is_inside(child->page(), range))
+        return damaged(pointer.value(), "it holds keys that its parent leaves to others").error();
+    return child;
 }
 
 // To the leaf that covers `key`, or with `strictly_below` the one that covers the keys just under it. The cursor gets
@@ -79,7 +126,8 @@ Result<bool> Tree::descend(Bytes key, bool strictly_below, TreeCursor& cursor, u
     has_left = false;
     if (is_empty())
         return false;
-    Ref<Node> node = TRY(root_node());
+    Ref<Node> node = TRY(root_node(m_read_must));
+    KeyRange range;
     while (node->level() > 0) {
         const NodePage& page = node->page();
         bool exact;
@@ -91,14 +139,16 @@ Result<bool> Tree::descend(Bytes key, bool strictly_below, TreeCursor& cursor, u
             copy_bytes(cursor.m_fence, fence.data(), fence.size());
             cursor.m_fence_bytes = static_cast<u16>(fence.size());
             cursor.m_has_fence = true;
+            range.high = { cursor.m_fence, fence.size() };
         }
         if (i > 0) {
             Bytes fence = page.key(i);
             copy_bytes(left_fence, fence.data(), fence.size());
             left_fence_bytes = static_cast<u16>(fence.size());
             has_left = true;
+            range.low = { left_fence, fence.size() };
         }
-        Ref<Node> child = TRY(child_of(*node, i));
+        Ref<Node> child = TRY(child_of(*node, i, range, m_read_must));
         node = lcpfs::move(child);
     }
     cursor.m_leaf = lcpfs::move(node);
