@@ -8,6 +8,7 @@ namespace lcpfs {
 
 namespace {
 constexpr u32 k_hash_buckets = 16384;
+constexpr u32 k_version_reserve = 16;
 }
 
 Dataset::Dataset(const DatasetHost& host, DatasetId id)
@@ -24,7 +25,8 @@ Result<Box<Dataset>> Dataset::create(const DatasetHost& host, DatasetId id)
     Box<Dataset> dataset(::new (memory) Dataset(host, id));
     dataset->m_buckets = static_cast<Object**>(host_alloc(k_hash_buckets * sizeof(Object*), HOST_ALLOC_ZERO));
     dataset->m_record_buffer = static_cast<u8*>(host_alloc(k_max_record_bytes, 0));
-    if (!dataset->m_buckets || !dataset->m_record_buffer)
+    dataset->m_versions = host_pool_create("lcpfs_version", sizeof(ObjectVersion), k_version_reserve);
+    if (!dataset->m_buckets || !dataset->m_record_buffer || !dataset->m_versions)
         return Error::no_memory;
     dataset->m_bucket_count = k_hash_buckets;
     return dataset;
@@ -44,6 +46,7 @@ Dataset::~Dataset()
             node->unreference();
     host_free(m_buckets);
     host_free(m_record_buffer);
+    host_pool_destroy(m_versions);
 }
 
 Status Dataset::format(TxgId txg, StringView name, const ObjectAttributes& root)
@@ -102,13 +105,19 @@ Status Dataset::load(const DiskDataset& disk)
     return look_at_table();
 }
 
-Ref<Object> Dataset::find_in_memory(ObjectId id)
+Object* Dataset::find_locked(ObjectId id)
 {
-    SpinGuard guard(m_hash_lock);
     for (Object* object = *bucket_of(id); object; object = object->m_hash_next)
         if (object->m_id == id && object->reference_unless_zero())
-            return Ref<Object>::adopt(*object);
-    return {};
+            return object;
+    return nullptr;
+}
+
+Ref<Object> Dataset::find_in_memory(ObjectId id)
+{
+    SpinGuard guard(shard_of(id).m_lock);
+    Object* object = find_locked(id);
+    return object ? Ref<Object>::adopt(*object) : Ref<Object>();
 }
 
 Result<Ref<Object>> Dataset::get(ObjectId id)
@@ -142,34 +151,26 @@ Result<Ref<Object>> Dataset::load_object(ObjectId id)
     TRY(box->start(attributes, root));
     box->m_in_table = true;
     box->m_table_bytes = static_cast<u32>(cursor.value().size());
-    box->m_is_orphan = attributes.is_orphan();
+    cursor = TreeCursor();
+    auto listed = m_orphans.find({ key.data(), 8 }, cursor);
+    box->m_is_orphan = listed.is_ok() ? listed.value() : attributes.is_orphan();
     box->m_table_blocks = attributes.blocks;
 
-    Ref<Object> winner;
-    {
-        SpinGuard guard(m_hash_lock);
-        Object** bucket = bucket_of(id);
-        for (Object* present = *bucket; present; present = present->m_hash_next) {
-            if (present->m_id == id && present->reference_unless_zero()) {
-                winner = Ref<Object>::adopt(*present);
-                break;
-            }
-        }
-        if (!winner) {
-            Object* object = box.release();
-            object->m_hash_next = *bucket;
-            *bucket = object;
-            winner = Ref<Object>::adopt(*object);
-        }
-    }
-    return winner;
+    // The loser of a race goes after the lock.
+    SpinGuard guard(shard_of(id).m_lock);
+    if (Object* present = find_locked(id))
+        return Ref<Object>::adopt(*present);
+    Object* object = box.release();
+    object->m_hash_next = *bucket_of(id);
+    *bucket_of(id) = object;
+    return Ref<Object>::adopt(*object);
 }
 
 Result<Ref<Object>> Dataset::make(u32 mode)
 {
     ObjectId id(m_next_object.add(1) - 1);
     Box<Object> box = TRY(make_box<Object>(*this, id, m_host.trees, tree_kind_of(mode)));
-    SpinGuard guard(m_hash_lock);
+    SpinGuard guard(shard_of(id).m_lock);
     Object* object = box.release();
     Object** bucket = bucket_of(id);
     object->m_hash_next = *bucket;
@@ -180,7 +181,7 @@ Result<Ref<Object>> Dataset::make(u32 mode)
 void Dataset::drop(Object& object)
 {
     {
-        SpinGuard guard(m_hash_lock);
+        SpinGuard guard(shard_of(object.m_id).m_lock);
         Object** link = bucket_of(object.m_id);
         while (*link && *link != &object)
             link = &(*link)->m_hash_next;

@@ -5,6 +5,9 @@
 // under it. An object that is not in memory is described by its record; one that is describes itself.
 // Loading holds the table lock from reading the record until the object is in the hash: since a change of the record needs
 // the lock, nobody can slip a newer state in between.
+//
+// What a damaged record or table says is not taken on trust where it would do harm: an object is an orphan when the orphan tree
+// lists it, and has a record when the table has one.
 #pragma once
 
 #include "core/dataset/object.h"
@@ -68,15 +71,25 @@ public:
     Tree& orphans() { return m_orphans; }
 
 private:
+    friend class Object;
+    friend class SpareVersion;
     Dataset(const DatasetHost& host, DatasetId id);
     Status look_at_table();
     using DirtyList = List<Object::DirtyEntry, &Object::DirtyEntry::link>;
 
-    Object** bucket_of(ObjectId id) { return &m_buckets[(id.value() * 0x9e3779b97f4a7c15ull >> 32) % m_bucket_count]; }
+    static constexpr u32 k_hash_shards = 64;
+    struct HashShard {
+        SpinLock m_lock { LCPFS_RANK_object_cache };
+    };
+    static u64 hash_of(ObjectId id) { return id.value() * 0x9e3779b97f4a7c15ull >> 32; }
+    HashShard& shard_of(ObjectId id) { return m_shards[hash_of(id) % k_hash_shards]; }
+    Object** bucket_of(ObjectId id) { return &m_buckets[hash_of(id) % m_bucket_count]; }
+    Object* find_locked(ObjectId id); // referenced; shard_of(id)'s lock
     Ref<Object> find_in_memory(ObjectId id);
     Result<Ref<Object>> load_object(ObjectId id);
     Status sync_object(Object& object, TxgId txg, TreeWriter& writer);
     Status update_table(Object& object, TxgId txg, const ObjectVersion& version, const NodePointer& root);
+    void count_object(int more, Object& object, u64 blocks);
     Status update_orphans(Object& object, TxgId txg, bool is_orphan);
 
     DatasetHost m_host;
@@ -95,9 +108,10 @@ private:
     WrittenList m_orphans_written;     // sync thread
     u8* m_record_buffer { nullptr };   // sync thread, k_max_record_bytes
 
-    SpinLock m_hash_lock { LCPFS_RANK_object_cache };
-    Object** m_buckets { nullptr };    // m_hash_lock
-    u32 m_bucket_count { 0 };
+    HashShard m_shards[k_hash_shards];
+    Object** m_buckets { nullptr };    // a bucket belongs to the shard of its ids
+    u32 m_bucket_count { 0 };          // a multiple of k_hash_shards
+    host_pool* m_versions { nullptr };
 
     SpinLock m_dirty_lock { LCPFS_RANK_txg_state };
     DirtyList m_dirty[4];              // by txg & 3; m_dirty_lock while the group is open, then the sync thread's

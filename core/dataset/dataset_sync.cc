@@ -14,13 +14,23 @@ Status Dataset::update_orphans(Object& object, TxgId txg, bool is_orphan)
     if (is_orphan) {
         u8 mark = 1;
         TRY(m_orphans.prepare_insert(txg, key, 1));
-        m_orphans.insert(key, { &mark, 1 });
+        (void)m_orphans.insert(key, { &mark, 1 });
     } else {
         TRY(m_orphans.prepare_change(txg, key));
-        m_orphans.remove(txg, key);
+        (void)m_orphans.remove(txg, key);
     }
     object.m_is_orphan = is_orphan;
     return {};
+}
+
+// The sums in the dataset's record. What damaged records add up to may be less than what goes: no less than nothing is left.
+void Dataset::count_object(int more, Object& object, u64 blocks)
+{
+    const u64 objects = m_object_count.load();
+    m_object_count.store(more < 0 && objects == 0 ? 0 : objects + static_cast<u64>(i64(more)));
+    const u64 used = m_used_blocks.load() + blocks;
+    m_used_blocks.store(used > object.m_table_blocks ? used - object.m_table_blocks : 0);
+    object.m_table_blocks = blocks;
 }
 
 Status Dataset::update_table(Object& object, TxgId txg, const ObjectVersion& version, const NodePointer& pointer)
@@ -32,11 +42,8 @@ Status Dataset::update_table(Object& object, TxgId txg, const ObjectVersion& ver
             return {};
         WriteGuard table(m_table_lock);
         TRY(m_objects.prepare_change(txg, key));
-        m_objects.remove(txg, key);
+        count_object(m_objects.remove(txg, key) ? -1 : 0, object, 0);
         object.m_in_table = false;
-        m_object_count.sub(1);
-        m_used_blocks.sub(object.m_table_blocks);
-        object.m_table_blocks = 0;
         return {};
     }
     RecordRoot root;
@@ -53,20 +60,17 @@ Status Dataset::update_table(Object& object, TxgId txg, const ObjectVersion& ver
     u32 bytes = encode_record(version.attributes, root, { m_record_buffer, k_max_record_bytes });
     WriteGuard table(m_table_lock);
     // A record of the same size needs no room, so no split of a leaf that is full.
-    if (object.m_in_table && object.m_table_bytes == bytes)
+    if (object.m_in_table && object.m_table_bytes == bytes) {
         TRY(m_objects.prepare_update(txg, key));
-    else
-        TRY(m_objects.prepare_insert(txg, key, bytes));
-    if (object.m_in_table) {
-        m_objects.update(key, { m_record_buffer, bytes });
+        if (!m_objects.update(key, { m_record_buffer, bytes }))
+            return Error::contradiction;
+        count_object(0, object, version.attributes.blocks);
     } else {
-        m_objects.insert(key, { m_record_buffer, bytes });
-        object.m_in_table = true;
-        m_object_count.add(1);
+        TRY(m_objects.prepare_insert(txg, key, bytes));
+        count_object(m_objects.insert(key, { m_record_buffer, bytes }) ? 1 : 0, object, version.attributes.blocks);
     }
+    object.m_in_table = true;
     object.m_table_bytes = bytes;
-    m_used_blocks.add(version.attributes.blocks - object.m_table_blocks);
-    object.m_table_blocks = version.attributes.blocks;
     return {};
 }
 

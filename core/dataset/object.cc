@@ -14,6 +14,8 @@ Object::Object(Dataset& dataset, ObjectId id, TreeContext& trees, TreeKind kind)
 
 Object::~Object()
 {
+    for (ObjectVersion* version : m_closed)
+        drop_version(version);
     while (Node* node = m_written.pop_front())
         node->unreference();
 }
@@ -29,19 +31,25 @@ Status Object::start(const ObjectAttributes& attributes, const RecordRoot& root)
     return {};
 }
 
-Status Object::prepare_change(TxgId txg)
+Status Object::prepare_change(TxgId txg, SpareVersion* spare)
 {
     u64 dirty = m_dirty_txg.load();
     if (dirty == txg.value())
         return {};
     if (dirty != 0 && !m_version_taken) {
-        TRY(m_closed.reserve(2));
-        Box<ObjectVersion> kept = TRY(make_box<ObjectVersion>());
+        if (m_closed[1])
+            return Error::contradiction; // a third group cannot be under way
+        void* room = host_pool_alloc(m_dataset.m_versions, 0);
+        if (!room && spare)
+            lcpfs::swap(room, spare->m_room);
+        if (!room)
+            return Error::no_memory;
+        ObjectVersion* kept = ::new (room) ObjectVersion();
         kept->txg = TxgId(dirty);
         kept->attributes = m_attributes;
         kept->tree = m_tree.version();
         kept->deleted = m_deleted;
-        TRY(m_closed.push_back(lcpfs::move(kept)));
+        m_closed[m_closed[0] ? 1 : 0] = kept;
     }
     m_dirty_txg.store(txg.value());
     m_version_taken = false;
@@ -50,16 +58,25 @@ Status Object::prepare_change(TxgId txg)
     return {};
 }
 
+void Object::drop_version(ObjectVersion* version)
+{
+    if (!version)
+        return;
+    version->~ObjectVersion();
+    host_pool_free(m_dataset.m_versions, version);
+}
+
 ObjectVersion Object::take_version(TxgId txg)
 {
     WriteGuard guard(m_lock);
-    for (size_t i = 0; i < m_closed.size(); i++) {
-        if (m_closed[i]->txg != txg)
+    for (u32 i = 0; i < 2; i++) {
+        if (!m_closed[i] || m_closed[i]->txg != txg)
             continue;
         ObjectVersion version = lcpfs::move(*m_closed[i]);
-        for (size_t j = i + 1; j < m_closed.size(); j++)
-            m_closed[j - 1] = lcpfs::move(m_closed[j]);
-        m_closed.pop_back();
+        drop_version(m_closed[i]);
+        if (i == 0)
+            m_closed[0] = m_closed[1];
+        m_closed[1] = nullptr;
         return version;
     }
     m_version_taken = true;
@@ -72,5 +89,8 @@ ObjectVersion Object::take_version(TxgId txg)
 }
 
 void Object::last_reference_dropped() { m_dataset.drop(*this); }
+
+SpareVersion::SpareVersion(Dataset& dataset) : m_dataset(dataset), m_room(host_pool_alloc_reserved(dataset.m_versions)) {}
+SpareVersion::~SpareVersion() { host_pool_free(m_dataset.m_versions, m_room); }
 
 }

@@ -10,7 +10,6 @@
 #pragma once
 
 #include "core/host/locks.h"
-#include "core/host/vector.h"
 #include "core/object/record.h"
 #include "core/tree/tree.h"
 
@@ -18,6 +17,7 @@ namespace lcpfs {
 
 class Dataset;
 class Object;
+class SpareVersion;
 
 struct ObjectVersion {
     TxgId txg;
@@ -38,8 +38,8 @@ public:
     ObjectId id() const { return m_id; }
 
     // Before changing anything in `txg`, the tree's prepare_* included: keeps what an older group still has to write,
-    // enters the group's list. no_memory, nothing changed. m_lock exclusive, `txg` held.
-    Status prepare_change(TxgId txg) REQUIRES(m_lock);
+    // enters the group's list. no_memory, nothing changed; never with a spare. m_lock exclusive, `txg` held.
+    Status prepare_change(TxgId txg, SpareVersion* spare = nullptr) REQUIRES(m_lock);
     // Group in which it was last changed (0: not since it was loaded). For object_sync.
     TxgId newest_change() const { return TxgId(m_dirty_txg.load()); }
 
@@ -55,6 +55,7 @@ public:
 
 private:
     friend class Dataset;
+    void drop_version(ObjectVersion* version);
     struct DirtyEntry {
         ListLink link;
         Object* object;
@@ -66,7 +67,7 @@ private:
     Atomic<u64> m_dirty_txg { 0 };
     bool m_is_new GUARDED_BY(m_lock) { true }; // neither loaded nor changed yet
     bool m_version_taken GUARDED_BY(m_lock) { false };
-    Vector<Box<ObjectVersion>> m_closed GUARDED_BY(m_lock);
+    ObjectVersion* m_closed[2] GUARDED_BY(m_lock) {}; // older first, from the dataset's pool
     DirtyEntry m_dirty[4];              // by txg & 3: the dataset's lists, its lock
     Object* m_hash_next { nullptr };    // the dataset's hash, its lock
     WrittenList m_written;              // sync thread
@@ -74,6 +75,19 @@ private:
     u32 m_table_bytes { 0 };            // sync thread: of this size
     bool m_is_orphan { false };         // sync thread: it is in the orphan tree
     u64 m_table_blocks { 0 };           // sync thread: blocks as the record has them
+};
+
+// Room for one version, had before any lock is taken: from a reserve that commits give back to.
+class SpareVersion {
+public:
+    explicit SpareVersion(Dataset& dataset); // sleepable, waits: no core lock, no hold
+    ~SpareVersion();
+    SpareVersion(const SpareVersion&) = delete;
+
+private:
+    friend class Object;
+    Dataset& m_dataset;
+    void* m_room;
 };
 
 }

@@ -84,7 +84,7 @@ void account_removal(Object& object, const Extent& extent, SpaceLog::Batch& batc
     if (extent.kind != ExtentKind::mapped)
         return;
     batch.add(extent.dva, false);
-    object.m_attributes.blocks -= extent.length_blocks;
+    object.m_attributes.drop_blocks(extent.length_blocks);
 }
 
 }

@@ -57,7 +57,7 @@ void remove_name(Object& directory, TxgId txg, const NameSpot& spot, Bytes text)
 {
     BigEndianKey key(spot.cookie);
     directory.m_tree.remove(txg, { key.data(), 8 });
-    directory.m_attributes.size_bytes -= name_cost(text.size());
+    directory.m_attributes.drop_bytes(name_cost(text.size()));
 }
 
 void redirect_name(Object& directory, const NameSpot& spot, Bytes text, ObjectId object, u8 type) NO_THREAD_SAFETY_ANALYSIS

@@ -212,9 +212,9 @@ Status unlink_object(Pool& pool, Object& directory, Bytes text, Object& object, 
     remove_name(directory, hold.txg(), spot, text);
     if (is_directory) {
         object.m_attributes.links = 0;
-        directory.m_attributes.links--;
+        directory.m_attributes.drop_link(2);
     } else {
-        object.m_attributes.links--;
+        object.m_attributes.drop_link();
     }
     touch_object(object, time);
     touch_directory(directory, time);

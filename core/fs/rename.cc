@@ -38,7 +38,7 @@ void move_parent_link(Object& object, Object& from, Object& to) NO_THREAD_SAFETY
 {
     if (&from == &to || !object.m_attributes.is_directory())
         return;
-    from.m_attributes.links--;
+    from.m_attributes.drop_link(2);
     to.m_attributes.links++;
     object.m_attributes.parent = to.id().value();
 }
@@ -48,9 +48,9 @@ void drop_victim(const Rename& rename) NO_THREAD_SAFETY_ANALYSIS
     Object& victim = *rename.victim;
     if (victim.m_attributes.is_directory()) {
         victim.m_attributes.links = 0;
-        rename.to_directory.m_attributes.links--;
+        rename.to_directory.m_attributes.drop_link(2);
     } else {
-        victim.m_attributes.links--;
+        victim.m_attributes.drop_link();
     }
 }
 

@@ -43,6 +43,10 @@ struct ObjectAttributes {
     bool is_regular() const { return type() == k_mode_regular; }
     bool is_symlink() const { return type() == k_mode_symlink; }
     bool is_truncating() const { return state & k_object_truncating; }
+    // A damaged record may count less than goes: no less than `least` is left.
+    void drop_link(u32 least = 0) { links -= links > least; }
+    void drop_blocks(u64 count) { blocks -= min(blocks, count); }
+    void drop_bytes(u64 count) { size_bytes -= min(size_bytes, count); }
     // In the orphan tree while this holds.
     bool is_orphan() const { return links == 0 || is_truncating(); }
     // DT_* of dirent(3): the type bits shifted.

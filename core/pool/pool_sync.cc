@@ -18,14 +18,8 @@ Status Pool::write_trees(TxgId txg, TreeWriter& writer, Uberblock& next)
         BigEndianKey id(m_dataset->id().value());
         copy_bytes(key + 1, id.data(), 8);
         WriteGuard guard(m_pool_tree_lock);
-        TreeCursor cursor;
-        bool present = TRY(m_pool_tree->find({ key, 9 }, cursor));
-        cursor = TreeCursor();
         TRY(m_pool_tree->prepare_insert(txg, { key, 9 }, sizeof(record)));
-        if (present)
-            m_pool_tree->update({ key, 9 }, bytes_of(record));
-        else
-            m_pool_tree->insert({ key, 9 }, bytes_of(record));
+        (void)m_pool_tree->insert({ key, 9 }, bytes_of(record));
     }
     next.pool_tree = TRY(writer.write(m_pool_tree->version(), 0, m_pool_tree_written));
     return m_pool_tree->free_dead(txg);
@@ -51,8 +45,7 @@ Status Pool::write_metaslabs(TxgId txg, TreeWriter& writer, IoBatch& batch, Uber
     }));
     TRY(m_allocator->write_changed(txg, batch, [&](VdevId vdev, u32 metaslab, const DiskMetaslabEntry& entry) -> Status {
         BigEndianKey key(metaslab_key(vdev.value(), metaslab));
-        m_metaslab_table->update({ key.data(), 8 }, bytes_of(entry));
-        return {};
+        return m_metaslab_table->update({ key.data(), 8 }, bytes_of(entry)) ? Status() : Status(Error::metaslab_entry_damaged);
     }));
     next.metaslab_table = TRY(writer.write(m_metaslab_table->version(), 0, m_metaslabs_written));
     return {};
