@@ -93,7 +93,7 @@ static int lcpfs_pool_add_device(struct lcpfs_pool *pool, const char *path, bool
 	bdev = lcpfs_pool_open_device(pool, path, read_only);
 	if (IS_ERR(bdev)) {
 		if (named)
-			pr_err("lcpfs: cannot open %s: error %ld\n", path, PTR_ERR(bdev));
+			pr_err("lcpfs (%s): cannot open %s: error %ld\n", pool->name, path, PTR_ERR(bdev));
 		return named ? PTR_ERR(bdev) : 0;
 	}
 	if (lcpfs_pool_has_device(pool, bdev))
@@ -103,14 +103,14 @@ static int lcpfs_pool_add_device(struct lcpfs_pool *pool, const char *path, bool
 		goto close;
 	if (memcmp(label.pool_guid, pool->guid, 16)) {
 		if (named)
-			pr_err("lcpfs: %s belongs to another pool (%s): leave it out\n", path, label.name);
+			pr_err("lcpfs (%s): %s belongs to another pool (%s): leave it out\n", pool->name, path, label.name);
 		error = -EINVAL;
 		goto close;
 	}
 	if (!named && lcpfs_pool_has_guid(pool, label.device_guid))
 		goto close;
 	if (pool->bdev_count == CORE_MAX_DEVICES) {
-		pr_err("lcpfs: more than %u devices for one pool\n", CORE_MAX_DEVICES);
+		pr_err("lcpfs (%s): more than %u devices\n", pool->name, CORE_MAX_DEVICES);
 		error = -EINVAL;
 		goto close;
 	}
@@ -161,7 +161,7 @@ static void lcpfs_pool_free(struct lcpfs_pool *pool)
 	kfree(pool);
 }
 
-static int lcpfs_pool_start(const u8 guid[16], const char *source, const struct lcpfs_options *options,
+static int lcpfs_pool_start(const struct core_label *label, const char *source, const struct lcpfs_options *options,
 			    bool read_only, struct lcpfs_pool **result)
 {
 	struct core_pool_options how = {
@@ -177,7 +177,8 @@ static int lcpfs_pool_start(const u8 guid[16], const char *source, const struct 
 		return -ENOMEM;
 	spin_lock_init(&pool->lock);
 	INIT_LIST_HEAD(&pool->supers);
-	memcpy(pool->guid, guid, 16);
+	memcpy(pool->guid, label->pool_guid, 16);
+	strscpy(pool->name, label->name, sizeof(pool->name));
 	how.notify_context = pool;
 
 	error = lcpfs_pool_add_devices(pool, source, options, read_only);
@@ -211,7 +212,7 @@ int lcpfs_pool_get(const char *source, const struct lcpfs_options *options, bool
 			goto unlock;
 		}
 	}
-	error = lcpfs_pool_start(label.pool_guid, source, options, read_only, result);
+	error = lcpfs_pool_start(&label, source, options, read_only, result);
 unlock:
 	mutex_unlock(&lcpfs_pools_lock);
 	return error;
@@ -229,7 +230,7 @@ void lcpfs_pool_put(struct lcpfs_pool *pool)
 	list_del(&pool->node);
 	error = core_pool_close(pool->core);
 	if (error)
-		pr_err("lcpfs: closing a pool: error %d, the last changes may be lost\n", error);
+		pr_err("lcpfs (%s): closing: error %d, the last changes may be lost\n", pool->name, error);
 	lcpfs_pool_free(pool);
 	mutex_unlock(&lcpfs_pools_lock);
 }

@@ -23,6 +23,7 @@ struct lcpfs_pool {
 	unsigned int references;    /* lcpfs_pools_lock */
 	struct core_pool *core;
 	u8 guid[16];
+	char name[CORE_LABEL_NAME_BYTES];
 	struct host_bdev *bdevs[CORE_MAX_DEVICES];
 	u8 device_guids[CORE_MAX_DEVICES][16];
 	unsigned int bdev_count;

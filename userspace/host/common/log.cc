@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "userspace/host/common/thread_context.h"
 
@@ -34,7 +35,12 @@ void host_log(enum host_log_level level, const char* text)
     if (level > s_level)
         return;
     static const char* const prefixes[] = { "error: ", "warning: ", "", "debug: " };
-    fprintf(stderr, "lcpfs%s%s%s\n", *text == '(' && !*prefixes[level] ? " " : ": ", prefixes[level], text);
+    // The name of a pool stands before the kind of message.
+    const char* rest = *text == '(' ? strstr(text, "): ") : nullptr;
+    if (rest)
+        fprintf(stderr, "lcpfs %.*s: %s%s\n", static_cast<int>(rest + 1 - text), text, prefixes[level], rest + 3);
+    else
+        fprintf(stderr, "lcpfs: %s%s\n", prefixes[level], text);
 }
 
 void host_panic(const char* text)
