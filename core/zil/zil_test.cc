@@ -190,6 +190,13 @@ void frames(Test& test)
     host_pool_destroy(pages);
 }
 
+void finds_nothing(Test& test, LogGround& ground, const DiskGuid& pool, TxgId committed)
+{
+    LogReader reader(*ground.vdevs, ground.log->ring(), pool);
+    REQUIRE_OK(ground.read(reader, committed));
+    CHECK_EQ(reader.records().size(), 0u);
+}
+
 void lone_caller(Test& test)
 {
     Box<LogGround> ground = REQUIRE_VALUE(make_box<LogGround>());
@@ -217,12 +224,8 @@ void lone_caller(Test& test)
     }
     CHECK_EQ(reader.last_record(), 40u);
     CHECK_EQ(reader.end_position(), statistics_position(*ground));
-    LogReader none(*ground->vdevs, ground->log->ring(), k_pool);
-    REQUIRE_OK(ground->read(none, TxgId(11)));
-    CHECK_EQ(none.records().size(), 0u);
-    LogReader foreign(*ground->vdevs, ground->log->ring(), DiskGuid { { 1 } });
-    REQUIRE_OK(ground->read(foreign, TxgId(10)));
-    CHECK_EQ(foreign.records().size(), 0u);
+    finds_nothing(test, *ground, k_pool, TxgId(11));
+    finds_nothing(test, *ground, DiskGuid { { 1 } }, TxgId(10));
 }
 
 // Many times around the ring, with groups committing when it fills.
