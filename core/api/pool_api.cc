@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "core/api/handles.h"
+#include "core/base/format_text.h"
 #include "core/fs/shrink.h"
 
 using namespace lcpfs;
@@ -8,8 +9,11 @@ int core_read_label(host_bdev* bdev, core_label* out, bool quiet)
 {
     auto read = read_label(bdev);
     if (read.is_error()) {
-        if (!quiet)
-            host_log(HOST_LOG_ERROR, text_of(read.error()));
+        if (!quiet) {
+            TextLine line;
+            line.add(host_bdev_name(bdev)).add(": ").add(text_of(read.error()));
+            host_log(HOST_LOG_FATAL, line.text());
+        }
         return to_errno(read);
     }
     const Label& label = *read.value();

@@ -145,7 +145,8 @@ uint64_t host_monotonic_ns(void);
 int64_t host_realtime_ns(void); /* since the epoch */
 void host_random_bytes(void *buffer, size_t bytes);
 
-enum host_log_level { HOST_LOG_ERROR, HOST_LOG_WARNING, HOST_LOG_INFO, HOST_LOG_DEBUG };
+/* HOST_LOG_FATAL: something ends here, a mount refused or a pool frozen. Never lost to the limit, so never in a loop. */
+enum host_log_level { HOST_LOG_FATAL, HOST_LOG_ERROR, HOST_LOG_WARNING, HOST_LOG_INFO, HOST_LOG_DEBUG };
 /*
  * One line without its newline. The host adds "lcpfs: ", or "lcpfs " to a text that begins with the name of a pool in
  * parentheses, and limits the rate. Any context.

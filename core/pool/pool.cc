@@ -31,7 +31,7 @@ void Pool::freeze(Error error, const char* what)
     m_engine->fail(error);
     TextLine line;
     line.add(what).add(" failed: ").add(text_of(error)).add("; no further change is accepted, what was committed is whole");
-    log(HOST_LOG_ERROR, StringView(line.text(), line.size()));
+    log(HOST_LOG_FATAL, StringView(line.text(), line.size()));
     if (m_errors.load_relaxed() == CORE_ERRORS_PANIC)
         host_panic("lcpfs: errors=panic");
     if (m_notify)

@@ -17,7 +17,7 @@ void refuse(host_bdev* bdev, Error error, const char* what)
     if (bdev)
         line.add(host_bdev_name(bdev)).add(": ");
     line.add(what ? what : text_of(error));
-    host_log(HOST_LOG_ERROR, line.text());
+    host_log(HOST_LOG_FATAL, line.text());
 }
 
 }
@@ -66,18 +66,20 @@ Status Pool::assemble(Span<host_bdev* const> bdevs, bool read_only)
         if (i == 0)
             m_label = lcpfs::move(label);
     }
+    copy_bytes(m_name, m_label->header.name, sizeof(m_name) - 1);
     for (u16 index = 0; index < wanted; index++) {
         if (vdevs[index])
             continue;
         TextLine line;
-        line.add("device ").add(u64(index)).add(" of ").add(u64(wanted)).add(" (guid ");
+        line.add("pool ").add(m_name).add(": device ").add(u64(index)).add(" of ").add(u64(wanted)).add(" (guid ");
         line.add_hex({ m_label->vdevs.entries[index].guid.bytes, 16 }).add(") is missing; name it with -o device= or register it with lcpfs scan");
         refuse(nullptr, Error::device_missing, line.text());
         return Error::device_missing;
     }
-    copy_bytes(m_name, m_label->header.name, sizeof(m_name) - 1);
     if (!read_only && (m_label->header.ro_compat.get() & ~k_known_ro_compat)) {
-        refuse(nullptr, Error::feature_unknown, "the pool has features this version can only read; mount with -o ro");
+        TextLine line;
+        line.add("pool ").add(m_name).add(" has features this version can only read; mount with -o ro");
+        refuse(nullptr, Error::feature_unknown, line.text());
         return Error::feature_unknown;
     }
     m_vdevs = TRY(VdevSet::create(lcpfs::move(vdevs)));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * host_log.c: the core's messages in the kernel log. Limited in rate per level, so that a storm of
- * warnings does not swallow the error that explains it. Any context.
+ * warnings does not swallow the error that explains it; the fatal ones, which end a mount or freeze a pool, are not
+ * limited. Any context.
  */
 #include <linux/panic.h>
 #include <linux/kernel.h>
@@ -23,9 +24,10 @@ void host_log(enum host_log_level level, const char *text)
 {
 	const char *separator = *text == '(' ? " " : ": ";
 
-	if (!__ratelimit(&host_log_limits[level]))
+	if (level != HOST_LOG_FATAL && !__ratelimit(&host_log_limits[level]))
 		return;
 	switch (level) {
+	case HOST_LOG_FATAL:
 	case HOST_LOG_ERROR:
 		pr_err("lcpfs%s%s\n", separator, text);
 		break;

@@ -148,8 +148,10 @@ static int lcpfs_fill_super(struct super_block *sb, struct fs_context *context)
 	sb->s_bdi->io_pages = CORE_WRITE_MAX_BLOCKS;
 
 	root = lcpfs_iget(sb, CORE_ROOT_OBJECT);
-	if (IS_ERR(root))
+	if (IS_ERR(root)) {
+		pr_err("lcpfs (%s): cannot mount: the root directory cannot be read: error %ld\n", sb->s_id, PTR_ERR(root));
 		return PTR_ERR(root);
+	}
 	if (!S_ISDIR(root->i_mode)) {
 		pr_err("lcpfs (%s): the root is not a directory\n", sb->s_id);
 		iput(root);

@@ -34,7 +34,7 @@ void host_log(enum host_log_level level, const char* text)
     }
     if (level > s_level)
         return;
-    static const char* const prefixes[] = { "error: ", "warning: ", "", "debug: " };
+    static const char* const prefixes[] = { "error: ", "error: ", "warning: ", "", "debug: " };
     // The name of a pool stands before the kind of message.
     const char* rest = *text == '(' ? strstr(text, "): ") : nullptr;
     if (rest)
