@@ -8,6 +8,7 @@
 #include <linux/init.h>
 #include <linux/module.h>
 
+#include "shim/host/host_module.h"
 #include "shim/vfs/scan.h"
 #include "shim/vfs/super.h"
 
@@ -28,6 +29,7 @@ static void __exit lcpfs_exit(void)
 {
 	lcpfs_super_exit();
 	lcpfs_scan_exit();
+	host_slabs_destroy();
 }
 
 module_init(lcpfs_init);

@@ -11,6 +11,7 @@
 
 #include "core/test/run.h"
 #include "core/test/suites.h"
+#include "shim/host/host_module.h"
 
 #define LCPFS_SUITE_NUMBER(name) LCPFS_SUITE_##name,
 enum { LCPFS_TEST_SUITES(LCPFS_SUITE_NUMBER) LCPFS_SUITES };
@@ -60,6 +61,13 @@ LCPFS_TEST_SUITES(LCPFS_DEFINE_SUITE)
 
 #define LCPFS_SUITE_ADDRESS(row) &lcpfs_##row##_suite,
 kunit_test_suites(LCPFS_TEST_SUITES(LCPFS_SUITE_ADDRESS));
+
+/* KUnit runs the suites itself when the module comes: there is no entry. */
+static void __exit lcpfs_kunit_exit(void)
+{
+	host_slabs_destroy();
+}
+module_exit(lcpfs_kunit_exit);
 
 MODULE_DESCRIPTION("lcpfs: the test cases of the core");
 MODULE_AUTHOR("The lcpfs authors");

@@ -7,8 +7,9 @@
 
 namespace lcpfs {
 
-// Requests that can always be had: what is in flight beyond that waits for memory or for one to complete.
-constexpr u32 k_io_reserve = 256;
+// Requests that can always be had, a page of segments each: what is in flight beyond that waits for memory or for
+// one to complete.
+constexpr u32 k_io_reserve = 64;
 constexpr u32 k_split_reserve = 16;
 constexpr size_t k_max_segments = 256;
 

@@ -2,58 +2,106 @@
 /*
  * host_pool.c: pools of equal objects with a reserve.
  *
- * A pool is a slab cache with a mempool over it. Every object goes back through the mempool, so that the
- * reserve is refilled first, whichever way the object was taken. The cache carries a number in its name:
- * several pools of the filesystem may be open at once, and the slab code wants distinct names. Objects of
- * whole pages ask the slab for page alignment; a slab is contiguous memory, so they are as well.
+ * A pool is a mempool over a slab cache. Every object goes back through the mempool, so that the reserve is
+ * refilled first, whichever way the object was taken. Objects of whole pages ask the slab for page alignment; a
+ * slab is contiguous memory, so they are as well.
  *
- * Locking: none of our own. `live` is a plain atomic.
+ * Pools of one name and size share a slab cache, which stays until the module goes: a mount has some twenty
+ * pools, and making and destroying a cache costs far more than making a pool (it registers with sysfs, and its end
+ * waits for RCU). What a pool was not given back is told when it is destroyed, and by the slab code when the cache is.
+ *
+ * Locking: `host_slabs_lock` over the list of caches. `live` is a plain atomic.
  */
 #include <linux/atomic.h>
+#include <linux/list.h>
 #include <linux/mempool.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/printk.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "core/host/host.h"
+#include "shim/host/host_module.h"
 
-struct host_pool {
-	struct kmem_cache *cache;
-	mempool_t *reserve;
+struct host_slab {
+	struct list_head node;
 	size_t object_bytes;
-	atomic64_t live;
-	char *name;
+	struct kmem_cache *cache;
+	const char *name; /* what the core calls it */
+	char cache_name[];
 };
 
-static atomic_t host_pool_sequence;
+struct host_pool {
+	struct host_slab *slab;
+	mempool_t *reserve;
+	atomic64_t live;
+};
+
+static DEFINE_MUTEX(host_slabs_lock);
+static LIST_HEAD(host_slabs);
+
+static struct host_slab *host_slab_create(const char *name, size_t object_bytes)
+{
+	unsigned int align = object_bytes % PAGE_SIZE ? 0 : PAGE_SIZE;
+	/* The test module has these sources inside itself too, and two caches of one name may not be. */
+	const char *prefix = str_has_prefix(name, KBUILD_MODNAME) ? "" : KBUILD_MODNAME "_";
+	size_t name_bytes = strlen(prefix) + strlen(name) + 1;
+	struct host_slab *slab = kzalloc(struct_size(slab, cache_name, name_bytes), GFP_KERNEL);
+
+	if (!slab)
+		return NULL;
+	snprintf(slab->cache_name, name_bytes, "%s%s", prefix, name);
+	slab->name = slab->cache_name + strlen(prefix);
+	slab->object_bytes = object_bytes;
+	slab->cache = kmem_cache_create(slab->cache_name, object_bytes, align, 0, NULL);
+	if (!slab->cache) {
+		kfree(slab);
+		return NULL;
+	}
+	list_add(&slab->node, &host_slabs);
+	return slab;
+}
+
+static struct host_slab *host_slab_get(const char *name, size_t object_bytes)
+{
+	struct host_slab *slab;
+
+	mutex_lock(&host_slabs_lock);
+	list_for_each_entry(slab, &host_slabs, node)
+		if (slab->object_bytes == object_bytes && !strcmp(slab->name, name))
+			goto unlock;
+	slab = host_slab_create(name, object_bytes);
+unlock:
+	mutex_unlock(&host_slabs_lock);
+	return slab;
+}
+
+void host_slabs_destroy(void)
+{
+	struct host_slab *slab, *next;
+
+	list_for_each_entry_safe(slab, next, &host_slabs, node) {
+		kmem_cache_destroy(slab->cache);
+		kfree(slab);
+	}
+	INIT_LIST_HEAD(&host_slabs);
+}
 
 struct host_pool *host_pool_create(const char *name, size_t object_bytes, unsigned int reserve)
 {
-	unsigned int align = object_bytes % PAGE_SIZE ? 0 : PAGE_SIZE;
 	struct host_pool *pool = kzalloc(sizeof(*pool), GFP_KERNEL);
 
 	if (!pool)
 		return NULL;
-	pool->object_bytes = object_bytes;
-	pool->name = kasprintf(GFP_KERNEL, "%s-%u", name,
-			       (unsigned int)atomic_inc_return(&host_pool_sequence));
-	if (!pool->name)
-		goto free_pool;
-	pool->cache = kmem_cache_create(pool->name, object_bytes, align, 0, NULL);
-	if (!pool->cache)
-		goto free_name;
-	pool->reserve = mempool_create(max(reserve, 1u), mempool_alloc_slab, mempool_free_slab, pool->cache);
-	if (!pool->reserve)
-		goto free_cache;
+	pool->slab = host_slab_get(name, object_bytes);
+	if (pool->slab)
+		pool->reserve = mempool_create(max(reserve, 1u), mempool_alloc_slab, mempool_free_slab, pool->slab->cache);
+	if (!pool->reserve) {
+		kfree(pool);
+		return NULL;
+	}
 	return pool;
-
-free_cache:
-	kmem_cache_destroy(pool->cache);
-free_name:
-	kfree(pool->name);
-free_pool:
-	kfree(pool);
-	return NULL;
 }
 
 void host_pool_destroy(struct host_pool *pool)
@@ -64,10 +112,8 @@ void host_pool_destroy(struct host_pool *pool)
 		return;
 	live = atomic64_read(&pool->live);
 	if (live)
-		pr_err("lcpfs: %lld objects of %s were never freed: a bug, please report it\n", live, pool->name);
+		pr_err("lcpfs: %lld objects of %s were never freed: a bug, please report it\n", live, pool->slab->name);
 	mempool_destroy(pool->reserve);
-	kmem_cache_destroy(pool->cache);
-	kfree(pool->name);
 	kfree(pool);
 }
 
@@ -78,7 +124,7 @@ void *host_pool_alloc(struct host_pool *pool, unsigned int flags)
 
 	if (flags & HOST_ALLOC_ZERO)
 		gfp |= __GFP_ZERO;
-	object = kmem_cache_alloc(pool->cache, gfp);
+	object = kmem_cache_alloc(pool->slab->cache, gfp);
 	if (object)
 		atomic64_inc(&pool->live);
 	return object;
