@@ -142,6 +142,9 @@ build/test/torture: $(wildcard userspace/torture/*)
 	@mkdir -p $(@D); echo "  LINK    $@"
 	@$(CXX) -O2 -static $(base_flags) -o $@ $(filter %.cc,$^)
 
+# What guest cases use beside ordinary programs; a test program, so not in build/bin.
+build/test/guestkit: $(call objs,$(opt),$(call find,userspace/guest) $(core)) build/obj/$(opt)/host.a
+	$(call link,$(opt))
 sim_program := build/test/sim$(if $(SAN),-asan)$(suffix)
 
 fuzzers := $(patsubst userspace/fuzz/%.cc,build/fuzz/%,$(wildcard userspace/fuzz/*.cc))
@@ -172,7 +175,7 @@ bench: $(benches)
 kernels := $(or $(KERNEL),6.12 6.1 debug)
 kmod-for-%:
 	@+$(MAKE) kmod KDIR=$$(qemu/kernels/get.sh $*)/build
-guest: tools build/test/torture | $(foreach k,$(kernels),kmod-for-$(k))
+guest: tools build/test/torture build/test/guestkit | $(foreach k,$(kernels),kmod-for-$(k))
 	@qemu/part.sh guest qemu/run $(foreach k,$(kernels),--kernel $(k)) $(if $(CASE),--case $(CASE)) $(ARGS)
 kunit: kmod-for-debug
 	@qemu/part.sh kunit qemu/run --kernel debug --case kunit $(ARGS)
