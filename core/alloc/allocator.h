@@ -49,15 +49,17 @@ public:
     // A new pool: all entries "never written" (txg 0), all free.
     void format_all();
     // The row of the group before the newest, where it differs: what was in use then stays busy until the first
-    // commit (as if freed by group `newest`). Damage of that bitmap is logged and ignored when `newest` itself is good.
+    // commit (as if freed by group `newest`). That bitmap may have been written over by a group which did not commit: then
+    // the metaslab is used last until a group has.
     Status protect_previous(VdevId vdev, u32 metaslab, const DiskMetaslabEntry& entry, TxgId newest);
     // Loads and verifies every bitmap: bitmap_damaged, io_error... of the first that fails (all are tried).
     Status load_all();
-    // Rebuilding from a walk: start_rebuild empties all bitmaps (as in memory, all dirty), mark_reached enters one run
-    // (contradiction when it was entered before: two owners), finish_rebuild recomputes counts.
+    // Rebuilding from a walk the bitmaps that could not be loaded: start_rebuild empties them (the next commit writes them),
+    // mark_reached takes every run that is in use (contradiction when two use it, or a bitmap that is whole says it is free),
+    // end_rebuild makes them what they are from then on, or damaged again when the walk was not whole.
     Status start_rebuild();
     Status mark_reached(const Dva& dva);
-    void finish_rebuild();
+    void end_rebuild(bool is_whole);
 
     // ---- any thread
     // `want` blocks, or at least `minimum`; contiguous. no_space when there is no such run; device errors when a bitmap

@@ -47,6 +47,8 @@ Status Allocator::load(VdevId vdev, u32 index)
 Status Allocator::start_rebuild()
 {
     for (Box<Metaslab>& metaslab : m_metaslabs) {
+        if (metaslab->is_loaded())
+            continue;
         TRY(metaslab->start_rebuild());
         note_changed(*metaslab);
     }
@@ -59,10 +61,13 @@ Status Allocator::mark_reached(const Dva& dva)
     return metaslab ? metaslab->mark_reached(dva) : Status(Error::address_out_of_range);
 }
 
-void Allocator::finish_rebuild()
+void Allocator::end_rebuild(bool is_whole)
 {
-    for (Box<Metaslab>& metaslab : m_metaslabs)
-        metaslab->finish_rebuild();
+    for (Box<Metaslab>& metaslab : m_metaslabs) {
+        metaslab->end_rebuild(is_whole);
+        if (!is_whole && !metaslab->is_loaded() && metaslab->m_changed_link.is_linked())
+            m_changed.remove(*metaslab);
+    }
 }
 
 bool Allocator::copy_committed(VdevId vdev, u32 index, Span<u64> words) const

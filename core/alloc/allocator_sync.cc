@@ -66,6 +66,8 @@ u64 Allocator::after_commit(TxgId txg, void (*on_release)(void* context, const D
 {
     while (Metaslab* const metaslab = m_written.pop_front())
         metaslab->committed();
+    if (m_shared.avoids_unprotected.load_relaxed())
+        m_shared.avoids_unprotected.store(0); // the group before the last can be anything now
     const TxgId before = breakage::reuse_early ? txg.next() : txg;
     u64 released = 0;
     Metaslab* next = nullptr;

@@ -28,6 +28,7 @@ struct AllocatorShared {
     host_pool* pages { nullptr };
     Atomic<u64> total { 0 }, free { 0 }, deferred { 0 }, quads { 0 }, pages_held { 0 };
     Atomic<u64> vdev_free[k_max_vdevs] {};
+    Atomic<u32> avoids_unprotected { 0 }; // there are such metaslabs, and no commit yet
 };
 
 struct Wish {
@@ -62,9 +63,11 @@ public:
     void format();
     Status load();
     Status protect_previous(const DiskMetaslabEntry& entry, TxgId newest);
+    // Bits the group before the newest reaches could not be had (protect_previous): to be used last until a commit.
+    bool is_unprotected() const { return m_is_unprotected.load_relaxed() != 0; }
     Status start_rebuild();
     Status mark_reached(const Dva& dva);
-    void finish_rebuild();
+    void end_rebuild(bool is_whole);
 
     Result<Dva> allocate(const Wish& wish);
     Status cancel(const Dva& dva);
@@ -117,7 +120,7 @@ private:
     void drop_zones_locked() REQUIRES(m_lock);
     Status load_locked(Must must) REQUIRES(m_lock);
     Status read_copy(const BitmapImage& image, u32 copy);
-    void log_damage(Error error, const DiskMetaslabEntry& entry) const;
+    void log_damage(Error error, const DiskMetaslabEntry& entry, host_log_level level = HOST_LOG_ERROR) const;
     Status log_contradiction(const char* what, const Dva& dva) const;
     Run find_locked(const Wish& wish, u32& zone) REQUIRES(m_lock);
     Run find_longest_locked(const Wish& wish, u32& zone) REQUIRES(m_lock);
@@ -140,6 +143,8 @@ private:
     Atomic<u32> m_free { 0 }, m_longest { 0 }, m_quads { 0 };
     Atomic<u8> m_class { 0 };
     Atomic<u32> m_users { 0 };
+    Atomic<u8> m_is_unprotected { 0 };
+    bool m_is_rebuilt GUARDED_BY(m_lock) { false }; // from now until end_rebuild
     Error m_load_error { Error::none };
     u32 m_committed_used { 0 };
     TxgId m_deferred_txg[2];

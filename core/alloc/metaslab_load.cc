@@ -28,12 +28,12 @@ void Metaslab::free_page(BitPage* page)
     m_shared.pages_held.sub(1);
 }
 
-void Metaslab::log_damage(Error error, const DiskMetaslabEntry& entry) const
+void Metaslab::log_damage(Error error, const DiskMetaslabEntry& entry, host_log_level level) const
 {
     TextLine line;
     line.add(host_bdev_name(m_vdev.bdev)).add(" block ").add(copy_offset(entry.copy) / k_block_size).add(": bitmap of metaslab ");
     line.add(u64(m_index)).add(" written by group ").add(entry.txg.get()).add(": ").add(text_of(error));
-    m_shared.vdevs.log(HOST_LOG_ERROR, StringView(line.text(), line.size()));
+    m_shared.vdevs.log(level, StringView(line.text(), line.size()));
 }
 
 BitmapImage Metaslab::image_locked()
@@ -199,7 +199,10 @@ Status Metaslab::protect_previous(const DiskMetaslabEntry& entry, TxgId newest)
         }
         summarize_locked();
     } else if (status.error() != Error::no_memory) {
-        log_damage(status.error(), entry);
+        // Nothing is wrong: a group that a power cut kept from committing may have written over this copy.
+        log_damage(status.error(), entry, HOST_LOG_DEBUG);
+        m_is_unprotected.store(1);
+        m_shared.avoids_unprotected.store(1);
         status = Status();
     }
     for (u32 i = 0; i < image.page_count; i++)
@@ -214,6 +217,7 @@ Status Metaslab::start_rebuild()
     TRY(make_zones_locked(Must::may_fail));
     for (Zone& zone : m_zones)
         copy_bytes(zone.busy, zone.committed, sizeof(BitPage));
+    m_is_rebuilt = true;
     m_state.store_release(k_loaded);
     return {};
 }
@@ -223,8 +227,12 @@ Status Metaslab::mark_reached(const Dva& dva)
     MutexGuard guard(m_lock);
     if (!is_loaded())
         return Error::contradiction;
+    if (!m_is_rebuilt) {
+        const bool known = for_zones(dva, [](Zone& zone, Run run) { return all_set(*zone.committed, run); });
+        return known ? Status() : log_contradiction("in use, but its bitmap, which is whole, says it is free", dva);
+    }
     if (!for_zones(dva, [](Zone& zone, Run run) { return none_set(*zone.busy, run); }))
-        return Error::contradiction;
+        return log_contradiction("in use twice", dva);
     for_zones(dva, [](Zone& zone, Run run) {
         set_bits(*zone.busy, run);
         set_bits(*zone.committed, run);
@@ -234,11 +242,19 @@ Status Metaslab::mark_reached(const Dva& dva)
     return {};
 }
 
-void Metaslab::finish_rebuild()
+void Metaslab::end_rebuild(bool is_whole)
 {
     MutexGuard guard(m_lock);
-    if (!is_loaded())
+    if (!m_is_rebuilt)
         return;
+    m_is_rebuilt = false;
+    if (!is_whole) {
+        drop_zones_locked();
+        m_load_error = Error::bitmap_damaged;
+        m_state.store(k_damaged);
+        publish(0, 0, 0);
+        return;
+    }
     for (Zone& zone : m_zones)
         zone.recount(m_shared.node_blocks);
     summarize_locked();

@@ -47,7 +47,7 @@ VdevId Placement::choose_vdev(AllocClass which, u32 blocks)
     return VdevId(static_cast<u16>(first));
 }
 
-// Prefers, in this order: one of the class that has room, an unassigned one, any of the class, one of another class; among
+// Prefers one that is not unprotected; then, in this order: one of the class that has room, an unassigned one, any of the class, one of another class; among
 // equals one where no cursor stands, then the one with most free.
 Metaslab* Placement::choose_metaslab(VdevId vdev, AllocClass which, const Wish& wish, const Metaslab* not_this) const
 {
@@ -64,7 +64,9 @@ Metaslab* Placement::choose_metaslab(VdevId vdev, AllocClass which, const Wish& 
         const bool empty = free == size - metaslab->own_blocks();
         const MetaslabClass found = empty ? MetaslabClass::unassigned : metaslab->metaslab_class();
         const u64 tier = found == own ? (free >= size / 8 ? 4 : 2) : found == MetaslabClass::unassigned ? 3 : 1;
-        const u64 score = (tier * 2 + (metaslab->users().load_relaxed() == 0)) << 32 | free;
+        // What the group before the newest reaches there nobody knows: anywhere else rather.
+        const bool last = metaslab->is_unprotected() && m_shared.avoids_unprotected.load_relaxed();
+        const u64 score = ((last ? 0 : tier) * 2 + (metaslab->users().load_relaxed() == 0)) << 32 | free;
         if (score > best_score) {
             best = metaslab.get();
             best_score = score;

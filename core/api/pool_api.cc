@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "core/api/handles.h"
 #include "core/base/format_text.h"
+#include "core/check/rebuild.h"
 #include "core/fs/shrink.h"
 
 using namespace lcpfs;
@@ -34,6 +35,12 @@ int core_pool_open(host_bdev* const* bdevs, unsigned count, const core_pool_opti
     if (opened.is_error())
         return to_errno(opened);
     Box<Pool> pool = opened.release_value();
+    if (pool->has_lost_bitmaps()) {
+        // To be read it needs none.
+        const Status rebuilt = rebuild_bitmaps(*pool);
+        if (rebuilt.is_error() && !options->read_only)
+            return to_errno(rebuilt);
+    }
     Status started = pool->start();
     if (started.is_error())
         return to_errno(started);
@@ -61,6 +68,11 @@ int core_pool_set_read_only(core_pool* handle, bool read_only)
 {
     Pool& pool = pool_of(handle);
     bool was_read_only = pool.is_read_only();
+    if (was_read_only && !read_only && pool.has_lost_bitmaps()) {
+        const Status rebuilt = rebuild_bitmaps(pool);
+        if (rebuilt.is_error())
+            return to_errno(rebuilt);
+    }
     Status status = pool.set_read_only(read_only);
     if (status.is_ok() && was_read_only && !read_only)
         status = finish_orphans(pool);

@@ -68,7 +68,8 @@ void dump_label(const Label& label, const Lines& lines)
 
 void dump_uberblock(const Uberblock& uberblock, const Lines& lines)
 {
-    lines.put("group ", uberblock.txg.value(), ", committed ", static_cast<u64>(uberblock.time_ns / 1000000000));
+    lines.put("group ", uberblock.txg.value(), ", made from ", uberblock.previous.value(), ", committed ",
+              static_cast<u64>(uberblock.time_ns / 1000000000));
     dump_pointer("pool tree", uberblock.pool_tree, lines);
     dump_pointer("metaslab table", uberblock.metaslab_table, lines);
     lines.put("  blocks: ", uberblock.used_blocks, " of ", uberblock.total_blocks, " in use");

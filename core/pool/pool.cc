@@ -53,6 +53,8 @@ Status Pool::set_read_only(bool read_only)
         return Error::shut_down;
     if (frozen() != Error::none)
         return Error::frozen;
+    if (has_lost_bitmaps())
+        return Error::bitmap_damaged;
     for (size_t i = 0; i < m_vdevs->count(); i++)
         if (m_vdevs->vdev(VdevId(static_cast<u16>(i))).info.read_only)
             return Error::read_only;

@@ -22,6 +22,15 @@
 //   start   the threads of the engine; groups commit from here on
 //   ...     finishing interrupted removals, as ordinary operations
 // A pool that is only opened is closed like any other, and leaves the disks as they were.
+//
+// Falling back. When the newest group's uberblocks are damaged, the one before, U, is opened, and said so. Then:
+//   - The newest group is gone for good; its number is given up (vdev/uberblock.h), and what it allocated is free.
+//   - U's trees are whole, since what the newest group freed is not reused before a further commit. U's bitmap copies may be
+//     gone: a group begun after the newest writes over them. All bitmaps are therefore loaded at once, and those that do not
+//     fit U's table have to be rebuilt by walking U's trees before anything is allocated (has_lost_bitmaps). At any other
+//     opening those of the metaslabs that the newest group changed are loaded, to the same end.
+//   - What the group before U reaches, as far as it is still whole, stays busy until U has a successor, as at any mount: then
+//     the last two committed groups are U and its successor, and what U reaches was never reusable for anybody.
 #pragma once
 
 #include "core/api/core.h"
@@ -34,6 +43,11 @@ class Pool {
 public:
     // The first half of core_pool_open, from all devices of a pool.
     static Result<Box<Pool>> open(Span<host_bdev* const> bdevs, const core_pool_options& options);
+    // Between the two, and before a pool opened read-only may be written: bitmaps are missing. Nobody allocates or frees.
+    bool has_lost_bitmaps() const { return m_lost_bitmaps.load() != 0; }
+    // Those that are missing, run by run (check/rebuild.h); `end` takes them as they are then, or gives them up.
+    Status start_rebuild() { return m_allocator->start_rebuild(); }
+    Status end_rebuild(bool is_whole);
     // The second half. An error leaves it to be closed.
     Status start();
     // See core_pool_format.
@@ -93,7 +107,9 @@ private:
     Status make_request_pools();
     Status load(UberblockScan& scan);
     Status load_metaslabs();
-    Status protect_previous(const Uberblock& previous);
+    Status load_bitmaps();
+    Status protect_previous();
+    Status protect_rows_of(const Uberblock& previous);
     Status load_dataset();
     Status format_first_group(const core_format_options& options);
     void release_request_pools();
@@ -128,7 +144,9 @@ private:
     WrittenList m_pool_tree_written;
     WrittenList m_metaslabs_written;
     Uberblock m_uberblock;         // the last committed; sync thread
+    Uberblock m_previous;          // when it was opened, the one before; txg 0: not known
     u64 m_interval_ns { 0 };
+    Atomic<u8> m_lost_bitmaps { 0 };
     Atomic<u8> m_read_only { 0 };
     Atomic<u8> m_shut_down { 0 };
     Atomic<u8> m_errors { 0 };     // core_errors_policy

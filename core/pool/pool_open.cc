@@ -157,7 +157,19 @@ Status Pool::load_metaslabs()
 }
 
 // What the newest group freed is still reached by the one before it, which a damaged uberblock would bring back.
-Status Pool::protect_previous(const Uberblock& previous)
+Status Pool::protect_previous()
+{
+    if (m_previous.txg.value() == 0)
+        return {};
+    const Status status = protect_rows_of(m_previous);
+    if (status.error() == Error::no_memory)
+        return status.error();
+    if (status.is_error())
+        log(HOST_LOG_WARNING, "the group before the newest cannot be read whole; there is nothing to fall back to until two commits from now");
+    return {};
+}
+
+Status Pool::protect_rows_of(const Uberblock& previous)
 {
     Box<Tree> table = TRY(make_box<Tree>(*m_trees, TreeOwner { TreeKind::metaslabs, 0, 0 }, Must::may_fail));
     table->start_from(previous.metaslab_table);
@@ -172,8 +184,11 @@ Status Pool::protect_previous(const Uberblock& previous)
         u32 metaslab = static_cast<u32>(cursor.number());
         VERIFY_DISK(vdev.value() < m_vdevs->count() && metaslab < m_vdevs->vdev(vdev).metaslab_count, metaslab_entry_damaged);
         DiskMetaslabEntry newest = m_allocator->entry(vdev, metaslab);
-        if (newest.txg.get() != entry.txg.get())
+        if (newest.txg.get() != entry.txg.get()) {
+            if (m_allocator->load(vdev, metaslab).is_error())
+                return load_bitmaps(); // the newest group's own
             TRY(m_allocator->protect_previous(vdev, metaslab, entry, m_uberblock.txg));
+        }
         found = TRY(table->next(cursor));
     }
     return {};
@@ -197,21 +212,44 @@ Status Pool::load_dataset()
     return m_dataset->load(record);
 }
 
+// After falling back, or when the newest group's bitmap of a metaslab that it changed is not there: every bitmap, since they may
+// be those of a group that is gone.
+Status Pool::load_bitmaps()
+{
+    const Status loaded = m_allocator->load_all();
+    if (loaded.error() == Error::no_memory)
+        return loaded.error();
+    if (loaded.is_error()) {
+        log(HOST_LOG_WARNING, "bitmaps are gone; they have to be rebuilt from what is in use");
+        m_lost_bitmaps.store(1);
+    }
+    return {};
+}
+
 Status Pool::load(UberblockScan& scan)
 {
     m_uberblock = scan.found[0];
+    if (const Uberblock* previous = scan.previous_of(m_uberblock))
+        m_previous = *previous;
     TRY(load_metaslabs());
     TRY(load_dataset());
     if (scan.newer_damaged) {
         TextLine line;
-        line.add("the newest uberblock is damaged; going back to transaction group ").add(m_uberblock.txg.value());
+        line.add("the uberblocks of transaction group ").add(scan.newer_damaged).add(" are damaged; going back to group ");
+        line.add(m_uberblock.txg.value());
         log(HOST_LOG_WARNING, StringView(line.text(), line.size()));
-    } else if (scan.found.size() > 1 && scan.found[1].txg.next() == m_uberblock.txg) {
-        auto status = protect_previous(scan.found[1]);
-        if (status.is_error())
-            log(HOST_LOG_WARNING, "the group before the newest cannot be read whole; there is nothing to fall back to until two commits from now");
+        TRY(load_bitmaps());
     }
-    return {};
+    return has_lost_bitmaps() ? Status() : protect_previous();
+}
+
+Status Pool::end_rebuild(bool is_whole)
+{
+    m_allocator->end_rebuild(is_whole);
+    if (!is_whole)
+        return {};
+    m_lost_bitmaps.store(0);
+    return protect_previous();
 }
 
 Result<Box<Pool>> Pool::open(Span<host_bdev* const> bdevs, const core_pool_options& options)
@@ -241,8 +279,7 @@ Result<Box<Pool>> Pool::open(Span<host_bdev* const> bdevs, const core_pool_optio
         refuse(bdevs[0], loaded.error(), line.text());
         return loaded.error();
     }
-    // A group of the damaged uberblock's number may have left blocks and copies behind: the next number is new.
-    pool->m_engine->set_committed(scan.newer_damaged ? pool->m_uberblock.txg.next() : pool->m_uberblock.txg);
+    pool->m_engine->set_committed(scan.number_to_go_on_from());
     return pool;
 }
 

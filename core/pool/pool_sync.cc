@@ -57,6 +57,7 @@ Status Pool::write_txg(TxgId txg)
     TreeWriter writer(*m_trees, batch);
     Uberblock next = m_uberblock;
     next.txg = txg;
+    next.previous = m_uberblock.txg;
     next.time_ns = host_realtime_ns();
     Status written = write_trees(txg, writer, next);
     if (written.is_ok())

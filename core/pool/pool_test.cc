@@ -318,6 +318,28 @@ static void every_write(Test& test)
     CHECK(went_through);
 }
 
+// Destroys every copy of a group's uberblock.
+static void forget_group(TestPool& pool, u64 txg)
+{
+    u8 zeros[512] = {};
+    for (u32 device = 0; device < 2; device++)
+        for (u32 label = 0; label < k_label_count; label++)
+            lcpfs_test_device_poke(pool.device(device),
+                                   label_offset(label, TestPool::k_device_bytes / k_block_size) + k_label_ring_offset
+                                       + u64(uberblock_slot_of(txg)) * k_uberblock_slot_bytes,
+                                   zeros, sizeof(zeros));
+}
+
+// A group that writes all it has, bitmaps included, and does not commit.
+static void write_in_vain(Test& test, TestPool& pool)
+{
+    for (u32 i = 0; i < 2; i++)
+        lcpfs_test_device_fail(pool.device(i), HOST_IO_FLUSH, 0, 1000);
+    CHECK_EQ(pool.sync(), minus(Error::io_error));
+    for (u32 i = 0; i < 2; i++)
+        lcpfs_test_device_fail(pool.device(i), HOST_IO_FLUSH, 0, 0);
+}
+
 // The newest uberblock gone: the group before, whole.
 static void falling_back(Test& test)
 {
@@ -336,13 +358,7 @@ static void falling_back(Test& test)
     const u64 newest = pool->pool().uberblock().txg.value();
     (void)pool->crash();
     // Opened once and used: what the newest group freed may not be taken yet, since the one before reaches it.
-    u8 zeros[512] = {};
-    for (u32 device = 0; device < 2; device++)
-        for (u32 label = 0; label < k_label_count; label++)
-            lcpfs_test_device_poke(pool->device(device),
-                                   label_offset(label, TestPool::k_device_bytes / k_block_size) + k_label_ring_offset
-                                       + u64(uberblock_slot_of(newest)) * k_uberblock_slot_bytes,
-                                   zeros, sizeof(zeros));
+    forget_group(*pool, newest);
     REQUIRE_EQ(pool->open(false), 0);
     CHECK_EQ(pool->fingerprint(), print);
     CHECK_EQ(pool->check(), 0u);
@@ -353,6 +369,73 @@ static void falling_back(Test& test)
     REQUIRE_EQ(pool->open(false), 0);
     CHECK(pool->id_of(pool->root(), "after") != 0);
     CHECK_EQ(pool->check(), 0u);
+}
+
+// Fallen back to, and a group begun after the one that is gone has written over bitmaps: they are rebuilt.
+static void lost_bitmaps(Test& test) NO_THREAD_SAFETY_ANALYSIS
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    core_object* file;
+    REQUIRE_EQ(pool->create(pool->root(), "file", k_file, &file), 0);
+    int result = 0;
+    for (u32 i = 0; i < 100; i++)
+        result |= pool->write(file, 2 * i, 1, i, (2 * i + 1) * k_block_size); // a tree of its own
+    REQUIRE_EQ(result, 0);
+    REQUIRE_EQ(pool->settle(), 0);
+    const NodePointer tree = object_of(file).m_tree.version().pointer;
+    REQUIRE(!tree.is_null());
+    core_object_put(file);
+    for (u32 round = 0; round < 4; round++) {
+        const char* const names[] = { "a", "b", "c", "d" };
+        REQUIRE_EQ(pool->make(pool->root(), names[round], k_file), 0);
+        REQUIRE_EQ(pool->sync(), 0);
+        const u64 print = pool->fingerprint();
+        REQUIRE_EQ(pool->make(pool->root(), "newest", k_file), 0);
+        REQUIRE_EQ(pool->sync(), 0);
+        const u64 newest = pool->pool().uberblock().txg.value();
+        REQUIRE_EQ(pool->make(pool->root(), "vain", k_file), 0);
+        write_in_vain(test, *pool);
+        (void)pool->crash();
+        forget_group(*pool, newest);
+        // Looked at first, every other time; it turns writable as it would at opening.
+        REQUIRE_EQ(pool->open(round % 2 != 0), 0);
+        CHECK(!pool->pool().has_lost_bitmaps());
+        CHECK_EQ(pool->fingerprint(), print);
+        CHECK_EQ(pool->check(), 0u);
+        CHECK_EQ(core_pool_set_read_only(pool->handle(), false), 0);
+        CHECK_EQ(pool->make(pool->root(), "after", k_file), 0);
+        CHECK_EQ(pool->sync(), 0);
+        CHECK_EQ(pool->check(), 0u);
+        CHECK_EQ(pool->unlink(pool->root(), "after"), 0);
+        REQUIRE_EQ(pool->settle(), 0);
+        CHECK_EQ(pool->check(), 0u);
+        const u64 settled = pool->fingerprint();
+        REQUIRE_EQ(pool->close(), 0);
+        REQUIRE_EQ(pool->open(false), 0);
+        CHECK_EQ(pool->fingerprint(), settled);
+        CHECK_EQ(pool->check(), 0u);
+    }
+    // What cannot be walked cannot be rebuilt: nobody writes there, but what can be read is.
+    REQUIRE_EQ(pool->make(pool->root(), "e", k_file), 0);
+    REQUIRE_EQ(pool->sync(), 0);
+    REQUIRE_EQ(pool->make(pool->root(), "newest", k_file), 0);
+    REQUIRE_EQ(pool->sync(), 0);
+    const u64 newest = pool->pool().uberblock().txg.value();
+    REQUIRE_EQ(pool->make(pool->root(), "vain", k_file), 0);
+    write_in_vain(test, *pool);
+    (void)pool->crash();
+    forget_group(*pool, newest);
+    for (u32 copy = 0; copy < tree.copies; copy++) {
+        u8 byte = 0xee;
+        lcpfs_test_device_poke(pool->device(tree.dva[copy].vdev.value()), tree.dva[copy].block * k_block_size + 3000, &byte, 1);
+    }
+    CHECK_EQ(pool->open(false), minus(Error::node_checksum));
+    REQUIRE_EQ(pool->open(true), 0);
+    CHECK(pool->id_of(pool->root(), "e") != 0);
+    CHECK(pool->pool().has_lost_bitmaps());
+    CHECK_EQ(core_pool_set_read_only(pool->handle(), false), minus(Error::node_checksum));
+    CHECK(pool->pool().is_read_only());
 }
 
 // Full, emptied, full again: as much each time.
@@ -391,7 +474,8 @@ namespace {
 constexpr TestCase k_cases[] = { { "formats", formats },   { "refused", refused },   { "idle_commits", idle_commits },
                                  { "orphans", orphans },
                                  { "read_only", read_only }, { "freezing", freezing },         { "every_write", every_write },
-                                 { "falling_back", falling_back }, { "full", full } };
+                                 { "falling_back", falling_back }, { "lost_bitmaps", lost_bitmaps },
+                                 { "full", full } };
 }
 LCPFS_SUITE(pool, k_cases);
 

@@ -26,6 +26,7 @@ void Uberblock::encode(DiskUberblock& disk, const DiskGuid& pool_guid) const
     disk.total_blocks.set(total_blocks);
     disk.used_blocks.set(used_blocks);
     disk.next_dataset.set(next_dataset);
+    disk.previous_txg.set(previous.value());
     disk.checksum.set(uberblock_checksum(disk));
 }
 
@@ -50,6 +51,8 @@ Result<Uberblock> Uberblock::decode(const DiskUberblock& disk, const DiskGuid& p
     uberblock.used_blocks = disk.used_blocks.get();
     VERIFY_DISK(uberblock.used_blocks <= uberblock.total_blocks, node_damaged);
     uberblock.next_dataset = disk.next_dataset.get();
+    uberblock.previous = TxgId(disk.previous_txg.get());
+    VERIFY_DISK(uberblock.previous < uberblock.txg, node_damaged);
     return uberblock;
 }
 
@@ -90,7 +93,20 @@ DiskUberblock& UberblockWriter::slot(u64 txg)
 Status UberblockWriter::write(const Uberblock& uberblock)
 {
     const u64 txg = uberblock.txg.value();
+    const u64 previous = uberblock.previous.value();
     uberblock.encode(slot(txg), m_pool_guid);
+    TRY(write_slot(txg));
+    // Not before: damaged as they are, they tell that `previous` was fallen back to.
+    for (u64 given_up = max(previous + 1, txg - min<u64>(txg, k_uberblock_slots / 2)); previous && given_up < txg; given_up++) {
+        zero_bytes(&slot(given_up), sizeof(DiskUberblock));
+        const Status erased = write_slot(given_up);
+        (void)erased; // a device that does not take it has not taken the group either
+    }
+    return {};
+}
+
+Status UberblockWriter::write_slot(u64 txg)
+{
     const u32 offset = uberblock_slot_of(txg) * k_uberblock_slot_bytes;
     u8* const page = m_ring[offset / k_block_size];
 

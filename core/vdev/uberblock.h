@@ -8,6 +8,7 @@ namespace lcpfs {
 
 struct Uberblock {
     TxgId txg {};
+    TxgId previous {}; // the group it was made from
     i64 time_ns { 0 };
     NodePointer pool_tree;
     NodePointer metaslab_table;
@@ -23,10 +24,16 @@ struct Uberblock {
 
 struct UberblockScan {
     Vector<Uberblock> found;   // distinct groups, newest first
-    // Groups above found[0] of which only damaged copies were seen (bytes of our magic and pool that fail their
-    // checksum in the slot the next group would use): the mount falls back and says so.
-    bool newer_damaged { false };
+    // The highest number of a group above found[0] of which only damaged copies were seen: the mount falls back and
+    // says so. 0: none.
+    u64 newer_damaged { 0 };
     u64 damaged_copies { 0 };
+
+    // The group that `uberblock` was made from, when it is among them.
+    const Uberblock* previous_of(const Uberblock& uberblock) const;
+    // The number that the first group made from found[0] follows. Numbers of damaged groups are given up, since they may have
+    // left blocks and bitmap copies behind; and the next is one whose labels are others than those of found[0].
+    TxgId number_to_go_on_from() const;
 };
 
 // Reads the rings of all labels of all vdevs. Unreadable ones are skipped (counted damaged); no_uberblock when none is good.
@@ -34,6 +41,8 @@ Result<UberblockScan> scan_uberblocks(VdevSet& vdevs, const DiskGuid& pool_guid)
 
 // Commits: writes the group's uberblock with FUA to its two labels on up to three vdevs (in parallel) and waits.
 // Success when at least one vdev took both its copies. Sleepable; nothing is allocated beyond host_io. One thread.
+// Slots of numbers that were given up are zeroed after it: a copy in one of them that could not be read may turn out to be
+// whole later, and must not come to life again when its blocks are others'.
 //
 // The ring is kept in memory as pages of two slots, so that a device with 4 KiB sectors gets its whole sector
 // without a read: the neighbour slot stands there as the scan at creation found it. Devices with smaller
@@ -50,6 +59,7 @@ private:
     template <typename T, typename... Arguments>
     friend Result<Box<T>> make_box(Arguments&&...);
     DiskUberblock& slot(u64 txg);
+    Status write_slot(u64 txg);
 
     VdevSet& m_vdevs;
     DiskGuid m_pool_guid;

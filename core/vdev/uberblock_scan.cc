@@ -77,14 +77,49 @@ static Status insert(Vector<Uberblock>& found, const Uberblock& uberblock)
 
 // The groups that damaged slots claim to be, to be compared with what was found in the end.
 struct DamagedSlots {
+    // Groups after the newest are not far from it. What claims nothing that can be counts if it is where the next would be.
+    static constexpr u64 k_look_ahead = 31;
+    static constexpr u64 k_look_ahead_of_garbage = 3;
     u64 claimed_txg[k_uberblock_slots] {};
+    bool is_garbage[k_uberblock_slots] {};
 
-    void note(u32 slot, const DiskUberblock& disk) { claimed_txg[slot] = max(claimed_txg[slot], disk.txg.get()); }
-    bool has_next_after(TxgId newest) const
+    void note(u32 slot, const DiskUberblock& disk)
     {
-        return claimed_txg[uberblock_slot_of(newest.value() + 1)] > newest.value();
+        const u64 txg = disk.txg.get();
+        if (txg != 0 && uberblock_slot_of(txg) == slot)
+            claimed_txg[slot] = max(claimed_txg[slot], txg);
+        else
+            is_garbage[slot] = true;
+    }
+    u64 highest_after(TxgId newest) const
+    {
+        u64 highest = 0;
+        for (u64 ahead = 1; ahead <= k_look_ahead; ahead++) {
+            const u64 txg = newest.value() + ahead;
+            const u32 slot = uberblock_slot_of(txg);
+            if (claimed_txg[slot] == txg || (is_garbage[slot] && ahead <= k_look_ahead_of_garbage))
+                highest = txg;
+        }
+        return highest;
     }
 };
+
+const Uberblock* UberblockScan::previous_of(const Uberblock& uberblock) const
+{
+    for (const Uberblock& candidate : found)
+        if (candidate.txg == uberblock.previous)
+            return &candidate;
+    return nullptr;
+}
+
+TxgId UberblockScan::number_to_go_on_from() const
+{
+    const u64 newest = found[0].txg.value();
+    if (!newer_damaged)
+        return found[0].txg;
+    const u64 ahead = (newer_damaged - newest + 2) | 1; // odd
+    return TxgId(newest + ahead - 1);
+}
 
 static Status scan_ring(const RingBuffer& ring, const DiskGuid& pool_guid, UberblockScan& scan, DamagedSlots& damaged)
 {
@@ -119,7 +154,7 @@ Result<UberblockScan> scan_uberblocks(VdevSet& vdevs, const DiskGuid& pool_guid)
     }
     if (scan.found.is_empty())
         return Error::no_uberblock;
-    scan.newer_damaged = damaged->has_next_after(scan.found[0].txg);
+    scan.newer_damaged = damaged->highest_after(scan.found[0].txg);
     return scan;
 }
 

@@ -14,6 +14,7 @@ static Uberblock make_uberblock(u64 txg)
 {
     Uberblock uberblock;
     uberblock.txg = TxgId(txg);
+    uberblock.previous = TxgId(txg - 1);
     uberblock.time_ns = static_cast<i64>(txg) * 1000;
     NodePointer& pointer = uberblock.pool_tree;
     pointer.copies = 1;
@@ -75,7 +76,7 @@ static void ring_of_groups(Test& test)
     UberblockScan scan = REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool));
     CHECK_EQ(scan.found.size(), 64);
     CHECK_EQ(scan.damaged_copies, 0);
-    CHECK(!scan.newer_damaged);
+    CHECK_EQ(scan.newer_damaged, 0u);
     for (u64 i = 0; i < scan.found.size(); i++) {
         CHECK_EQ(scan.found[i].txg, 150 - i);
         CHECK_EQ(scan.found[i].pool_tree.dva[0].block, 1150 - i);
@@ -96,14 +97,17 @@ static void falling_back(Test& test)
         UberblockScan before = REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool));
         CHECK_EQ(before.found[0].txg, 10);
         CHECK_EQ(before.damaged_copies, damaged);
-        CHECK(!before.newer_damaged);
+        CHECK_EQ(before.newer_damaged, 0u);
+        CHECK_EQ(before.number_to_go_on_from(), 10u);
         ground.damage(damaged / 2 != 0, damaged % 2 * 2, 10, 100);
         damaged++;
     }
     UberblockScan scan = REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool));
     CHECK_EQ(scan.found[0].txg, 9);
     CHECK_EQ(scan.damaged_copies, 4);
-    CHECK(scan.newer_damaged);
+    CHECK_EQ(scan.newer_damaged, 10u);
+    CHECK_EQ(scan.number_to_go_on_from(), 11u); // 12: not 10, and on other labels than 9
+    CHECK(scan.previous_of(scan.found[0]) == &scan.found[1]);
     // The group is done again; the later of one number counts.
     writer = REQUIRE_VALUE(UberblockWriter::create(*ground.vdevs, k_pool));
     Uberblock again = make_uberblock(10);
@@ -112,6 +116,46 @@ static void falling_back(Test& test)
     UberblockScan after = REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool));
     CHECK_EQ(after.found[0].txg, 10);
     CHECK_EQ(after.damaged_copies, 0);
+    CHECK_EQ(after.newer_damaged, 0u);
+}
+
+// A group of which no label can be read, and the pool goes on without it: it does not come back when they can be read again.
+static void given_up(Test& test)
+{
+    UberblockGround ground;
+    REQUIRE_OK(ground.start());
+    Box<UberblockWriter> writer = REQUIRE_VALUE(UberblockWriter::create(*ground.vdevs, k_pool));
+    for (u64 txg = 1; txg <= 10; txg++)
+        REQUIRE_OK(writer->write(make_uberblock(txg)));
+    Uberblock next = make_uberblock(12);
+    next.previous = TxgId(9);
+    REQUIRE_OK(writer->write(next));
+    {
+        UberblockScan scan = REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool));
+        CHECK_EQ(scan.found[0].txg, 12u);
+        CHECK_EQ(scan.found[1].txg, 9u);
+        CHECK(scan.previous_of(scan.found[0]) == &scan.found[1]);
+    }
+    // Its own bytes tell where it was, whichever of them are gone.
+    const u32 offsets[] = { 8, 100 };
+    for (u32 offset : offsets) {
+        for (u32 i = 0; i < 4; i++)
+            ground.damage(i / 2 != 0, i % 2 * 2, 12, offset);
+        UberblockScan scan = REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool));
+        CHECK_EQ(scan.found[0].txg, 9u);
+        CHECK_EQ(scan.newer_damaged, 12u);
+        CHECK_EQ(scan.number_to_go_on_from(), 13u);
+        for (u32 i = 0; i < 4; i++)
+            ground.damage(i / 2 != 0, i % 2 * 2, 12, offset);
+    }
+    // An older group's slot that rots says nothing of the newest: not even in the place of the next.
+    for (u64 txg = 13; txg <= 76; txg++)
+        REQUIRE_OK(writer->write(make_uberblock(txg)));
+    ground.damage(false, 1, 77 - 64, 100);
+    UberblockScan scan = REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool));
+    CHECK_EQ(scan.found[0].txg, 76u);
+    CHECK_EQ(scan.damaged_copies, 1u);
+    CHECK_EQ(scan.newer_damaged, 0u);
 }
 
 static void failing_devices(Test& test)
@@ -149,11 +193,16 @@ static void every_byte_counts(Test& test)
     wrong.pool_tree.birth = TxgId(6);
     wrong.encode(*disk, k_pool);
     CHECK_ERROR(Uberblock::decode(*disk, k_pool), node_damaged);
+    wrong = make_uberblock(5);
+    wrong.previous = TxgId(5);
+    wrong.encode(*disk, k_pool);
+    CHECK_ERROR(Uberblock::decode(*disk, k_pool), node_damaged);
 }
 
 constexpr TestCase k_cases[] = {
     { "ring_of_groups", ring_of_groups },
     { "falling_back", falling_back },
+    { "given_up", given_up },
     { "failing_devices", failing_devices },
     { "every_byte_counts", every_byte_counts },
 };

@@ -17,9 +17,6 @@ namespace lcpfs::sim {
 namespace {
 
 constexpr u64 k_default_points = 100;
-// A commit overwrites the bitmap copies of the group before the last; falling back to that one then needs them built
-// again by walking (invariant 2). Until the core does so, such a pool is only read.
-constexpr bool k_rebuilds_bitmaps = false;
 
 // What a crash is judged by: the workers' histories, and what belongs to nobody.
 struct Subject {
@@ -117,16 +114,17 @@ void go_on(const Subject& subject, const Images& images, std::vector<Tree> trees
     check_point(again, cursor.crash(random), position, random, depth + 1);
 }
 
-// The crash, and the newest group's uberblocks are damaged on top of it: the group before serves, whole.
-void fall_back(const Subject& subject, const Images& images, u64 position, Random& random)
+// The crash, and the newest group's uberblocks are damaged on top of it: the group before serves, whole, bitmaps and all, and
+// can be worked on.
+void fall_back(const Subject& subject, const Images& images, u64 position, Random& random, unsigned depth)
 {
     std::vector<u64> groups = committed_groups(images);
-    if (groups.size() < 2 || groups[1] + 1 != groups[0] || groups[1] < subject.first_group)
+    if (groups.size() < 2 || groups[1] != group_before(images, groups[0]) || groups[1] < subject.first_group)
         return;
     Images damaged = layers_over(images);
     destroy_uberblocks(damaged, groups[0], random);
     Run run(pointers(damaged), 1000, false);
-    run.open(k_rebuilds_bitmaps ? random.one_in(2) : true);
+    run.open(random.one_in(2));
     std::vector<Tree> trees = walk_all(run, subject.workers);
     for (size_t i = 0; i < trees.size(); i++) {
         // What the lost group acknowledged is gone with it.
@@ -141,9 +139,11 @@ void fall_back(const Subject& subject, const Images& images, u64 position, Rando
                  i, static_cast<unsigned long long>(position), static_cast<unsigned long long>(groups[0]),
                  history.states[last].difference(trees[i], false).c_str());
     }
-    run.check(false, !k_rebuilds_bitmaps);
+    run.check(false);
     if (int error = run.close())
         fail("core_pool_close gave %d", error);
+    if (depth < 2 && random.one_in(3))
+        go_on(subject, damaged, std::move(trees), random, depth);
 }
 
 void check_point(const Subject& subject, Images images, u64 position, Random& random, unsigned depth)
@@ -165,7 +165,7 @@ void check_point(const Subject& subject, Images images, u64 position, Random& ra
             fail("core_pool_close after the crash gave %d", error);
     }
     if (random.one_in(5))
-        fall_back(subject, images, position, random);
+        fall_back(subject, images, position, random, depth);
     if (depth < 2 && random.one_in(depth ? 8 : 3))
         go_on(subject, images, std::move(trees), random, depth);
 }

@@ -39,6 +39,17 @@ std::vector<u64> committed_groups(const Images& images)
     return groups;
 }
 
+u64 group_before(const Images& images, u64 txg)
+{
+    u64 before = 0;
+    for (auto& image : images)
+        for_uberblocks(*image, [&](u64, const DiskUberblock& uberblock) {
+            if (uberblock.txg.get() == txg)
+                before = uberblock.previous_txg.get();
+        });
+    return before;
+}
+
 u64 destroy_uberblocks(Images& images, u64 txg, Random& random)
 {
     u64 destroyed = 0;

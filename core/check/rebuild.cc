@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/check/rebuild.h"
+
+#include "core/base/format_text.h"
+#include "core/check/findings.h"
+#include "core/check/tree_walk.h"
+#include "core/object/extent.h"
+#include "core/object/record.h"
+
+namespace lcpfs {
+
+namespace {
+
+struct Rebuild {
+    Pool& pool;
+    Box<TreeWalk> tables; // walks tables
+    Box<TreeWalk> bodies; // walks objects' trees meanwhile
+    Error failure { Error::none };
+    u64 runs { 0 };
+
+    explicit Rebuild(Pool& pool_) : pool(pool_) {}
+    void fail(Error error)
+    {
+        if (failure == Error::none)
+            failure = error;
+    }
+    Status reached(const Dva& dva)
+    {
+        runs++;
+        return pool.allocator().mark_reached(dva);
+    }
+    Status walk_dataset(u64 id, const DiskDataset& dataset);
+    Status walk_object(u64 dataset, u64 id, Bytes record);
+    Status run();
+};
+
+class Nodes : public TreeVisitor {
+public:
+    explicit Nodes(Rebuild& rebuild) : m_rebuild(rebuild) {}
+    bool node(const NodePointer& pointer, const TreeOwner&) override
+    {
+        if (m_rebuild.failure != Error::none)
+            return false;
+        if (pointer.birth > m_rebuild.pool.uberblock().txg)
+            m_rebuild.fail(Error::node_damaged);
+        for (u32 copy = 0; copy < pointer.copies; copy++) {
+            const Status status = m_rebuild.reached(pointer.dva[copy]);
+            if (status.is_error())
+                m_rebuild.fail(status.error());
+        }
+        return m_rebuild.failure == Error::none;
+    }
+    void damage(const NodePointer& pointer, const TreeOwner& owner, u32 copy, Error error) override
+    {
+        if (copy < k_max_copies)
+            return;
+        m_rebuild.fail(error);
+        TextLine line;
+        Findings::add_owner(line, owner);
+        line.add("node at device ").add(u64(pointer.dva[0].vdev.value())).add(" block ").add(pointer.dva[0].block).add(": ");
+        line.add(text_of(error));
+        host_log(HOST_LOG_ERROR, line.text());
+    }
+    Status item(Bytes, Bytes) override { return m_rebuild.failure; }
+
+protected:
+    ~Nodes() = default;
+    Rebuild& m_rebuild;
+};
+
+class Extents final : public Nodes {
+public:
+    using Nodes::Nodes;
+    Status item(Bytes key, Bytes value) override
+    {
+        const Extent extent = TRY(Extent::decode(key, value));
+        return extent.kind == ExtentKind::mapped ? m_rebuild.reached(extent.dva) : Status();
+    }
+};
+
+class Plain final : public Nodes {
+public:
+    using Nodes::Nodes;
+};
+
+class Objects final : public Nodes {
+public:
+    Objects(Rebuild& rebuild, u64 dataset) : Nodes(rebuild), m_dataset(dataset) {}
+    Status item(Bytes key, Bytes value) override
+    {
+        TRY(Nodes::item(key, value));
+        VERIFY_DISK(key.size() == 8, record_damaged);
+        BigEndianKey id;
+        copy_bytes(&id, key.data(), 8);
+        const Status status = m_rebuild.walk_object(m_dataset, id.get(), value);
+        if (status.is_error()) {
+            TextLine line;
+            line.add("object ").add(id.get()).add(" in dataset ").add(m_dataset).add(": ").add(text_of(status.error()));
+            host_log(HOST_LOG_ERROR, line.text());
+        }
+        return status.error();
+    }
+
+private:
+    u64 m_dataset;
+};
+
+class Datasets final : public Nodes {
+public:
+    using Nodes::Nodes;
+    Status item(Bytes key, Bytes value) override
+    {
+        TRY(Nodes::item(key, value));
+        // What is not known may hold blocks that are not known.
+        VERIFY_DISK(key.size() == 9 && key[0] == static_cast<u8>(PoolKey::dataset), dataset_damaged);
+        VERIFY_DISK(value.size() == sizeof(DiskDataset), dataset_damaged);
+        BigEndianKey id;
+        copy_bytes(&id, key.data() + 1, 8);
+        DiskDataset dataset;
+        copy_bytes(&dataset, value.data(), sizeof(dataset));
+        m_found.id = id.get();
+        m_found.dataset = dataset;
+        VERIFY_DISK(m_count++ == 0, dataset_damaged); // there is one in this version
+        return {};
+    }
+    struct Found {
+        u64 id { 0 };
+        DiskDataset dataset {};
+    };
+    const Found* found() const { return m_count ? &m_found : nullptr; }
+
+private:
+    Found m_found;
+    u32 m_count { 0 };
+};
+
+Status Rebuild::walk_object(u64 dataset, u64 id, Bytes record)
+{
+    ObjectAttributes attributes;
+    RecordRoot root;
+    TRY(decode_record(record, attributes, root));
+    const TreeOwner owner { root.kind, dataset, id };
+    Extents extents(*this);
+    Plain names(*this);
+    if (root.form == RootForm::node) {
+        if (root.kind == TreeKind::extents)
+            TRY(bodies->walk(root.pointer, owner, extents));
+        else
+            TRY(bodies->walk(root.pointer, owner, names));
+    } else if (root.form == RootForm::inlined && root.kind == TreeKind::extents) {
+        TRY(walk_inline(root.items, [&](Bytes key, Bytes value) { return extents.item(key, value); }));
+    }
+    return failure;
+}
+
+Status Rebuild::walk_dataset(u64 id, const DiskDataset& dataset)
+{
+    const NodePointer objects = TRY(NodePointer::decode(dataset.objects));
+    const NodePointer orphans = TRY(NodePointer::decode(dataset.orphans));
+    Objects table(*this, id);
+    TRY(tables->walk(objects, { TreeKind::objects, id, 0 }, table));
+    Plain listed(*this);
+    TRY(tables->walk(orphans, { TreeKind::orphans, id, 0 }, listed));
+    return failure;
+}
+
+Status Rebuild::run()
+{
+    tables = TRY(TreeWalk::create(pool.vdevs(), pool.cache().node_bytes()));
+    bodies = TRY(TreeWalk::create(pool.vdevs(), pool.cache().node_bytes()));
+    const Uberblock& uberblock = pool.uberblock();
+    Plain metaslabs(*this);
+    TRY(tables->walk(uberblock.metaslab_table, { TreeKind::metaslabs, 0, 0 }, metaslabs));
+    Box<Datasets> datasets = TRY(make_box<Datasets>(*this));
+    TRY(tables->walk(uberblock.pool_tree, { TreeKind::pool, 0, 0 }, *datasets));
+    if (failure == Error::none && datasets->found())
+        TRY(walk_dataset(datasets->found()->id, datasets->found()->dataset));
+    return failure;
+}
+
+}
+
+Status rebuild_bitmaps(Pool& pool)
+{
+    Box<Rebuild> rebuild = TRY(make_box<Rebuild>(pool));
+    Status status = pool.start_rebuild();
+    if (status.is_ok())
+        status = rebuild->run();
+    const Status ended = pool.end_rebuild(status.is_ok());
+    if (status.is_ok())
+        status = ended.error();
+    TextLine line;
+    if (status.is_ok())
+        line.add("bitmaps rebuilt: ").add(rebuild->runs).add(" runs of blocks are in use");
+    else
+        line.add("bitmaps cannot be rebuilt (").add(text_of(status.error())).add("): the pool can only be read; mount with -o ro");
+    pool.log(status.is_ok() ? HOST_LOG_INFO : HOST_LOG_FATAL, StringView(line.text(), line.size()));
+    return status.error();
+}
+
+}
