@@ -9,6 +9,7 @@ constexpr u32 k_small_bytes = 1024;
 constexpr u32 k_medium_bytes = 4096;
 constexpr u32 k_reserve = 64 + NodeKit::k_nodes; // the sync thread's, and what the kit holds of a pool
 constexpr u64 k_kit_retry_ns = 10ull * 1000 * 1000;
+constexpr u32 k_kit_tries = 100;
 
 // Most children a node can have: every item carries a node pointer.
 u32 max_children(u32 node_bytes)
@@ -110,9 +111,12 @@ u8* NodeCache::allocate_buffer(u32& capacity, Must must)
 NodeCache::KitTurn::KitTurn(NodeCache& cache) NO_THREAD_SAFETY_ANALYSIS : m_cache(cache)
 {
     m_cache.m_kit->m_turn.lock();
-    while (!m_cache.m_kit->fill())
-        if (!m_cache.evict(64))
-            m_cache.m_kit_event.wait_timeout(k_kit_retry_ns, [] { return false; });
+    for (u32 tries = 0; !m_cache.m_kit->fill() && tries < k_kit_tries;) {
+        if (m_cache.evict(64))
+            continue;
+        m_cache.m_kit_event.wait_timeout(k_kit_retry_ns, [] { return false; });
+        tries++;
+    }
 }
 
 NodeCache::KitTurn::~KitTurn() NO_THREAD_SAFETY_ANALYSIS { m_cache.m_kit->m_turn.unlock(); }

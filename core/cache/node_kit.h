@@ -4,10 +4,10 @@
 // Writeback enters extents under an object's lock and a hold of the open group. To wait for memory there could be to wait
 // for the commit that would free it, which itself waits for that lock and that hold. So whoever may need the kit takes its turn
 // first, with neither: one at a time, and waiting for the kit to be whole again, which commits and evictions
-// bring about. Inside, what the kit gave is not waited for.
+// bring about, for a second at most: then with what there is. Inside, what the kit gives is not waited for.
 //
-// k_nodes is what entering one operation's extents needs at most in practice: two cuts, an insertion and the leaves that
-// it empties, each with the path to it. Beyond that an allocation waits after all.
+// k_nodes is several times what entering one operation's extents needs: two cuts, an insertion and the leaves that it
+// empties, each with the path to it. Beyond that an allocation waits after all, for memory from outside.
 #pragma once
 
 #include "core/host/locks.h"

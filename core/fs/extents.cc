@@ -59,7 +59,7 @@ Status prepare_removals(Pool& pool, Object& object, TxgId txg, u64 first, u64 en
             break;
         VERIFY_DISK(extent.file_block >= first, extent_damaged);
         if (extent.kind == ExtentKind::mapped)
-            TRY(pool.allocator().prepare_free(extent.dva));
+            TRY(pool.allocator().prepare_free(extent.dva, object.m_tree.must()));
         exact = exact || extent.file_block == first;
         BigEndianKey key = extent_key(extent.file_block);
         at = extent.end();
@@ -89,7 +89,8 @@ void account_removal(Object& object, const Extent& extent, SpaceLog::Batch& batc
 
 }
 
-Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count, Bytes item, const Dva* used, ExtentScratch& scratch)
+Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count, Bytes item, const Dva* used, ExtentScratch& scratch,
+                     SpaceLog::Batch& batch)
 {
     u64 end = first + count;
     TRY(cut_extent(object, txg, first, scratch));
@@ -97,7 +98,6 @@ Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count
     u32 removals = 0;
     bool exact = false;
     TRY(prepare_removals(pool, object, txg, first, end, removals, exact));
-    SpaceLog::Batch batch(pool.space_log());
     TRY(batch.prepare(removals + 1));
     BigEndianKey key = extent_key(first);
     Bytes new_key { key.data(), 8 };
@@ -137,11 +137,11 @@ Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count
         batch.add(*used, true);
         object.m_attributes.blocks += used->length_blocks;
     }
-    batch.commit(txg);
     return {};
 }
 
-Status unmap_from(Pool& pool, Object& object, TxgId txg, u64 from, u32 most, bool& finished, ExtentScratch& scratch)
+Status unmap_from(Pool& pool, Object& object, TxgId txg, u64 from, u32 most, bool& finished, ExtentScratch& scratch,
+                  SpaceLog::Batch& batch)
 {
     finished = false;
     TRY(cut_extent(object, txg, from, scratch));
@@ -163,12 +163,10 @@ Status unmap_from(Pool& pool, Object& object, TxgId txg, u64 from, u32 most, boo
             return {};
         }
         TRY(prepare_removals(pool, object, txg, extent.file_block, extent.end(), found, exact));
-        SpaceLog::Batch batch(pool.space_log());
         TRY(batch.prepare(1));
         account_removal(object, extent, batch);
         BigEndianKey key = extent_key(extent.file_block);
         object.m_tree.remove(txg, { key.data(), 8 });
-        batch.commit(txg);
     }
     return {};
 }

@@ -18,11 +18,18 @@ inline BigEndianKey extent_key(u64 file_block) { return BigEndianKey(file_block)
 // The extent that covers `block`, else the next after it, else false. The extent's payload lives in the cursor's leaf.
 Result<bool> find_extent(Tree& tree, u64 block, TreeCursor& cursor, Extent& extent);
 
-// Scratch from the pool for a scope.
+// Scratch from the pool for a scope. Waits (requests.h): no core lock, no hold, no other scratch.
 class Scratch {
 public:
-    explicit Scratch(Pool& pool) : m_pool(pool), m_scratch(static_cast<ExtentScratch*>(host_pool_alloc_reserved(pool.requests().scratch))) {}
-    ~Scratch() { host_pool_free(m_pool.requests().scratch, m_scratch); }
+    explicit Scratch(Pool& pool, bool wanted = true)
+        : m_pool(pool), m_scratch(wanted ? static_cast<ExtentScratch*>(host_pool_alloc_reserved(pool.requests().scratch)) : nullptr)
+    {
+    }
+    ~Scratch()
+    {
+        if (m_scratch)
+            host_pool_free(m_pool.requests().scratch, m_scratch);
+    }
     Scratch(const Scratch&) = delete;
     ExtentScratch& operator*() { return *m_scratch; }
 
@@ -35,12 +42,13 @@ private:
 Status cut_extent(Object& object, TxgId txg, u64 block, ExtentScratch& scratch) REQUIRES(object.m_lock);
 
 // Replaces whatever is mapped in [first, first + count) by the extent item `item` (key `first`). Its blocks
-// are entered as used in `txg`, those it replaces as free. On failure the mapping is as before.
-Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count, Bytes item, const Dva* used, ExtentScratch& scratch)
-    REQUIRES(object.m_lock);
+// are added to `batch` as used, those it replaces as free; the caller commits that to `txg` whatever comes of it. On failure
+// the mapping is as before.
+Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count, Bytes item, const Dva* used, ExtentScratch& scratch,
+                     SpaceLog::Batch& batch) REQUIRES(object.m_lock);
 
-// Unmaps extents from `from` on, at most `most` of them. `finished` when nothing is left there.
-Status unmap_from(Pool& pool, Object& object, TxgId txg, u64 from, u32 most, bool& finished, ExtentScratch& scratch)
-    REQUIRES(object.m_lock);
+// Unmaps extents from `from` on, at most `most` of them. `finished` when nothing is left there. `batch` as above.
+Status unmap_from(Pool& pool, Object& object, TxgId txg, u64 from, u32 most, bool& finished, ExtentScratch& scratch,
+                  SpaceLog::Batch& batch) REQUIRES(object.m_lock);
 
 }

@@ -104,8 +104,29 @@ void end_operation(ReadOperation* operation)
 
 void operation_part_done(ReadOperation* operation)
 {
-    if (operation->remaining.sub(1) == 0)
+    if (operation->remaining.sub(1) != 0)
+        return;
+    if (operation->next_block < operation->block + operation->block_count)
+        host_work_queue(operation->pool->completions(), &operation->work);
+    else
         end_operation(operation);
+}
+
+// Null: the operation's own is in use, and there is no memory.
+ReadRun* take_run(ReadOperation& operation)
+{
+    if (operation.own_run_busy.load())
+        return static_cast<ReadRun*>(host_pool_alloc(operation.pool->requests().read_runs, 0));
+    operation.own_run_busy.store(1);
+    return &operation.own_run;
+}
+
+void give_back_run(ReadOperation& operation, ReadRun* run)
+{
+    if (run == &operation.own_run)
+        operation.own_run_busy.store(0);
+    else
+        host_pool_free(operation.pool->requests().read_runs, run);
 }
 
 void recover_block(ReadRun& run, u64 file_block, void* memory)
@@ -125,7 +146,7 @@ bool block_of_run_matches(const ReadRun& run, u32 i, const void* memory)
 void run_done(ReadRun* run)
 {
     ReadOperation* operation = run->operation;
-    host_pool_free(operation->pool->requests().read_runs, run);
+    give_back_run(*operation, run);
     operation_part_done(operation);
 }
 
@@ -164,30 +185,27 @@ void run_read(void* context, Error error)
         host_work_queue(run->operation->pool->completions(), &run->work);
 }
 
-// What the next blocks of a read are. A mapped piece has its run prepared but for the segments.
+// What the next blocks of a read are. For a mapped piece the run is prepared, but for the segments.
 struct Piece {
     u32 blocks;
-    bool is_hole;
-    ReadRun* run;
+    enum class Kind : u8 { hole, inlined, mapped } kind;
 };
 
-ReadRun* make_run(ReadOperation& operation, const Extent& extent, u64 file_block, u32 count)
+void prepare_run(ReadOperation& operation, const Extent& extent, u64 file_block, u32 count, ReadRun& run)
 {
-    ReadRun* run = static_cast<ReadRun*>(host_pool_alloc_reserved(operation.pool->requests().read_runs));
     u32 offset = static_cast<u32>(file_block - extent.file_block);
-    run->operation = &operation;
-    run->file_block = file_block;
-    run->block_count = count;
-    run->error = Error::none;
-    run->dva = Dva { extent.dva.block + offset, count, extent.dva.vdev };
-    run->checksum_kind = extent.checksum_kind;
+    run.operation = &operation;
+    run.file_block = file_block;
+    run.block_count = count;
+    run.error = Error::none;
+    run.dva = Dva { extent.dva.block + offset, count, extent.dva.vdev };
+    run.checksum_kind = extent.checksum_kind;
     Bytes checksums = extent.checksums(offset, count);
-    copy_bytes(run->checksums, checksums.data(), checksums.size());
-    return run;
+    copy_bytes(run.checksums, checksums.data(), checksums.size());
 }
 
 // The piece at `block`. What is in the record is copied here, under the lock; everything else is done without it.
-Result<Piece> map_piece(ReadOperation& operation, u64 block)
+Result<Piece> map_piece(ReadOperation& operation, u64 block, ReadRun& run)
 {
     Object& object = *operation.object;
     u64 end = operation.block + operation.block_count;
@@ -197,15 +215,16 @@ Result<Piece> map_piece(ReadOperation& operation, u64 block)
     Extent extent;
     bool found = TRY(find_extent(object.m_tree, block, cursor, extent));
     if (!found || extent.file_block > block)
-        return Piece { static_cast<u32>(min(end, found ? extent.file_block : end) - block), true, nullptr };
+        return Piece { static_cast<u32>(min(end, found ? extent.file_block : end) - block), Piece::Kind::hole };
     if (extent.kind == ExtentKind::inlined) {
         u8* memory = static_cast<u8*>(take_segments(operation, 1)[0].data);
         copy_bytes(memory, extent.payload.data(), extent.payload.size());
         zero_bytes(memory + extent.payload.size(), k_block_size - extent.payload.size());
-        return Piece { 1, false, nullptr };
+        return Piece { 1, Piece::Kind::inlined };
     }
     u32 count = static_cast<u32>(min(end, extent.end()) - block);
-    return Piece { count, false, make_run(operation, extent, block, count) };
+    prepare_run(operation, extent, block, count, run);
+    return Piece { count, Piece::Kind::mapped };
 }
 
 void start_run(ReadOperation& operation, ReadRun* run)
@@ -219,25 +238,39 @@ void start_run(ReadOperation& operation, ReadRun* run)
     pool.vdevs().read(run->dva, segments, HOST_IO_SYNC, run_read, run);
 }
 
+// As many runs as there is memory for, at least one.
 void start_runs(ReadOperation& operation)
 {
-    u64 block = operation.block;
-    u64 end = block + operation.block_count;
-    while (block < end) {
-        auto piece = map_piece(operation, block);
+    const u64 end = operation.block + operation.block_count;
+    ReadRun* run = nullptr;
+    while (operation.next_block < end && (run || (run = take_run(operation)))) {
+        auto piece = map_piece(operation, operation.next_block, *run);
         if (piece.is_error()) {
-            for (; block < end; block++)
-                mark_bad(operation, block, piece.error());
-            return;
+            for (; operation.next_block < end; operation.next_block++)
+                mark_bad(operation, operation.next_block, piece.error());
+            break;
         }
-        if (piece.value().run)
-            start_run(operation, piece.value().run);
-        else if (piece.value().is_hole)
+        operation.next_block += piece.value().blocks;
+        if (piece.value().kind == Piece::Kind::mapped) {
+            start_run(operation, run);
+            run = nullptr;
+        } else if (piece.value().kind == Piece::Kind::hole) {
             for (const core_segment& segment : take_segments(operation, piece.value().blocks))
                 zero_bytes(segment.data, segment.bytes);
-        block += piece.value().blocks;
+        }
     }
+    if (run)
+        give_back_run(operation, run);
 }
+
+void do_round(ReadOperation* operation)
+{
+    operation->remaining.store(1);
+    start_runs(*operation);
+    operation_part_done(operation);
+}
+
+void next_round(host_work* work) { do_round(reinterpret_cast<ReadOperation*>(work)); }
 
 }
 
@@ -260,6 +293,8 @@ void read_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment>
     bool large = blocks > k_small_read_segments;
     void* memory = host_pool_alloc_reserved(large ? pool.requests().large_reads : pool.requests().small_reads);
     ReadOperation* operation = ::new (memory) ReadOperation;
+    host_work_init(&operation->work, next_round);
+    operation->next_block = block;
     operation->pool = &pool;
     operation->object = &object;
     operation->block = block;
@@ -271,9 +306,7 @@ void read_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment>
     operation->is_large = large;
     for (size_t i = 0; i < segments.size(); i++)
         operation->segments()[i] = segments[i];
-    operation->remaining.store(1);
-    start_runs(*operation);
-    operation_part_done(operation);
+    do_round(operation);
 }
 
 }

@@ -28,22 +28,33 @@ void end_operation(WriteOperation* operation)
     done(context, result);
 }
 
-// A cut that failed left extents behind the end: they go before the file grows over them.
-Status finish_cut(Pool& pool, Object& object, TxgId txg, ExtentScratch& scratch) REQUIRES(object.m_lock)
+// Extents that one round takes away of what a cut that failed left behind the file's end.
+constexpr u32 k_cut_extents = 64;
+// What a round may enter into the space log, so that one chunk always does.
+constexpr u32 k_round_entries = SpaceLog::k_entries_per_chunk - k_cut_extents;
+static_assert(k_write_max_blocks + 1 <= k_round_entries);
+
+void give_back_run(WriteOperation& operation, WriteRun* run)
 {
-    bool finished = false;
-    while (!finished)
-        TRY(unmap_from(pool, object, txg, blocks_for_bytes(object.m_attributes.size_bytes), ~0u, finished, scratch));
-    object.m_attributes.state &= ~k_object_truncating;
-    return {};
+    if (run == &operation.own_run)
+        operation.own_run_busy = false;
+    else
+        host_pool_free(operation.pool->requests().write_runs, run);
 }
 
-// Enters one written run; on failure the mapping is as before.
-Status enter_run(Pool& pool, Object& object, TxgId txg, WriteRun& run, WriteOperation& operation) REQUIRES(object.m_lock)
+// Enters one written run; on failure the mapping is as before. False: a cut comes first, and did not come to its end.
+Result<bool> enter_run(Pool& pool, Object& object, TxgId txg, WriteRun& run, WriteOperation& operation, SpaceLog::Batch& batch)
+    REQUIRES(object.m_lock)
 {
     const u64 end_bytes = min(operation.file_bytes, (run.file_block + run.dva.length_blocks) << k_block_shift);
-    if (object.m_attributes.is_truncating() && end_bytes > object.m_attributes.size_bytes)
-        TRY(finish_cut(pool, object, txg, operation.scratch));
+    if (object.m_attributes.is_truncating() && end_bytes > object.m_attributes.size_bytes) {
+        bool finished = false;
+        TRY(unmap_from(pool, object, txg, blocks_for_bytes(object.m_attributes.size_bytes), k_cut_extents, finished, operation.scratch,
+                       batch));
+        if (!finished)
+            return false;
+        object.m_attributes.state &= ~k_object_truncating;
+    }
     // The extent is born in the group whose tree first reaches it.
     DiskExtent head;
     copy_bytes(&head, run.item, sizeof(head));
@@ -51,46 +62,84 @@ Status enter_run(Pool& pool, Object& object, TxgId txg, WriteRun& run, WriteOper
     copy_bytes(run.item, &head, sizeof(head));
     ChecksumKind kind = static_cast<ChecksumKind>(head.checksum_kind);
     size_t bytes = sizeof(DiskExtent) + size_t(run.dva.length_blocks) * checksum_bytes_of(kind);
-    TRY(replace_range(pool, object, txg, run.file_block, run.dva.length_blocks, { run.item, bytes }, &run.dva, operation.scratch));
+    TRY(replace_range(pool, object, txg, run.file_block, run.dva.length_blocks, { run.item, bytes }, &run.dva, operation.scratch, batch));
     if (end_bytes > object.m_attributes.size_bytes)
         object.m_attributes.size_bytes = end_bytes;
-    return {};
+    return true;
 }
 
+// What entering may take memory from: with Must::kit everything is at hand, and nothing is refused.
+struct Provision {
+    SpaceLog::Batch& batch;
+    SpareVersion* spare;
+    Must must;
+};
+
 // Enters the runs in file order, in one group. Those entered leave the list; what a failure leaves there is the caller's to
-// give back.
-Status enter_runs(Pool& pool, Object& object, WriteOperation& operation) EXCLUDES(object.m_lock)
+// give back. False: to be called again.
+Result<bool> enter_runs(Pool& pool, Object& object, WriteOperation& operation, const Provision& provision) EXCLUDES(object.m_lock)
 {
     WriteGuard guard(object.m_lock);
     if (object.m_deleted)
         return Error::stale_handle;
     TRY(pool.check_writable());
     TxgHold hold(pool.engine());
-    TRY(object.prepare_change(hold.txg()));
+    Tree::MustScope must(object.m_tree, provision.must);
+    TRY(object.prepare_change(hold.txg(), provision.spare));
+    SpaceLog::CommitScope commit(provision.batch, hold.txg());
     while (WriteRun* run = operation.first_run) {
-        TRY(enter_run(pool, object, hold.txg(), *run, operation));
+        if (!TRY(enter_run(pool, object, hold.txg(), *run, operation, provision.batch)))
+            return false;
         operation.first_run = run->next;
-        host_pool_free(pool.requests().write_runs, run);
+        give_back_run(operation, run);
+    }
+    return true;
+}
+
+// The data is on disk: for want of memory it is not lost. What could not be had under the locks is waited for without them.
+Status enter_all(Pool& pool, Object& object, WriteOperation& operation)
+{
+    bool finished = false;
+    while (!finished) {
+        SpaceLog::Batch batch(pool.space_log());
+        auto entered = enter_runs(pool, object, operation, { batch, nullptr, Must::may_fail });
+        if (entered.is_ok()) {
+            finished = entered.value();
+            continue;
+        }
+        if (entered.error() != Error::no_memory)
+            return entered.error();
+        pool.engine().request(pool.engine().newest_changed()); // a commit gives back
+        NodeCache::KitTurn turn(pool.cache());
+        SpareVersion spare(object.dataset());
+        SpaceLog::Batch sure(pool.space_log());
+        sure.prepare_chunk();
+        finished = TRY(enter_runs(pool, object, operation, { sure, &spare, Must::kit }));
     }
     return {};
 }
 
-// All data is on disk, or some of it failed: the file gets its new extents.
+void do_round(WriteOperation* operation);
+
+// All data of a round is on disk, or some of it failed: the file gets its new extents.
 void finish_write(host_work* work)
 {
     WriteOperation* operation = reinterpret_cast<WriteOperation*>(work);
     Pool& pool = *operation->pool;
     if (operation->error.load() == 0 && operation->first_run) {
-        Status entered = enter_runs(pool, *operation->object, *operation);
+        Status entered = enter_all(pool, *operation->object, *operation);
         if (entered.is_error())
             note_error(*operation, entered.error());
     }
     while (WriteRun* run = operation->first_run) {
         operation->first_run = run->next;
         pool.allocator().cancel(run->dva);
-        host_pool_free(pool.requests().write_runs, run);
+        give_back_run(*operation, run);
     }
-    end_operation(operation);
+    if (operation->error.load() == 0 && operation->started_blocks < operation->block_count)
+        do_round(operation);
+    else
+        end_operation(operation);
 }
 
 void run_part_done(WriteOperation& operation)
@@ -107,36 +156,52 @@ void run_written(void* context, Error error)
     run_part_done(*run->operation);
 }
 
+// A small file's only block as an item of its record, in place of whatever is there. The item is in the run that the
+// operation has no other use for: the scratch is for cutting.
+Status enter_inline(WriteOperation& operation, u32 bytes, const Provision& provision)
+{
+    Pool& pool = *operation.pool;
+    Object& object = *operation.object;
+    WriteGuard guard(object.m_lock);
+    if (object.m_deleted)
+        return Error::stale_handle;
+    TRY(pool.check_writable());
+    TxgHold hold(pool.engine());
+    Tree::MustScope must(object.m_tree, provision.must);
+    TRY(object.prepare_change(hold.txg(), provision.spare));
+    SpaceLog::CommitScope commit(provision.batch, hold.txg());
+    Extent extent;
+    extent.kind = ExtentKind::inlined;
+    extent.length_blocks = 1;
+    extent.birth = hold.txg();
+    extent.payload = Bytes(operation.own_run.item + sizeof(DiskExtent), bytes);
+    u32 item_bytes = extent.encode({ operation.own_run.item, sizeof(operation.own_run.item) });
+    TRY(replace_range(pool, object, hold.txg(), 0, 1, { operation.own_run.item, item_bytes }, nullptr, operation.scratch, provision.batch));
+    object.m_attributes.size_bytes = max(object.m_attributes.size_bytes, operation.file_bytes);
+    return {};
+}
+
 // A small file written whole goes into its record.
 bool try_inline(WriteOperation& operation)
 {
     static_assert(k_max_inline_data_bytes >= 2048);
     Pool& pool = *operation.pool;
-    Object& object = *operation.object;
     if (operation.block != 0 || operation.block_count != 1 || operation.file_bytes == 0 || operation.file_bytes > k_max_inline_data_bytes)
         return false;
-    DiskExtent* head = reinterpret_cast<DiskExtent*>(operation.scratch.second);
     u32 bytes = static_cast<u32>(operation.file_bytes);
-    copy_bytes(operation.scratch.second + sizeof(*head), operation.segments[0].data, bytes);
-
-    WriteGuard guard(object.m_lock);
-    Status status = object.m_deleted ? Status(Error::stale_handle) : pool.check_writable();
-    if (status.is_ok()) {
-        TxgHold hold(pool.engine());
-        status = object.prepare_change(hold.txg());
-        if (status.is_ok()) {
-            Extent extent;
-            extent.kind = ExtentKind::inlined;
-            extent.length_blocks = 1;
-            extent.birth = hold.txg();
-            extent.payload = Bytes(operation.scratch.second + sizeof(*head), bytes);
-            u32 item_bytes = extent.encode({ operation.scratch.second, sizeof(operation.scratch.second) });
-            // replace_range cuts through scratch.first and scratch.second: the item must not stand there.
-            Scratch cutting(pool);
-            status = replace_range(pool, object, hold.txg(), 0, 1, { operation.scratch.second, item_bytes }, nullptr, *cutting);
-            if (status.is_ok() && object.m_attributes.size_bytes < operation.file_bytes)
-                object.m_attributes.size_bytes = operation.file_bytes;
-        }
+    copy_bytes(operation.own_run.item + sizeof(DiskExtent), operation.segments[0].data, bytes);
+    Status status;
+    {
+        SpaceLog::Batch batch(pool.space_log());
+        status = enter_inline(operation, bytes, { batch, nullptr, Must::may_fail });
+    }
+    if (status.is_error() && status.error() == Error::no_memory) {
+        pool.engine().request(pool.engine().newest_changed());
+        NodeCache::KitTurn turn(pool.cache());
+        SpareVersion spare(operation.object->dataset());
+        SpaceLog::Batch sure(pool.space_log());
+        sure.prepare_chunk();
+        status = enter_inline(operation, bytes, { sure, &spare, Must::kit });
     }
     if (status.is_error())
         note_error(operation, status.error());
@@ -178,42 +243,75 @@ void seal_item(WriteRun& run, ChecksumKind kind, Span<const core_segment> segmen
     extent.encode({ run.item, sizeof(run.item) });
 }
 
-// Allocates and starts the runs. Each started run counts in `remaining`.
+// Null: no more in this round.
+WriteRun* take_run(WriteOperation& operation, u32 entries)
+{
+    if (!operation.own_run_busy) {
+        operation.own_run_busy = true;
+        return &operation.own_run;
+    }
+    if (operation.entries + entries > k_round_entries)
+        return nullptr;
+    return static_cast<WriteRun*>(host_pool_alloc(operation.pool->requests().write_runs, 0));
+}
+
+// Takes the next segments for a run and starts it.
+void start_run(WriteOperation& operation, WriteRun* run, ChecksumKind kind)
+{
+    Pool& pool = *operation.pool;
+    const u32 blocks = run->dva.length_blocks;
+    core_segment rest;
+    u32 taken = take_segments(operation, operation.next_segment, blocks, rest);
+    Span<const core_segment> mine { operation.segments + operation.next_segment, taken };
+    seal_item(*run, kind, mine);
+    if (operation.first_run)
+        operation.last_run->next = run;
+    else
+        operation.first_run = run;
+    operation.last_run = run;
+    operation.remaining.add(1);
+    pool.m_data_writes.add_relaxed(blocks);
+    pool.vdevs().write(run->dva, mine, HOST_IO_SYNC, run_written, run);
+    operation.next_segment += taken;
+    if (rest.bytes)
+        operation.segments[--operation.next_segment] = rest;
+    operation.started_blocks += blocks;
+    operation.entries += blocks + 1;
+}
+
+// Allocates and starts as many runs as a round takes, at least one. Each started run counts in `remaining`.
 Status start_runs(WriteOperation& operation)
 {
     Pool& pool = *operation.pool;
     TRY(pool.check_writable());
-    ChecksumKind kind = pool.data_checksum();
-    u32 longest = max_extent_blocks(kind);
-    u64 block = operation.block;
-    u32 left = operation.block_count;
-    u32 segment = 0;
-    while (left > 0) {
-        Dva dva = TRY(pool.allocator().allocate(AllocClass::data, min(left, longest), 1));
-        WriteRun* run = static_cast<WriteRun*>(host_pool_alloc_reserved(pool.requests().write_runs));
+    const ChecksumKind kind = pool.data_checksum();
+    while (operation.started_blocks < operation.block_count) {
+        const u32 wanted = min(operation.block_count - operation.started_blocks, max_extent_blocks(kind));
+        WriteRun* run = take_run(operation, wanted + 1);
+        if (!run)
+            break;
+        auto place = pool.allocator().allocate(AllocClass::data, wanted, 1);
+        if (place.is_error()) {
+            give_back_run(operation, run);
+            return place.error();
+        }
         run->next = nullptr;
         run->operation = &operation;
-        run->file_block = block;
-        run->dva = dva;
-        core_segment rest;
-        u32 taken = take_segments(operation, segment, dva.length_blocks, rest);
-        Span<const core_segment> mine { operation.segments + segment, taken };
-        seal_item(*run, kind, mine);
-        if (operation.last_run)
-            operation.last_run->next = run;
-        else
-            operation.first_run = run;
-        operation.last_run = run;
-        operation.remaining.add(1);
-        pool.vdevs().write(dva, mine, HOST_IO_SYNC, run_written, run);
-        pool.m_data_writes.add_relaxed(dva.length_blocks);
-        segment += taken;
-        if (rest.bytes)
-            operation.segments[--segment] = rest;
-        block += dva.length_blocks;
-        left -= dva.length_blocks;
+        run->file_block = operation.block + operation.started_blocks;
+        run->dva = place.value();
+        start_run(operation, run, kind);
     }
     return {};
+}
+
+void do_round(WriteOperation* operation)
+{
+    operation->remaining.store(1);
+    operation->entries = 0;
+    Status started = start_runs(*operation);
+    if (started.is_error())
+        note_error(*operation, started.error());
+    run_part_done(*operation);
 }
 
 }
@@ -279,11 +377,7 @@ void write_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment
         end_operation(operation);
         return;
     }
-    operation->remaining.store(1);
-    Status started = start_runs(*operation);
-    if (started.is_error())
-        note_error(*operation, started.error());
-    run_part_done(*operation);
+    do_round(operation);
 }
 
 }

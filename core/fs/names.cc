@@ -91,12 +91,10 @@ ObjectAttributes attributes_of(const NewObject& how, TxgId txg, const Object& di
 }
 
 // A fresh object, dirty in `txg`, its content in place. Only we know it.
-Status fill_new(Pool& pool, Object& object, Object& directory, const NewObject& how, TxgId txg) NO_THREAD_SAFETY_ANALYSIS
+Status fill_new(Object& object, Object& directory, const NewObject& how, TxgId txg, Scratch& scratch) NO_THREAD_SAFETY_ANALYSIS
 {
-    if (!how.target.is_empty()) {
-        Scratch scratch(pool);
+    if (!how.target.is_empty())
         TRY(store_target(object, txg, how.target, *scratch));
-    }
     TRY(object.prepare_change(txg));
     object.m_attributes = attributes_of(how, txg, directory);
     return {};
@@ -122,6 +120,7 @@ Result<Ref<Object>> create_object(Pool& pool, Object& directory, Bytes text, con
     ScopedPromise promise(pool.space());
     TRY(promise.take(pool.space().operation_units(), Space::For::growth));
     Ref<Object> object = TRY(pool.dataset().make(how.mode));
+    Scratch scratch(pool, !how.target.is_empty());
     ObjectLocks locks;
     locks.add(&directory);
     locks.lock();
@@ -138,7 +137,7 @@ Result<Ref<Object>> create_object(Pool& pool, Object& directory, Bytes text, con
     TRY(directory.prepare_change(hold.txg()));
     TRY(prepare_add_name(directory, hold.txg(), spot, text));
     // Dirty from here on: with links == 0 and no name it would be an orphan; nothing after this fails.
-    TRY(fill_new(pool, *object, directory, how, hold.txg()));
+    TRY(fill_new(*object, directory, how, hold.txg(), scratch));
     add_name(directory, spot, text, object->id(), object->m_attributes.entry_type());
     directory.m_attributes.links += is_directory;
     touch_directory(directory, how.time);
@@ -151,8 +150,9 @@ Result<Ref<Object>> create_unnamed_object(Pool& pool, Object& directory, const N
     ScopedPromise promise(pool.space());
     TRY(promise.take(pool.space().operation_units(), Space::For::growth));
     Ref<Object> object = TRY(pool.dataset().make(how.mode));
+    Scratch scratch(pool, !how.target.is_empty());
     TxgHold hold(pool.engine());
-    TRY(fill_new(pool, *object, directory, how, hold.txg()));
+    TRY(fill_new(*object, directory, how, hold.txg(), scratch));
     object->m_attributes.links = 0;
     return object;
 }

@@ -13,19 +13,19 @@ namespace {
 constexpr u32 k_extents_per_group = 256;
 
 // An inline file cut inside its bytes. False, nothing changed: it is not one.
-Result<bool> cut_inline(Pool& pool, Object& object, TxgId txg, u64 size_bytes) REQUIRES(object.m_lock)
+Result<bool> cut_inline(Pool& pool, Object& object, TxgId txg, u64 size_bytes, ExtentScratch& scratch, SpaceLog::Batch& batch)
+    REQUIRES(object.m_lock)
 {
     TreeCursor cursor;
     Extent extent;
     if (!TRY(find_extent(object.m_tree, 0, cursor, extent)) || extent.kind != ExtentKind::inlined || size_bytes == 0
         || size_bytes >= extent.payload.size())
         return false;
-    Scratch item(pool);
-    Scratch cutting(pool);
     extent.payload = extent.payload.slice(0, size_bytes);
-    u32 bytes = extent.encode({ (*item).first, sizeof((*item).first) });
+    // The item may stand in the scratch: beside an inline extent no other is cut.
+    u32 bytes = extent.encode({ scratch.first, sizeof(scratch.first) });
     cursor = TreeCursor();
-    TRY(replace_range(pool, object, txg, 0, 1, { (*item).first, bytes }, nullptr, *cutting));
+    TRY(replace_range(pool, object, txg, 0, 1, { scratch.first, bytes }, nullptr, scratch, batch));
     return true;
 }
 
@@ -40,7 +40,9 @@ Status free_behind(Pool& pool, Object& object, u64 size_bytes, bool& finished)
         return Error::stale_handle;
     TxgHold hold(pool.engine());
     TRY(object.prepare_change(hold.txg()));
-    TRY(unmap_from(pool, object, hold.txg(), blocks_for_bytes(size_bytes), k_extents_per_group, finished, *scratch));
+    SpaceLog::Batch batch(pool.space_log());
+    SpaceLog::CommitScope commit(batch, hold.txg());
+    TRY(unmap_from(pool, object, hold.txg(), blocks_for_bytes(size_bytes), k_extents_per_group, finished, *scratch, batch));
     if (finished)
         object.m_attributes.state &= ~k_object_truncating;
     return {};
@@ -68,8 +70,10 @@ Result<Cut> cut_object(Pool& pool, Object& object, u64 size_bytes, Time time, Ta
         return object.m_attributes.is_directory() ? Error::is_directory : Error::invalid;
     TxgHold hold(pool.engine());
     TRY(object.prepare_change(hold.txg()));
+    SpaceLog::Batch batch(pool.space_log());
+    SpaceLog::CommitScope commit(batch, hold.txg());
     // One of the two at most, and nothing between it and the new size fails.
-    if (!TRY(cut_inline(pool, object, hold.txg(), size_bytes)) && !TRY(tail.enter(object, hold.txg())))
+    if (!TRY(cut_inline(pool, object, hold.txg(), size_bytes, tail.scratch(), batch)) && !TRY(tail.enter(object, hold.txg(), batch)))
         return Cut::again;
     object.m_attributes.size_bytes = size_bytes;
     object.m_attributes.mtime = object.m_attributes.ctime = time;
@@ -77,8 +81,7 @@ Result<Cut> cut_object(Pool& pool, Object& object, u64 size_bytes, Time time, Ta
     // Also when the size stays or grows: writeback may have left extents behind an end that the page cache cut before.
     object.m_attributes.state |= k_object_truncating;
     bool finished = false;
-    Scratch scratch(pool);
-    TRY(unmap_from(pool, object, hold.txg(), blocks_for_bytes(size_bytes), k_extents_per_group, finished, *scratch));
+    TRY(unmap_from(pool, object, hold.txg(), blocks_for_bytes(size_bytes), k_extents_per_group, finished, tail.scratch(), batch));
     if (!finished)
         return Cut::begun;
     object.m_attributes.state &= ~k_object_truncating;

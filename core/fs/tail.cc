@@ -2,11 +2,13 @@
 #include "core/fs/tail.h"
 
 #include "core/codec/checksum.h"
-#include "core/fs/extents.h"
 
 namespace lcpfs {
 
-TailCut::TailCut(Pool& pool) : m_pool(pool), m_page(static_cast<u8*>(host_pool_alloc_reserved(pool.requests().pages))) {}
+TailCut::TailCut(Pool& pool)
+    : m_pool(pool), m_page(static_cast<u8*>(host_pool_alloc_reserved(pool.requests().pages))), m_scratch(pool)
+{
+}
 
 TailCut::~TailCut()
 {
@@ -70,7 +72,7 @@ Status TailCut::prepare(Object& object, u64 size_bytes)
     return batch.wait();
 }
 
-Result<bool> TailCut::enter(Object& object, TxgId txg)
+Result<bool> TailCut::enter(Object& object, TxgId txg, SpaceLog::Batch& batch)
 {
     if (!is_needed(object.m_attributes))
         return true;
@@ -90,8 +92,7 @@ Result<bool> TailCut::enter(Object& object, TxgId txg)
     extent.payload = Bytes(checksum, checksum_bytes_of(extent.checksum_kind));
     u8 item[sizeof(DiskExtent) + k_checksum_bytes];
     u32 bytes = extent.encode({ item, sizeof(item) });
-    Scratch scratch(m_pool);
-    TRY(replace_range(m_pool, object, txg, block, 1, { item, bytes }, &m_copy, *scratch));
+    TRY(replace_range(m_pool, object, txg, block, 1, { item, bytes }, &m_copy, *m_scratch, batch));
     m_copy = Dva();
     return true;
 }

@@ -11,12 +11,13 @@
 #pragma once
 
 #include "core/fs/block_read.h"
+#include "core/fs/extents.h"
 
 namespace lcpfs {
 
 class TailCut {
 public:
-    explicit TailCut(Pool& pool);
+    explicit TailCut(Pool& pool); // waits for a page and a scratch: no core lock, no hold
     ~TailCut();
     TailCut(const TailCut&) = delete;
 
@@ -24,7 +25,10 @@ public:
     // gave false. Sleepable, no core lock held; a block promised.
     Status prepare(Object& object, u64 size_bytes);
     // Puts the copy into the file. False, nothing changed: the file's last block is not the one that was prepared.
-    Result<bool> enter(Object& object, TxgId txg) REQUIRES(object.m_lock);
+    Result<bool> enter(Object& object, TxgId txg, SpaceLog::Batch& batch) REQUIRES(object.m_lock);
+
+    // For the rest of the cut.
+    ExtentScratch& scratch() { return *m_scratch; }
 
 private:
     bool is_needed(const ObjectAttributes& attributes) const;
@@ -33,6 +37,7 @@ private:
 
     Pool& m_pool;
     u8* m_page;
+    Scratch m_scratch;
     u64 m_size_bytes { 0 };
     BlockSource m_source; // what the page was read from
     Dva m_copy;           // where its zeroed copy is; not used: none was needed

@@ -176,13 +176,17 @@ static void written_meanwhile(Test& test)
         WriteGuard guard(object.m_lock);
         TxgHold hold(pool.pool().engine());
         REQUIRE_OK(object.prepare_change(hold.txg()));
-        CHECK(!REQUIRE_VALUE(cut.enter(object, hold.txg())));
+        SpaceLog::Batch batch(pool.pool().space_log());
+        SpaceLog::CommitScope commit(batch, hold.txg());
+        CHECK(!REQUIRE_VALUE(cut.enter(object, hold.txg(), batch)));
     }
     REQUIRE_OK(cut.prepare(object, 1000));
     {
         WriteGuard guard(object.m_lock);
         TxgHold hold(pool.pool().engine());
-        CHECK(REQUIRE_VALUE(cut.enter(object, hold.txg())));
+        SpaceLog::Batch batch(pool.pool().space_log());
+        SpaceLog::CommitScope commit(batch, hold.txg());
+        CHECK(REQUIRE_VALUE(cut.enter(object, hold.txg(), batch)));
     }
     CHECK(ground->block_holds(0, 1000, 'B'));
     REQUIRE_EQ(pool.settle(), 0);

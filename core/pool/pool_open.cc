@@ -91,9 +91,9 @@ Status Pool::make_request_pools()
 {
     m_requests.small_reads = host_pool_create("lcpfs_read_small", k_small_read_bytes, 16);
     m_requests.large_reads = host_pool_create("lcpfs_read_large", k_large_read_bytes, 4);
-    m_requests.read_runs = host_pool_create("lcpfs_read_run", k_read_run_bytes, 64);
+    m_requests.read_runs = host_pool_create("lcpfs_read_run", k_read_run_bytes, 0);
     m_requests.writes = host_pool_create("lcpfs_write", k_write_bytes, 16);
-    m_requests.write_runs = host_pool_create("lcpfs_write_run", k_write_run_bytes, 256);
+    m_requests.write_runs = host_pool_create("lcpfs_write_run", k_write_run_bytes, 0);
     m_requests.scratch = host_pool_create("lcpfs_scratch", k_scratch_bytes, 16);
     m_requests.pages = host_pool_create("lcpfs_page", k_block_size, 4);
     if (!m_requests.small_reads || !m_requests.large_reads || !m_requests.read_runs || !m_requests.writes || !m_requests.write_runs

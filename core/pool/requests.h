@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Requests for file data in flight: what core/fs allocates, once per operation and once per run of blocks, from pools
-// with a reserve, so that writeback goes on without memory.
+// Requests for file data in flight: what core/fs allocates, from pools with a reserve, so that writeback goes on without
+// memory.
+//
+// The rule of reserves, which keeps them from being waited for in a circle. Waiting for one is allowed only without an object's
+// lock and without a hold of a group, and a context takes at most one element of each pool that way, in this order: the
+// operation (large_reads, small_reads, writes), a page, a scratch; in the second half of a write that found no
+// memory the turn at the node kit, a version, a chunk of the space log. Whoever has one gives it back without waiting for one that
+// stands before it, or for another of its kind.
+//
+// So an operation has its first run of blocks within it. Further runs are had as far as there is memory; without, the
+// operation goes on with those it has, and does the rest in another round when they are done.
 #pragma once
 
 #include "core/dataset/object.h"
@@ -14,24 +23,7 @@ constexpr u32 k_small_read_segments = 16;
 
 class Pool;
 
-// One core_read. The segments follow the struct; none spans two runs. The object is the caller's until `done`.
-struct ReadOperation {
-    Pool* pool;
-    Object* object;
-    u64 block;
-    u32 block_count;
-    u32 segment_count;
-    u32 next_segment { 0 };     // the first one not given to a run
-    u64 file_bytes;             // size when the read began: what lies behind it in the last block is zeroed
-    Atomic<u32> remaining { 0 };
-    Atomic<u32> error { 0 };    // Error
-    void (*done)(void* context, int error, const u64* bad);
-    void* context;
-    bool is_large;
-    Atomic<u64> bad[k_read_max_blocks / 64];
-
-    core_segment* segments() { return reinterpret_cast<core_segment*>(this + 1); }
-};
+struct ReadOperation;
 
 // One contiguous piece of one extent being read.
 struct ReadRun {
@@ -47,13 +39,45 @@ struct ReadRun {
     u8 checksums[k_max_extent_checksum_bytes];
 };
 
+// One core_read. The segments follow the struct; none spans two runs. The object is the caller's until `done`.
+struct ReadOperation {
+    host_work work;             // goes on with the next round
+    Pool* pool;
+    Object* object;
+    u64 block;
+    u32 block_count;
+    u32 segment_count;
+    u32 next_segment { 0 };     // the first one not given to a run
+    u64 next_block;             // of the file: the first one not looked at
+    u64 file_bytes;             // size when the read began: what lies behind it in the last block is zeroed
+    Atomic<u32> remaining { 0 };
+    Atomic<u32> error { 0 };    // Error
+    void (*done)(void* context, int error, const u64* bad);
+    void* context;
+    bool is_large;
+    Atomic<u32> own_run_busy { 0 };
+    ReadRun own_run;
+    Atomic<u64> bad[k_read_max_blocks / 64];
+
+    core_segment* segments() { return reinterpret_cast<core_segment*>(this + 1); }
+};
+
 // Two extent items being cut.
 struct ExtentScratch {
     u8 first[k_max_extent_bytes];
     u8 second[k_max_extent_bytes];
 };
 
-struct WriteRun;
+struct WriteOperation;
+
+// One newly allocated piece being written.
+struct WriteRun {
+    WriteRun* next;
+    WriteOperation* operation;
+    u64 file_block;
+    Dva dva;
+    u8 item[k_max_extent_bytes]; // the extent item, checksums in place
+};
 
 // One core_write.
 struct WriteOperation {
@@ -63,6 +87,9 @@ struct WriteOperation {
     u64 block;
     u32 block_count;
     u32 segment_count;
+    u32 started_blocks { 0 };        // given to runs, of this round and those before
+    u32 next_segment { 0 };          // the first one not given to a run
+    u32 entries { 0 };               // of the space log, at most, for the runs of this round
     u64 file_bytes;             // the page cache's size of the file
     Atomic<u32> remaining { 0 };
     Atomic<u32> error { 0 };    // Error
@@ -71,17 +98,10 @@ struct WriteOperation {
     void* context;
     WriteRun* first_run { nullptr }; // in file order
     WriteRun* last_run { nullptr };
+    bool own_run_busy { false };
+    WriteRun own_run;
     ExtentScratch scratch;
     core_segment segments[k_write_max_blocks];
-};
-
-// One newly allocated piece being written.
-struct WriteRun {
-    WriteRun* next;
-    WriteOperation* operation;
-    u64 file_block;
-    Dva dva;
-    u8 item[k_max_extent_bytes]; // the extent item, checksums in place
 };
 
 constexpr u32 k_small_read_bytes = sizeof(ReadOperation) + k_small_read_segments * sizeof(core_segment);

@@ -83,6 +83,7 @@ public:
 
     const TreeOwner& owner() const { return m_owner; }
     TreeContext& context() { return m_context; }
+    Must must() const { return m_must; }
     bool is_empty() const { return m_root ? m_root->page().count() == 0 : m_pointer.is_null(); }
     // Start from what a record says. Sleepable.
     void start_from(const NodePointer& pointer) { m_pointer = pointer; }

@@ -97,7 +97,7 @@ Status Tree::damaged(const NodePointer& pointer, const char* what) const
     line.add("metadata node of object ").add(m_owner.object).add(" in dataset ").add(m_owner.dataset);
     line.add(", tree ").add(u64(m_owner.kind)).add(" level ").add(u64(pointer.level));
     line.add(" at device ").add(u64(pointer.dva[0].vdev.value())).add(" block ").add(pointer.dva[0].block).add(": ").add(what);
-    host_log(HOST_LOG_ERROR, line.text());
+    m_context.cache.vdevs().log(HOST_LOG_ERROR, StringView(line.text(), line.size()));
     return Error::node_damaged;
 }
 

@@ -41,13 +41,20 @@ Status SpaceLog::Batch::prepare(u32 entries)
         void* memory = host_pool_alloc(m_log.m_pool, 0);
         if (!memory)
             return Error::no_memory;
-        Chunk* chunk = static_cast<Chunk*>(memory);
-        chunk->link = ListLink();
-        chunk->count = 0;
-        m_empty.push_back(*chunk);
+        add_chunk(memory);
         room += k_entries_per_chunk;
     }
     return {};
+}
+
+void SpaceLog::Batch::prepare_chunk() { add_chunk(host_pool_alloc_reserved(m_log.m_pool)); }
+
+void SpaceLog::Batch::add_chunk(void* memory)
+{
+    Chunk* chunk = static_cast<Chunk*>(memory);
+    chunk->link = ListLink();
+    chunk->count = 0;
+    m_empty.push_back(*chunk);
 }
 
 void SpaceLog::Batch::add(const Dva& dva, bool used)
@@ -58,7 +65,8 @@ void SpaceLog::Batch::add(const Dva& dva, bool used)
         chunk = m_empty.pop_front();
         m_filled.push_back(*chunk);
     }
-    chunk->entries[chunk->count++] = { dva.block, dva.length_blocks, dva.vdev.value(), static_cast<u16>(used) };
+    chunk->entries[chunk->count++] = { static_cast<u32>(dva.block), static_cast<u16>(dva.block >> 32), dva.vdev.value(),
+        dva.length_blocks << 1 | u32(used) };
 }
 
 // Small batches are copied behind those of others, so that a group of many small operations stays compact.

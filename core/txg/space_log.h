@@ -14,13 +14,15 @@ namespace lcpfs {
 
 class SpaceLog {
 public:
+    // Small, so that what one core_write can enter fits one chunk.
     struct Entry {
-        u64 block;
-        u32 length_blocks;
+        u32 block_low;
+        u16 block_high;
         u16 vdev;
-        u16 used; // 1: reached from now on, 0: no more
+        u32 length_and_use; // length_blocks << 1, and 1: reached from now on, 0: no more
     };
-    static constexpr u32 k_entries_per_chunk = 253;
+    static_assert(sizeof(Entry) == 12);
+    static constexpr u32 k_entries_per_chunk = 339;
     struct Chunk {
         ListLink link;
         u32 count { 0 };
@@ -34,14 +36,29 @@ public:
         Batch(const Batch&) = delete;
         // Room for `entries` more in all. Sleepable.
         Status prepare(u32 entries);
+        // Room for the entries of one chunk at least. Sleepable, waits for commits: no core lock, no hold, nothing prepared yet.
+        void prepare_chunk();
         void add(const Dva& dva, bool used);
         void commit(TxgId txg);
 
     private:
+        void add_chunk(void* memory);
         SpaceLog& m_log;
         bool m_has_frees { false };
         List<Chunk, &Chunk::link> m_filled;
         List<Chunk, &Chunk::link> m_empty;
+    };
+
+    // What was added belongs to the group, however the scope ends.
+    class CommitScope {
+    public:
+        CommitScope(Batch& batch, TxgId txg) : m_batch(batch), m_txg(txg) {}
+        ~CommitScope() { m_batch.commit(m_txg); }
+        CommitScope(const CommitScope&) = delete;
+
+    private:
+        Batch& m_batch;
+        TxgId m_txg;
     };
 
     static Result<Box<SpaceLog>> create();
@@ -58,7 +75,8 @@ public:
         while (Chunk* chunk = chunks.pop_front()) {
             for (u32 i = 0; i < chunk->count; i++) {
                 const Entry& entry = chunk->entries[i];
-                Status status = apply(Dva { entry.block, entry.length_blocks, VdevId(entry.vdev) }, entry.used != 0);
+                const u64 block = u64(entry.block_high) << 32 | entry.block_low;
+                Status status = apply(Dva { block, entry.length_and_use >> 1, VdevId(entry.vdev) }, (entry.length_and_use & 1) != 0);
                 if (status.is_error() && result.is_ok())
                     result = status.error();
             }

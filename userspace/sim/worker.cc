@@ -207,42 +207,6 @@ int Worker::create(u64 directory, const std::string& name, u32 mode, const std::
     return 0;
 }
 
-// A write that failed for lack of memory may have got as far as some of its blocks: each is the old or the new one.
-int Worker::end_part_of_write(u64 id, core_object* object, u64 block, Blocks& written, u64 count)
-{
-    thread_context().fail_allocation = 0;
-    core_attr attr;
-    core_object_attr(object, &attr);
-    Blocks found(count);
-    for (int tries = 0;; tries++) {
-        int error = read_blocks(object, block, found, count);
-        if (!error)
-            break;
-        if (error != -k_enomem || tries > 100)
-            fail("reading after a failed write gave %d", error);
-    }
-    edit().update(id, [&](ObjectState& state) {
-        for (u64 i = 0; i < count; i++) {
-            u64 start = (block + i) * CORE_BLOCK_SIZE;
-            u64 valid = attr.size_bytes <= start ? 0 : min<u64>(attr.size_bytes - start, CORE_BLOCK_SIZE);
-            memset(found.at(i) + valid, 0, CORE_BLOCK_SIZE - valid);
-            memset(written.at(i) + valid, 0, CORE_BLOCK_SIZE - valid);
-            u64 hash = block_hash(found.at(i));
-            auto old = state.content.find(block + i);
-            if (hash != block_hash(written.at(i)) && hash != (old == state.content.end() ? 0 : old->second))
-                fail("after a failed write block %llu of object %llu is neither the old nor the new one",
-                     static_cast<unsigned long long>(block + i), static_cast<unsigned long long>(id));
-            if (hash)
-                state.content[block + i] = hash;
-            else
-                state.content.erase(block + i);
-        }
-    });
-    absorb(id, object);
-    end(0);
-    return -k_enomem;
-}
-
 int Worker::write(u64 id, u64 block, u64 count, u64 end_bytes)
 {
     core_object* object = get(id);
@@ -264,8 +228,10 @@ int Worker::write(u64 id, u64 block, u64 count, u64 end_bytes)
     begin("write " + std::to_string(id) + " blocks " + std::to_string(block) + "+" + std::to_string(count) + " size "
           + std::to_string(size));
     int error = write_blocks(object, block, blocks, count, size, static_cast<unsigned>(m_random.between(1, 3)));
-    if (error == -k_enomem && m_options.expect_no_memory)
-        return end_part_of_write(id, object, block, blocks, count);
+    // What was promised room is written, whether there is memory or not.
+    if (error == -k_enomem)
+        fail("writing %llu blocks from %llu of object %llu on failed for lack of memory", static_cast<unsigned long long>(count),
+             static_cast<unsigned long long>(block), static_cast<unsigned long long>(id));
     if (error)
         return end(error);
     Tree& next = edit();

@@ -101,7 +101,6 @@ private:
     std::string new_name(u64 directory);
     bool random_entry(u64& directory, std::string& name, Entry& entry);
     bool is_within(u64 directory, u64 ancestor) const;
-    int end_part_of_write(u64 id, core_object* object, u64 block, Blocks& written, u64 count);
     void random_create();
     void random_write();
     void random_rename();
