@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * main.c: entry and exit of lcpfs.ko. Nothing is decided here: the control device and the filesystem
- * type are registered in this order, so that a device can be made known as soon as a mount can ask for
+ * main.c: entry and exit of lcpfs.ko. Nothing is decided here: the sysfs directory, the control device and the
+ * filesystem type are registered in this order, so that a device can be made known as soon as a mount can ask for
  * it, and removed in the opposite one. While anything is mounted or the control device is open the
  * module is in use and cannot go.
  */
@@ -11,17 +11,27 @@
 #include "shim/host/host_module.h"
 #include "shim/vfs/scan.h"
 #include "shim/vfs/super.h"
+#include "shim/vfs/sysfs.h"
 
 static int __init lcpfs_init(void)
 {
 	int error;
 
-	error = lcpfs_scan_init();
+	error = lcpfs_sysfs_init();
 	if (error)
 		return error;
+	error = lcpfs_scan_init();
+	if (error)
+		goto exit_sysfs;
 	error = lcpfs_super_init();
 	if (error)
-		lcpfs_scan_exit();
+		goto exit_scan;
+	return 0;
+
+exit_scan:
+	lcpfs_scan_exit();
+exit_sysfs:
+	lcpfs_sysfs_exit();
 	return error;
 }
 
@@ -29,6 +39,7 @@ static void __exit lcpfs_exit(void)
 {
 	lcpfs_super_exit();
 	lcpfs_scan_exit();
+	lcpfs_sysfs_exit();
 	host_slabs_destroy();
 }
 

@@ -20,6 +20,7 @@
 #include "shim/vfs/pool.h"
 #include "shim/vfs/scan.h"
 #include "shim/vfs/super.h"
+#include "shim/vfs/sysfs.h"
 
 static DEFINE_MUTEX(lcpfs_pools_lock);
 static LIST_HEAD(lcpfs_pools);
@@ -188,6 +189,7 @@ static int lcpfs_pool_start(const struct core_label *label, const char *source, 
 		lcpfs_pool_free(pool);
 		return error;
 	}
+	pool->sysfs = lcpfs_sysfs_add(pool->core, pool->guid);
 	pool->references = 1;
 	list_add(&pool->node, &lcpfs_pools);
 	*result = pool;
@@ -228,6 +230,7 @@ void lcpfs_pool_put(struct lcpfs_pool *pool)
 		return;
 	}
 	list_del(&pool->node);
+	lcpfs_sysfs_remove(pool->sysfs);
 	error = core_pool_close(pool->core);
 	if (error)
 		pr_err("lcpfs (%s): closing: error %d, the last changes may be lost\n", pool->name, error);

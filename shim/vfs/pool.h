@@ -17,11 +17,13 @@
 
 struct lcpfs_options;
 struct lcpfs_super;
+struct lcpfs_sysfs;
 
 struct lcpfs_pool {
 	struct list_head node;      /* lcpfs_pools, lcpfs_pools_lock */
 	unsigned int references;    /* lcpfs_pools_lock */
 	struct core_pool *core;
+	struct lcpfs_sysfs *sysfs;  /* may be NULL */
 	u8 guid[16];
 	char name[CORE_LABEL_NAME_BYTES];
 	struct host_bdev *bdevs[CORE_MAX_DEVICES];

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * sysfs.c: a pool seen from outside, /sys/fs/lcpfs/<pool GUID>/:
+ *
+ *   name state group objects devices     state: active, read-only or frozen; group: the last committed one
+ *   space/      total, free, available and reserved bytes
+ *   caches/     metadata nodes and bytes in memory, and how many of the nodes are dirty
+ *   counters/   since the pool was started: commits, nodes, data, device I/O, errors, repairs
+ *
+ * All of it comes from one core_pool_status, and all files are read-only. The directory is its own object, not
+ * part of the pool: removing it waits for readers, after which the pool may go at once.
+ */
+#include <linux/fs.h>
+#include <linux/kobject.h>
+#include <linux/slab.h>
+#include <linux/sysfs.h>
+
+#include "core/api/core.h"
+#include "shim/vfs/sysfs.h"
+
+struct lcpfs_sysfs {
+	struct kobject kobject;
+	struct core_pool *core;
+};
+
+struct lcpfs_attribute {
+	struct attribute attribute;
+	size_t offset;    /* of a u64 in core_pool_status */
+	u32 unit;         /* bytes of one */
+	ssize_t (*show)(const struct core_pool_status *status, char *page);
+};
+
+static struct kset *lcpfs_kset;
+
+static ssize_t lcpfs_show_name(const struct core_pool_status *status, char *page)
+{
+	return sysfs_emit(page, "%s\n", status->name);
+}
+
+static ssize_t lcpfs_show_state(const struct core_pool_status *status, char *page)
+{
+	return sysfs_emit(page, "%s\n", status->frozen ? "frozen" : status->read_only ? "read-only" : "active");
+}
+
+static ssize_t lcpfs_show_devices(const struct core_pool_status *status, char *page)
+{
+	return sysfs_emit(page, "%u\n", status->device_count);
+}
+
+#define LCPFS_TEXT(file)                                                          \
+	static struct lcpfs_attribute lcpfs_attribute_##file = {                  \
+		.attribute = { .name = #file, .mode = 0444 }, .show = lcpfs_show_##file, \
+	}
+#define LCPFS_NUMBER(file, field, bytes)                                          \
+	static struct lcpfs_attribute lcpfs_attribute_##file = {                  \
+		.attribute = { .name = #file, .mode = 0444 },                     \
+		.offset = offsetof(struct core_pool_status, field), .unit = bytes, \
+	}
+#define LCPFS_ATTRIBUTE(file) &lcpfs_attribute_##file.attribute
+
+LCPFS_TEXT(name);
+LCPFS_TEXT(state);
+LCPFS_TEXT(devices);
+LCPFS_NUMBER(group, committed_txg, 1);
+LCPFS_NUMBER(objects, objects, 1);
+static struct attribute *lcpfs_pool_attrs[] = {
+	LCPFS_ATTRIBUTE(name), LCPFS_ATTRIBUTE(state), LCPFS_ATTRIBUTE(devices), LCPFS_ATTRIBUTE(group),
+	LCPFS_ATTRIBUTE(objects), NULL,
+};
+static const struct attribute_group lcpfs_pool_group = { .attrs = lcpfs_pool_attrs };
+
+LCPFS_NUMBER(total_bytes, total_blocks, CORE_BLOCK_SIZE);
+LCPFS_NUMBER(free_bytes, free_blocks, CORE_BLOCK_SIZE);
+LCPFS_NUMBER(available_bytes, available_blocks, CORE_BLOCK_SIZE);
+LCPFS_NUMBER(reserved_bytes, reserved_blocks, CORE_BLOCK_SIZE);
+static struct attribute *lcpfs_space_attrs[] = {
+	LCPFS_ATTRIBUTE(total_bytes), LCPFS_ATTRIBUTE(free_bytes), LCPFS_ATTRIBUTE(available_bytes),
+	LCPFS_ATTRIBUTE(reserved_bytes), NULL,
+};
+static const struct attribute_group lcpfs_space_group = { .name = "space", .attrs = lcpfs_space_attrs };
+
+LCPFS_NUMBER(metadata_nodes, cached_nodes, 1);
+LCPFS_NUMBER(metadata_bytes, cached_bytes, 1);
+LCPFS_NUMBER(metadata_dirty_nodes, dirty_nodes, 1);
+static struct attribute *lcpfs_caches_attrs[] = {
+	LCPFS_ATTRIBUTE(metadata_nodes), LCPFS_ATTRIBUTE(metadata_bytes), LCPFS_ATTRIBUTE(metadata_dirty_nodes), NULL,
+};
+static const struct attribute_group lcpfs_caches_group = { .name = "caches", .attrs = lcpfs_caches_attrs };
+
+LCPFS_NUMBER(commits, txg_commits, 1);
+LCPFS_NUMBER(node_reads, node_reads, 1);
+LCPFS_NUMBER(node_writes, node_writes, 1);
+LCPFS_NUMBER(data_read_bytes, data_reads_blocks, CORE_BLOCK_SIZE);
+LCPFS_NUMBER(data_written_bytes, data_writes_blocks, CORE_BLOCK_SIZE);
+LCPFS_NUMBER(device_reads, device_reads, 1);
+LCPFS_NUMBER(device_writes, device_writes, 1);
+LCPFS_NUMBER(device_flushes, device_flushes, 1);
+LCPFS_NUMBER(checksum_errors, checksum_errors, 1);
+LCPFS_NUMBER(io_errors, io_errors, 1);
+LCPFS_NUMBER(repaired_bytes, repaired_blocks, CORE_BLOCK_SIZE);
+static struct attribute *lcpfs_counters_attrs[] = {
+	LCPFS_ATTRIBUTE(commits), LCPFS_ATTRIBUTE(node_reads), LCPFS_ATTRIBUTE(node_writes),
+	LCPFS_ATTRIBUTE(data_read_bytes), LCPFS_ATTRIBUTE(data_written_bytes), LCPFS_ATTRIBUTE(device_reads),
+	LCPFS_ATTRIBUTE(device_writes), LCPFS_ATTRIBUTE(device_flushes), LCPFS_ATTRIBUTE(checksum_errors),
+	LCPFS_ATTRIBUTE(io_errors), LCPFS_ATTRIBUTE(repaired_bytes), NULL,
+};
+static const struct attribute_group lcpfs_counters_group = { .name = "counters", .attrs = lcpfs_counters_attrs };
+
+static const struct attribute_group *lcpfs_groups[] = {
+	&lcpfs_pool_group, &lcpfs_space_group, &lcpfs_caches_group, &lcpfs_counters_group, NULL,
+};
+
+static ssize_t lcpfs_sysfs_show(struct kobject *kobject, struct attribute *attribute, char *page)
+{
+	struct lcpfs_sysfs *sysfs = container_of(kobject, struct lcpfs_sysfs, kobject);
+	struct lcpfs_attribute *what = container_of(attribute, struct lcpfs_attribute, attribute);
+	struct core_pool_status status;
+	u64 value;
+
+	core_pool_get_status(sysfs->core, &status);
+	if (what->show)
+		return what->show(&status, page);
+	memcpy(&value, (const char *)&status + what->offset, sizeof(value));
+	return sysfs_emit(page, "%llu\n", value * what->unit);
+}
+
+static void lcpfs_sysfs_release(struct kobject *kobject)
+{
+	kfree(container_of(kobject, struct lcpfs_sysfs, kobject));
+}
+
+static const struct sysfs_ops lcpfs_sysfs_operations = { .show = lcpfs_sysfs_show };
+
+static const struct kobj_type lcpfs_sysfs_type = {
+	.release = lcpfs_sysfs_release,
+	.sysfs_ops = &lcpfs_sysfs_operations,
+	.default_groups = lcpfs_groups,
+};
+
+struct lcpfs_sysfs *lcpfs_sysfs_add(struct core_pool *core, const u8 guid[16])
+{
+	struct lcpfs_sysfs *sysfs = kzalloc(sizeof(*sysfs), GFP_KERNEL);
+
+	if (!sysfs)
+		return NULL;
+	sysfs->core = core;
+	sysfs->kobject.kset = lcpfs_kset;
+	if (kobject_init_and_add(&sysfs->kobject, &lcpfs_sysfs_type, NULL, "%pUb", guid)) {
+		kobject_put(&sysfs->kobject);
+		return NULL;
+	}
+	return sysfs;
+}
+
+void lcpfs_sysfs_remove(struct lcpfs_sysfs *sysfs)
+{
+	if (!sysfs)
+		return;
+	kobject_del(&sysfs->kobject);
+	kobject_put(&sysfs->kobject);
+}
+
+int lcpfs_sysfs_init(void)
+{
+	lcpfs_kset = kset_create_and_add("lcpfs", NULL, fs_kobj);
+	return lcpfs_kset ? 0 : -ENOMEM;
+}
+
+void lcpfs_sysfs_exit(void)
+{
+	kset_unregister(lcpfs_kset);
+}

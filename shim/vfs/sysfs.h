@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* sysfs.h: /sys/fs/lcpfs/<pool GUID>/, while a pool is started. One value per file; what they are: sysfs.c. */
+#ifndef LCPFS_SYSFS_H
+#define LCPFS_SYSFS_H
+
+#include <linux/types.h>
+
+struct core_pool;
+struct lcpfs_sysfs;
+
+int lcpfs_sysfs_init(void);
+void lcpfs_sysfs_exit(void);
+
+/* NULL when there is no memory; a pool does without. */
+struct lcpfs_sysfs *lcpfs_sysfs_add(struct core_pool *core, const u8 guid[16]);
+/* Returns when nobody reads any more: the pool can be closed. NULL allowed. */
+void lcpfs_sysfs_remove(struct lcpfs_sysfs *sysfs);
+
+#endif
