@@ -7,6 +7,7 @@
 #                   KERNEL=6.1|6.12|debug for one of the test kernels) and the tools
 #   make deps       what is missing of the build and test dependencies, by apt-get
 #   make demo       two disks, a real source tree, a killed machine; stock 6.12 in QEMU
+#   make demo-all [KERNEL=..]     the same on every test kernel
 #   make test       tidy unit sim kunit guest, one sum at the end
 #   make unit | sim [SEEDS=.. SAN=1 BREAK=name] | fuzz [SECONDS=..] | bench | tidy | sparse
 #   make kunit      all core cases inside the debug kernel
@@ -175,7 +176,8 @@ bench: $(benches)
 kernels := $(or $(KERNEL),6.12 6.1 debug)
 kmod-for-%:
 	@+$(MAKE) kmod KDIR=$$(qemu/kernels/get.sh $*)/build
-guest: tools build/test/torture build/test/guestkit | $(foreach k,$(kernels),kmod-for-$(k))
+guest-build: tools build/test/torture build/test/guestkit | $(foreach k,$(kernels),kmod-for-$(k))
+guest: guest-build
 	@qemu/part.sh guest qemu/run $(foreach k,$(kernels),--kernel $(k)) $(if $(CASE),--case $(CASE)) $(ARGS)
 kunit: kmod-for-debug
 	@qemu/part.sh kunit qemu/run --kernel debug --case kunit $(ARGS)
@@ -185,6 +187,9 @@ demo: deps
 	@+$(MAKE) demo-run
 demo-run: tools kmod-for-6.12
 	@qemu/run --kernel 6.12 --case demo --follow $(ARGS)
+# The whole tree on every kernel; `make test` takes a part of it on the debug kernel, which is ten times slower.
+demo-all: guest-build
+	@qemu/run $(foreach k,$(kernels),--kernel $(k)) --case demo --payload tree --patience 3 $(ARGS)
 test:
 	@qemu/test.sh "$(MAKE)"
 
@@ -210,5 +215,5 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all kmod tools sparse unit sim tidy fuzz fuzzers bench guest kunit shell demo demo-run test deps \
+.PHONY: all kmod tools sparse unit sim tidy fuzz fuzzers bench guest guest-build kunit shell demo demo-run demo-all test deps \
 	install dkms clean FORCE

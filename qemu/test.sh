@@ -23,14 +23,21 @@ done
 nice -n 5 qemu/kernels/get.sh debug >$results/debug-kernel.log 2>&1 &
 debug=$!
 
-for part in $parts; do
-	if [ $part = kunit ]; then
-		stage "waiting for the debug kernel"
-		wait $debug || { tail -n 40 $results/debug-kernel.log; }
-	fi
+for part in tidy unit sim; do
 	stage $part
 	$make $part || echo "==== $part failed" >&2
 done
+stage "waiting for the debug kernel"
+wait $debug || { tail -n 40 $results/debug-kernel.log; }
+stage "modules and programs for the guests"
+if $make guest-build; then
+	# One processor each: kunit, the longest of all, and the cases share the machine's.
+	stage "kunit and guest"
+	qemu/part.sh kunit qemu/run --kernel debug --case kunit &
+	kunit=$!
+	qemu/part.sh guest qemu/run || echo "==== guest failed" >&2
+	wait $kunit || echo "==== kunit failed" >&2
+fi
 
 passed=0
 failed=0
