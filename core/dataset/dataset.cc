@@ -29,6 +29,7 @@ Result<Box<Dataset>> Dataset::create(const DatasetHost& host, DatasetId id)
     if (!dataset->m_buckets || !dataset->m_record_buffer || !dataset->m_versions)
         return Error::no_memory;
     dataset->m_bucket_count = k_hash_buckets;
+    host_random_bytes(&dataset->m_generation_seed, sizeof(dataset->m_generation_seed));
     return dataset;
 }
 
@@ -199,6 +200,13 @@ void Dataset::add_dirty(Object& object, TxgId txg, bool is_new)
     entry.is_new = is_new;
     SpinGuard guard(m_dirty_lock);
     m_dirty[txg.value() & 3].push_back(entry);
+}
+
+u64 Dataset::generation_for(ObjectId id) const
+{
+    const u64 number = id.value();
+    const u64 mixed = host_xxh64(&number, sizeof(number), m_generation_seed) >> 32;
+    return mixed ? mixed : 1;
 }
 
 Result<bool> Dataset::next_orphan(ObjectId from, ObjectId& found)

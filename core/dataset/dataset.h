@@ -6,6 +6,10 @@
 // Loading holds the table lock from reading the record until the object is in the hash: since a change of the record needs
 // the lock, nobody can slip a newer state in between.
 //
+// Ids rise and are not used again once an object with them was committed; but those that a lost group gave out are given out
+// anew after a crash, and who kept a handle (NFS) must be able to tell. So a new object's generation comes from its id and a
+// random number that each start of the pool draws: with an id the generation is another, but for one chance in 2^32.
+//
 // What a damaged record or table says is not taken on trust where it would do harm: an object is an orphan when the orphan tree
 // lists it, and has a record when the table has one.
 #pragma once
@@ -51,6 +55,8 @@ public:
     Result<Ref<Object>> get(ObjectId id);
     // A new object in memory, with the next id, in the hash, not yet dirty. `mode` decides its tree.
     Result<Ref<Object>> make(u32 mode);
+    // For a new object with this id: 1..2^32-1.
+    u64 generation_for(ObjectId id) const;
     // The first orphan at or after `from`. False: none.
     Result<bool> next_orphan(ObjectId from, ObjectId& found);
 
@@ -58,6 +64,8 @@ public:
     // Writes all objects that `txg` changed and updates the tables. Then the trees of the tables themselves and the record
     // for the pool tree (sizeof(DiskDataset)); `changed` false when nothing needed writing.
     Status sync(TxgId txg, TreeWriter& writer, DiskDataset& record, bool& changed);
+    // The record as it is now but for the roots of trees that are dirty.
+    void describe(DiskDataset& record) const;
     // After everything of `txg` is on disk.
     void settle(TxgId txg);
 
@@ -95,6 +103,7 @@ private:
     DatasetHost m_host;
     DatasetId m_id;
     DiskGuid m_hash_seed {};
+    u64 m_generation_seed { 0 };
     u8 m_name[k_pool_name_bytes] {};
     u64 m_created_txg { 0 };
     Atomic<u64> m_next_object { k_first_free_object };

@@ -107,17 +107,23 @@ Status Dataset::sync(TxgId txg, TreeWriter& writer, DiskDataset& record, bool& c
     NodePointer orphans_root = TRY(writer.write(orphans, 0, m_orphans_written));
     TRY(m_objects.free_dead(txg));
     TRY(m_orphans.free_dead(txg));
-    record = DiskDataset();
-    zero_bytes(&record, sizeof(record));
+    describe(record);
     objects_root.encode(record.objects);
     orphans_root.encode(record.orphans);
+    return {};
+}
+
+void Dataset::describe(DiskDataset& record) const
+{
+    zero_bytes(&record, sizeof(record));
+    m_objects.version().pointer.encode(record.objects);
+    m_orphans.version().pointer.encode(record.orphans);
     record.next_object.set(m_next_object.load());
     record.object_count.set(m_object_count.load());
     record.used_blocks.set(m_used_blocks.load());
     record.created_txg.set(m_created_txg);
     record.hash_seed = m_hash_seed;
     copy_bytes(record.name, m_name, sizeof(m_name));
-    return {};
 }
 
 void Dataset::settle(TxgId)

@@ -73,10 +73,10 @@ Status store_target(Object& object, TxgId txg, Bytes target, ExtentScratch& scra
     return {};
 }
 
-ObjectAttributes attributes_of(const NewObject& how, TxgId txg, const Object& directory)
+ObjectAttributes attributes_of(const NewObject& how, u64 generation, const Object& directory)
 {
     ObjectAttributes attributes;
-    attributes.generation = txg.value();
+    attributes.generation = generation;
     attributes.mode = how.mode;
     attributes.uid = how.uid;
     attributes.gid = how.gid;
@@ -96,7 +96,7 @@ Status fill_new(Object& object, Object& directory, const NewObject& how, TxgId t
     if (!how.target.is_empty())
         TRY(store_target(object, txg, how.target, *scratch));
     TRY(object.prepare_change(txg));
-    object.m_attributes = attributes_of(how, txg, directory);
+    object.m_attributes = attributes_of(how, object.dataset().generation_for(object.id()), directory);
     return {};
 }
 

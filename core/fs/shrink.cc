@@ -142,32 +142,60 @@ Status delete_object(Pool& pool, Object& object)
     return {};
 }
 
-Status finish_orphans(Pool& pool)
+namespace {
+
+Status finish_orphan(Pool& pool, ObjectId id, u64& finished)
 {
-    ObjectId at(0);
-    u64 finished = 0;
-    for (;;) {
-        ObjectId id;
-        if (!TRY(pool.dataset().next_orphan(at, id)))
-            break;
-        at = id.next();
-        Ref<Object> object = TRY(pool.dataset().get(id));
-        u64 size_bytes;
-        bool deletes;
-        {
-            ReadGuard guard(object->m_lock);
-            size_bytes = object->m_attributes.size_bytes;
-            deletes = object->m_attributes.links == 0;
-        }
+    Ref<Object> object = TRY(pool.dataset().get(id));
+    u64 size_bytes;
+    bool deletes, cuts;
+    {
+        ReadGuard guard(object->m_lock);
+        size_bytes = object->m_attributes.size_bytes;
+        deletes = object->m_attributes.links == 0;
+        cuts = object->m_attributes.is_truncating();
+    }
+    if (deletes || cuts) {
         TRY(deletes ? delete_object(pool, *object) : free_all_behind(pool, *object, size_bytes));
         finished++;
+        return {};
+    }
+    // Listed for nothing: the next sync of it takes it off the list.
+    ScopedPromise promise(pool.space());
+    TRY(promise.take(pool.space().operation_units(), Space::For::change));
+    WriteGuard guard(object->m_lock);
+    TxgHold hold(pool.engine());
+    return object->prepare_change(hold.txg());
+}
+
+}
+
+// What a damaged list names that never was ends it: ids rise. What cannot be finished for its own damage keeps nobody else.
+Status finish_orphans(Pool& pool)
+{
+    const u64 end = pool.dataset().next_object();
+    u64 finished = 0;
+    Error first = Error::none;
+    ObjectId id;
+    for (u64 at = 0; TRY(pool.dataset().next_orphan(ObjectId(at), id)); at = id.value() + 1) {
+        Status status = id.value() < end ? finish_orphan(pool, id, finished) : Status(Error::dataset_damaged);
+        if (status.is_ok())
+            continue;
+        TextLine line;
+        line.add("object ").add(id.value()).add(" is to be removed or cut, but cannot be: ").add(text_of(status.error()));
+        pool.log(HOST_LOG_WARNING, StringView(line.text(), line.size()));
+        if (!is_damage(status.error()) && status.error() != Error::not_found)
+            return status;
+        first = first == Error::none ? status.error() : first;
+        if (id.value() >= end)
+            break;
     }
     if (finished) {
         TextLine line;
         line.add("finished ").add(finished).add(" removals that a crash had interrupted");
         pool.log(HOST_LOG_INFO, StringView(line.text(), line.size()));
     }
-    return {};
+    return first;
 }
 
 }

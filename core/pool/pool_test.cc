@@ -192,6 +192,98 @@ static void orphans(Test& test)
     CHECK_EQ(pool->check(), 0u);
 }
 
+// An orphan tree and a dataset's record that say what is not: nobody goes round in it, and what is right in it is done.
+static void orphan_lies(Test& test) NO_THREAD_SAFETY_ANALYSIS
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    core_object* file;
+    u64 live, directory;
+    REQUIRE_EQ(pool->make(pool->root(), "live", k_file, &live), 0);
+    REQUIRE_EQ(pool->make(pool->root(), "directory", k_mode_directory | 0700u, &directory), 0);
+    REQUIRE_EQ(pool->create(pool->root(), "dead", k_file, &file), 0);
+    const u64 dead = pool->id(file);
+    CHECK_EQ(pool->write(file, 0, 64, 1, 64 * k_block_size), 0);
+    core_object_put(file);
+    REQUIRE_EQ(pool->unlink(pool->root(), "dead", false), 0);
+    REQUIRE_EQ(pool->settle(), 0);
+    const u64 listed[] = { live, directory, dead + 1, 1ull << 40, ~0ull };
+    Dataset& dataset = pool->pool().dataset();
+    // Ids that were not given out, but for the last two.
+    for (u32 i = 0; i < 2; i++)
+        CHECK_EQ(pool->make(pool->root(), i ? "x" : "y", k_file), 0);
+    CHECK_EQ(pool->unlink(pool->root(), "y"), 0);
+    {
+        TxgHold hold(pool->pool().engine());
+        WriteGuard guard(dataset.table_lock());
+        for (u64 id : listed) {
+            BigEndianKey key(id);
+            u8 mark = 1;
+            CHECK_OK(dataset.orphans().prepare_insert(hold.txg(), { key.data(), 8 }, 1));
+            CHECK(dataset.orphans().insert({ key.data(), 8 }, { &mark, 1 }));
+        }
+    }
+    CHECK_EQ(pool->make(pool->root(), "z", k_file), 0); // so that the dataset is written
+    REQUIRE_EQ(pool->settle(), 0);
+    (void)pool->crash();
+    REQUIRE_EQ(pool->open(false), 0);
+    CHECK_EQ(pool->get(dead, &file), minus(Error::not_found));
+    CHECK_EQ(pool->id_of(pool->root(), "live"), live);
+    REQUIRE_EQ(pool->settle(), 0);
+    CHECK_EQ(pool->check(), 3u); // the three that do not exist
+    REQUIRE_EQ(pool->close(), 0);
+    REQUIRE_EQ(pool->open(false), 0);
+    CHECK_EQ(pool->check(), 3u);
+}
+
+// An id that a lost group had given out names another object after the crash: a handle of the first is stale.
+static void generations(Test& test)
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    u64 id = 0, seen[4] = {};
+    for (u32 round = 0; round < 4; round++) {
+        core_object* file;
+        REQUIRE_EQ(pool->create(pool->root(), "file", k_file, &file), 0);
+        core_attr attr;
+        core_object_attr(file, &attr);
+        core_object_put(file);
+        CHECK(round == 0 || attr.id == id);
+        id = attr.id;
+        seen[round] = attr.generation;
+        CHECK(attr.generation > 0 && attr.generation >> 32 == 0);
+        core_dataset* dataset;
+        REQUIRE_EQ(core_dataset_get(pool->handle(), "", &dataset), 0);
+        for (u32 i = 0; i <= round; i++) {
+            const int found = core_object_get(dataset, id, seen[i], &file);
+            CHECK_EQ(found, i == round ? 0 : minus(Error::stale_handle));
+            if (found == 0)
+                core_object_put(file);
+        }
+        core_dataset_put(dataset);
+        (void)pool->crash();
+        REQUIRE_EQ(pool->open(false), 0);
+    }
+}
+
+// A dataset's record that would have objects made over ones that are.
+static void next_object_lies(Test& test)
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    u64 id;
+    REQUIRE_EQ(pool->make(pool->root(), "a", k_file), 0);
+    REQUIRE_EQ(pool->make(pool->root(), "b", k_file, &id), 0);
+    REQUIRE_EQ(pool->settle(), 0);
+    DiskDataset record {};
+    pool->pool().dataset().describe(record);
+    CHECK_EQ(record.next_object.get(), id + 1);
+    for (u64 next = id - 1; next <= id + 1; next++) {
+        record.next_object.set(next);
+        CHECK_EQ(pool->pool().dataset().load(record).error(), next == id + 1 ? Error::none : Error::dataset_damaged);
+    }
+}
+
 static void check_refuses(Test& test, TestPool& pool, core_object* file, int expected)
 {
     core_object* root = pool.root();
@@ -472,7 +564,8 @@ static void full(Test& test)
 
 namespace {
 constexpr TestCase k_cases[] = { { "formats", formats },   { "refused", refused },   { "idle_commits", idle_commits },
-                                 { "orphans", orphans },
+                                 { "orphans", orphans },           { "orphan_lies", orphan_lies },
+                                 { "next_object_lies", next_object_lies }, { "generations", generations },
                                  { "read_only", read_only }, { "freezing", freezing },         { "every_write", every_write },
                                  { "falling_back", falling_back }, { "lost_bitmaps", lost_bitmaps },
                                  { "full", full } };
