@@ -63,7 +63,8 @@ public:
 
     // ---- any thread
     // `want` blocks, or at least `minimum`; contiguous. no_space when there is no such run; device errors when a bitmap
-    // cannot be read (others are tried first); never for memory, which is waited for. `avoid`: a vdev not to use if others can serve (copies). Sleepable.
+    // cannot be read (others are tried first); never for memory, which is waited for. `avoid`: a vdev not to use if
+    // others can serve (copies). Sleepable.
     Result<Dva> allocate(AllocClass which, u32 want, u32 minimum, VdevId avoid = VdevId(0xffff));
     // Gives back an allocation that no tree reaches.
     void cancel(const Dva& dva);

@@ -247,6 +247,52 @@ static void deferred_reuse(Test& test)
 }
 
 // With every free group of blocks kept for metadata, data gets only what metadata cannot use.
+// Pages for what is deferred come with the first announcement and go with the last release.
+static void idle_pages(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start());
+    for (u32 i = 0; i < 2; i++) {
+        const Dva dva = REQUIRE_VALUE(ground->allocator->allocate(AllocClass::data, 100, 100));
+        ground->set(dva, Ground::k_held);
+        REQUIRE_OK(ground->held.push_back(dva));
+    }
+    REQUIRE_OK(ground->commit());
+    const u64 before = ground->allocator->counts().bytes_in_memory;
+    for (u32 round = 0; round < 2; round++) {
+        const Dva dva = ground->used.last();
+        ground->used.pop_back();
+        REQUIRE_OK(ground->allocator->prepare_free(dva));
+        const u64 prepared = ground->allocator->counts().bytes_in_memory;
+        CHECK(prepared > before);
+        REQUIRE_OK(ground->freed.push_back(dva));
+        REQUIRE_OK(ground->commit());
+        CHECK_EQ(ground->allocator->counts().bytes_in_memory, prepared);
+        REQUIRE_OK(ground->commit());
+        CHECK_EQ(ground->allocator->counts().bytes_in_memory, before);
+    }
+    // Announced, then gone with the release of another's: marking it free does without.
+    const Dva first = REQUIRE_VALUE(ground->allocator->allocate(AllocClass::data, 10, 10));
+    const Dva second = REQUIRE_VALUE(ground->allocator->allocate(AllocClass::data, 10, 10));
+    const Dva both[] = { first, second };
+    for (const Dva& dva : both) {
+        ground->set(dva, Ground::k_held);
+        REQUIRE_OK(ground->held.push_back(dva));
+    }
+    REQUIRE_OK(ground->commit());
+    ground->used.clear();
+    REQUIRE_OK(ground->allocator->prepare_free(first));
+    REQUIRE_OK(ground->freed.push_back(first));
+    REQUIRE_OK(ground->commit());
+    REQUIRE_OK(ground->allocator->prepare_free(second));
+    REQUIRE_OK(ground->commit());
+    REQUIRE_OK(ground->freed.push_back(second));
+    REQUIRE_OK(ground->commit());
+    REQUIRE_OK(ground->commit());
+    REQUIRE_OK(ground->reload());
+    CHECK(ground->committed_as_modelled());
+}
+
 static void quad_scarcity(Test& test)
 {
     Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
@@ -550,6 +596,7 @@ static void damaged_bitmaps(Test& test)
 constexpr TestCase k_cases[] = {
     { "random_operations", random_operations },
     { "deferred_reuse", deferred_reuse },
+    { "idle_pages", idle_pages },
     { "quad_scarcity", quad_scarcity },
     { "quad_reserve_partly", quad_reserve_partly },
     { "sequential_runs", sequential_runs },

@@ -47,8 +47,8 @@ VdevId Placement::choose_vdev(AllocClass which, u32 blocks)
     return VdevId(static_cast<u16>(first));
 }
 
-// Prefers one that is not unprotected; then, in this order: one of the class that has room, an unassigned one, any of the class, one of another class; among
-// equals one where no cursor stands, then the one with most free.
+// Prefers one that is not unprotected; then, in this order: one of the class that has room, an unassigned one, any of the
+// class, one of another class; among equals one where no cursor stands, then the one with most free.
 Metaslab* Placement::choose_metaslab(VdevId vdev, AllocClass which, const Wish& wish, const Metaslab* not_this) const
 {
     const MetaslabClass own = which == AllocClass::metadata ? MetaslabClass::metadata : MetaslabClass::data;

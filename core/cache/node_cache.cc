@@ -8,6 +8,7 @@ namespace {
 constexpr u32 k_small_bytes = 1024;
 constexpr u32 k_medium_bytes = 4096;
 constexpr u32 k_reserve = 64 + NodeKit::k_nodes; // the sync thread's, and what the kit holds of a pool
+constexpr u32 k_write_reserve = 32; // nodes on their way to disk when there is no memory for more
 constexpr u64 k_kit_retry_ns = 10ull * 1000 * 1000;
 constexpr u32 k_kit_tries = 100;
 
@@ -33,10 +34,13 @@ Result<Box<NodeCache>> NodeCache::create(VdevSet& vdevs, u32 node_bytes, u64 lim
     cache->m_medium = host_pool_create("lcpfs_node_4k", k_medium_bytes, 0);
     cache->m_full = host_pool_create("lcpfs_node_full", node_bytes, k_reserve);
     cache->m_children = host_pool_create("lcpfs_node_children", max_children(node_bytes) * sizeof(Node*), k_reserve);
-    cache->m_write_buffers = host_pool_create("lcpfs_node_write", node_bytes, k_reserve);
-    cache->m_write_states = host_pool_create("lcpfs_node_io", k_write_state_bytes, k_reserve);
-    if (!cache->m_nodes || !cache->m_small || !cache->m_medium || !cache->m_full || !cache->m_children || !cache->m_write_buffers || !cache->m_write_states)
-        return Error::no_memory;
+    cache->m_write_buffers = host_pool_create("lcpfs_node_write", node_bytes, k_write_reserve);
+    cache->m_write_states = host_pool_create("lcpfs_node_io", k_write_state_bytes, k_write_reserve);
+    host_pool* const pools[] = { cache->m_nodes, cache->m_small, cache->m_medium, cache->m_full, cache->m_children,
+        cache->m_write_buffers, cache->m_write_states };
+    for (host_pool* pool : pools)
+        if (!pool)
+            return Error::no_memory;
     u64 expected = max<u64>(limit_bytes / node_bytes, 1024);
     u32 buckets = 64;
     while (u64(buckets) * k_shards < expected && buckets < 65536)

@@ -13,7 +13,8 @@ Result<NodePointer> NodePointer::decode(const DiskNodePointer& disk)
         return pointer;
     VERIFY_DISK(pointer.copies <= k_max_copies, node_damaged);
     pointer.size_bytes = disk.size_bytes.get();
-    VERIFY_DISK(pointer.size_bytes >= k_min_node_bytes && pointer.size_bytes <= k_max_node_bytes && is_power_of_two(pointer.size_bytes), node_damaged);
+    VERIFY_DISK(pointer.size_bytes >= k_min_node_bytes && pointer.size_bytes <= k_max_node_bytes, node_damaged);
+    VERIFY_DISK(is_power_of_two(pointer.size_bytes), node_damaged);
     VERIFY_DISK(disk.checksum_kind >= 1 && disk.checksum_kind <= 3, node_damaged);
     VERIFY_DISK(disk.encoding == 0, node_damaged); // nodes are stored as they are
     VERIFY_DISK(disk.level < k_max_tree_height, node_damaged);

@@ -49,6 +49,7 @@
 	X(full)              \
 	X(no_memory)         \
 	X(pool)              \
+	X(tables)            \
 	X(check)
 
 #endif
