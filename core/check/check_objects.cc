@@ -94,7 +94,8 @@ public:
             findings.say("object ", m_id, ": has ", u64(m_inlined), " pieces of data in its record");
         if (m_inline_bytes > m_attributes.size_bytes && !m_attributes.is_truncating())
             findings.say("object ", m_id, ": ", m_inline_bytes, " bytes in its record for a size of ", m_attributes.size_bytes);
-        if (m_attributes.is_symlink() && m_inline_bytes != m_attributes.size_bytes)
+        // One that is being removed has lost its target first.
+        if (m_attributes.is_symlink() && m_attributes.links != 0 && m_inline_bytes != m_attributes.size_bytes)
             findings.say("object ", m_id, ": a symbolic link of ", m_attributes.size_bytes, " bytes with ", m_inline_bytes,
                          " bytes of target");
     }

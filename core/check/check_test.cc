@@ -335,8 +335,32 @@ static void damaged_bits(Test& test)
     CHECK_EQ(ground->check(true, "x"), 0);
 }
 
+// A removal that a crash interrupts between freeing an object's content and the object: the next mount goes on, nothing is wrong.
+static void half_removed(Test& test) NO_THREAD_SAFETY_ANALYSIS
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    core_object* link;
+    REQUIRE_EQ(pool->symlink(pool->root(), "link", "target", 6), 0);
+    REQUIRE_EQ(pool->find(pool->root(), "link", &link), 0);
+    REQUIRE_EQ(pool->unlink(pool->root(), "link", false), 0);
+    {
+        Object& object = object_of(link);
+        WriteGuard guard(object.m_lock);
+        TxgHold hold(pool->pool().engine());
+        CHECK_OK(object.prepare_change(hold.txg()));
+        BigEndianKey key(0);
+        CHECK_OK(object.m_tree.prepare_change(hold.txg(), { key.data(), 8 }));
+        CHECK(object.m_tree.remove(hold.txg(), { key.data(), 8 }));
+    }
+    core_object_put(link);
+    REQUIRE_EQ(pool->settle(), 0);
+    CHECK_EQ(pool->check(), 0u);
+}
+
 constexpr TestCase k_cases[] = {
     { "sound", sound },
+    { "half_removed", half_removed },
     { "spoiled", spoiled },
     { "damaged_bits", damaged_bits },
 };
