@@ -75,7 +75,8 @@ Status read_block(Pool& pool, Object& object, u64 file_block, void* memory, Bloc
     pool.m_checksum_errors.add_relaxed(status.error() == Error::data_checksum);
     TextLine line;
     line.add("file data of object ").add(object.id().value()).add(" block ").add(file_block);
-    line.add(" at device ").add(u64(source.place.vdev.value())).add(" block ").add(source.place.block).add(": ").add(text_of(status.error()));
+    line.add(" at device ").add(u64(source.place.vdev.value())).add(" block ").add(source.place.block);
+    line.add(": ").add(text_of(status.error()));
     pool.log(HOST_LOG_ERROR, StringView(line.text(), line.size()));
     return status;
 }

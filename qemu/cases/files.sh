@@ -3,13 +3,16 @@
 # files: build/test/torture
 # timeout: 420
 T=/files/torture
+OPERATIONS=${OPERATIONS:-3000}
+NAMES=2000
+[ "$KERNEL" != debug ] || OPERATIONS=600 NAMES=500
 must make_pool
 must mount_pool /mnt
 cd /mnt
 
 say "a file against a model of it ($(uptime_s) s)"
 for seed in 1 2 3; do
-	must $T model /mnt/model ${OPERATIONS:-3000} $seed
+	must $T model /mnt/model $OPERATIONS $seed
 done
 must $T model /mnt/model 600 4 $((8 << 20))
 rm model
@@ -72,14 +75,14 @@ same "$(/usr/local/bin/stat -c %W appended | wc -c)" 11 "birth time"
 
 say "a directory read while it changes ($(uptime_s) s)"
 must mkdir big
-(cd big && for i in $(seq 1 2000); do : >stays$i; done) || fail "2000 files"
+(cd big && for i in $(seq 1 $NAMES); do : >stays$i; done) || fail "$NAMES files"
 (cd big && for i in $(seq 1 300); do : >goes$i; rm goes$i; done) &
 for i in 1 2 3 4 5; do
-	same "$(ls big | grep -c stays)" 2000 "names while others come and go"
-	same "$(ls big | grep stays | sort -u | wc -l)" 2000 "different names"
+	same "$(ls big | grep -c stays)" $NAMES "names while others come and go"
+	same "$(ls big | grep stays | sort -u | wc -l)" $NAMES "different names"
 done
 wait
-same "$(ls big | wc -l)" 2000 "names after that"
+same "$(ls big | wc -l)" $NAMES "names after that"
 must rm -r big
 
 say "mounting ($(uptime_s) s)"

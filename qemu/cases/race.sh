@@ -1,11 +1,11 @@
-# Several processes on the same few names: writing, cutting, mapping, renaming, linking, removing, syncing. Then the machine
-# is killed in the middle of it, and what is found is what a race can leave.
+# Several processes on the same few names: writing, cutting, mapping, renaming, linking, removing, syncing; also on a full pool
+# and with allocations that fail. Then the machine is killed in the middle of it, and what is found is what a race can leave.
 # disks: 2x256M
 # files: build/test/torture
 # cpus: 2
 # boots: 2
 # kernels: 6.12 debug
-# timeout: 300
+# timeout: 400
 T=/files/torture
 if [ "$STAGE" = 1 ]; then
 	must make_pool
@@ -13,18 +13,32 @@ if [ "$STAGE" = 1 ]; then
 	must $T race /mnt ${PROCESSES:-6} ${SECONDS_OF_RACE:-45} 1
 	must $T words /mnt
 	df /mnt
+	say "the same on a pool that is full ($(uptime_s) s)"
+	dd if=/dev/zero of=/mnt/filler bs=1M 2>/dev/null && fail "the pool is endless"
+	must $T race /mnt ${PROCESSES:-6} ${SECONDS_WHEN_FULL:-15} 2 full
+	must $T words /mnt
+	must rm /mnt/filler
+	if [ -d /sys/kernel/debug/failslab ]; then
+		say "the same with one allocation in a hundred failing ($(uptime_s) s)"
+		cd /sys/kernel/debug/failslab
+		echo 1 >probability; echo -1 >times; echo 0 >verbose; echo Y >task-filter; echo N >ignore-gfp-wait
+		cd /
+		must $T race /mnt 4 ${SECONDS_WITHOUT_MEMORY:-15} 3 full no-memory
+		echo 0 >/sys/kernel/debug/failslab/probability
+		must $T words /mnt
+	fi
 	must umount /mnt
 	must check_pool
 	must mount_pool /mnt txg_interval=1
 	must $T words /mnt
 	say "the same until the machine is killed ($(uptime_s) s)"
 	kill_machine ${KILL_AFTER:-10}
-	must $T race /mnt 4 600 2
+	must $T race /mnt 4 600 4
 	await_death
 fi
 must mount_pool /mnt
 must $T words /mnt
-must $T race /mnt 4 5 3
+must $T race /mnt 4 5 5
 must umount /mnt
 must check_pool
 say "clean after the kill ($(uptime_s) s)"

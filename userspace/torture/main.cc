@@ -32,7 +32,10 @@ int main(int count, char** words)
     static const struct {
         const char* name;
         int (*run)(int, char**);
-    } verbs[] = { { "model", torture::model }, { "race", torture::race }, { "words", torture::check_words }, { "errors", torture::sync_status } };
+    } verbs[] = { { "model", torture::model },
+                  { "race", torture::race },
+                  { "words", torture::check_words },
+                  { "errors", torture::sync_status } };
     for (const auto& verb : verbs)
         if (count > 1 && !strcmp(words[1], verb.name))
             return verb.run(count - 2, words + 2);

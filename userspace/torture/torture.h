@@ -32,7 +32,7 @@ private:
 
 // torture model FILE OPERATIONS SEED [LARGEST]
 int model(int count, char** words);
-// torture race DIRECTORY PROCESSES SECONDS SEED [full]
+// torture race DIRECTORY PROCESSES SECONDS SEED [full] [no-memory]
 // torture words DIRECTORY: every file of a race holds nothing but what a race writes.
 int race(int count, char** words);
 int check_words(int count, char** words);
