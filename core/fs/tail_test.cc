@@ -344,10 +344,54 @@ static void full(Test& test)
     CHECK_EQ(pool.check(false), 0u);
 }
 
+// A file without a name, of more extents than a record takes. Gives where its tree's root is.
+static Result<NodePointer> make_orphan(TestPool& pool, const char* name)
+{
+    core_object* file;
+    int result = pool.create(pool.root(), name, k_file, &file);
+    for (u32 i = 0; i < 100 && result == 0; i++)
+        result = pool.write(file, u64(i) * 2, 1, i + 1, u64(i) * 2 * k_block_size + 1);
+    result = result ? result : pool.unlink(pool.root(), name, false);
+    result = result ? result : pool.settle();
+    NodePointer root;
+    {
+        Object& object = object_of(file);
+        ReadGuard guard(object.m_lock);
+        root = object.m_tree.version().pointer;
+    }
+    core_object_put(file);
+    if (result != 0 || root.is_null())
+        return Error::contradiction;
+    return root;
+}
+
+// One orphan that cannot be read does not keep the others' space.
+static void orphans(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start());
+    TestPool& pool = ground->pool;
+    ground->put();
+    const NodePointer damaged = REQUIRE_VALUE(make_orphan(pool, "damaged"));
+    (void)REQUIRE_VALUE(make_orphan(pool, "sound"));
+    const u64 used = pool.used_blocks();
+    for (u32 i = 0; i < damaged.copies; i++) {
+        u8 byte = 0x99;
+        const Dva& dva = damaged.dva[i];
+        lcpfs_test_device_poke(pool.device(dva.vdev.value()), dva.block * k_block_size + 100, &byte, 1);
+    }
+    (void)pool.crash();
+    REQUIRE_EQ(pool.open(false), 0);
+    REQUIRE_EQ(pool.settle(), 0);
+    CHECK(pool.used_blocks() + 100 <= used);
+    CHECK(pool.used_blocks() + 200 > used);
+}
+
 namespace {
 constexpr TestCase k_cases[] = { { "cut_and_grown", cut_and_grown },         { "costs", costs },     { "damaged", damaged },
                                  { "written_meanwhile", written_meanwhile }, { "deleted", deleted }, { "absurd_numbers", absurd_numbers },
-                                 { "one_group", one_group },                 { "full", full } };
+                                 { "one_group", one_group },                 { "full", full },
+                                 { "orphans", orphans } };
 }
 LCPFS_SUITE(tail, k_cases);
 
