@@ -19,15 +19,20 @@
 struct test_plan {
 	u64 skip;
 	u64 count;
+	blk_status_t status;
+	u64 requests;
+	bool hold;
 };
 
 struct test_device {
 	struct host_bdev *bdev;
 	struct gendisk *disk;
 	u8 *data;
-	spinlock_t lock;       /* plans, waiting */
+	bool shares_data;      /* a path to another device */
+	spinlock_t lock;       /* plans, waiting, held */
 	struct test_plan plans[4]; /* by enum host_io_op */
 	struct bio_list waiting;
+	struct bio_list held[4]; /* by enum host_io_op */
 	struct hrtimer timer;
 };
 
@@ -64,11 +69,11 @@ static enum host_io_op test_device_op(struct bio *bio)
 	}
 }
 
-static bool test_device_planned_failure(struct test_device *device, enum host_io_op op)
+static blk_status_t test_device_planned_failure(struct test_device *device, enum host_io_op op)
 {
 	struct test_plan *plan = &device->plans[op];
 	unsigned long flags;
-	bool fail = false;
+	blk_status_t fail = BLK_STS_OK;
 
 	spin_lock_irqsave(&device->lock, flags);
 	if (plan->count) {
@@ -76,24 +81,25 @@ static bool test_device_planned_failure(struct test_device *device, enum host_io
 			plan->skip--;
 		} else {
 			plan->count--;
-			fail = true;
+			fail = plan->status;
 		}
 	}
 	spin_unlock_irqrestore(&device->lock, flags);
 	return fail;
 }
 
-static void test_device_submit_bio(struct bio *bio)
+/* Does what the bio asks for and lets the timer end it. */
+static void test_device_run(struct test_device *device, struct bio *bio)
 {
-	struct test_device *device = bio->bi_bdev->bd_disk->private_data;
 	enum host_io_op op = test_device_op(bio);
 	u8 *at = device->data + (bio->bi_iter.bi_sector << SECTOR_SHIFT);
 	struct bvec_iter iter;
 	struct bio_vec segment;
 	unsigned long flags;
 
-	if (test_device_planned_failure(device, op)) {
-		bio->bi_status = BLK_STS_IOERR;
+	bio->bi_status = test_device_planned_failure(device, op);
+	if (bio->bi_status) {
+		/* No effect. */
 	} else if (op == HOST_IO_DISCARD) {
 		memset(at, 0, bio->bi_iter.bi_size);
 	} else if (op != HOST_IO_FLUSH) {
@@ -109,6 +115,23 @@ static void test_device_submit_bio(struct bio *bio)
 	bio_list_add(&device->waiting, bio);
 	spin_unlock_irqrestore(&device->lock, flags);
 	hrtimer_start(&device->timer, ns_to_ktime(20000), HRTIMER_MODE_REL);
+}
+
+static void test_device_submit_bio(struct bio *bio)
+{
+	struct test_device *device = bio->bi_bdev->bd_disk->private_data;
+	enum host_io_op op = test_device_op(bio);
+	unsigned long flags;
+	bool hold;
+
+	spin_lock_irqsave(&device->lock, flags);
+	device->plans[op].requests++;
+	hold = device->plans[op].hold;
+	if (hold)
+		bio_list_add(&device->held[op], bio);
+	spin_unlock_irqrestore(&device->lock, flags);
+	if (!hold)
+		test_device_run(device, bio);
 }
 
 static const struct block_device_operations test_device_operations = {
@@ -163,15 +186,17 @@ static void test_device_remove(struct test_device *device)
 		put_disk(device->disk);
 		ida_free(&test_device_numbers, number);
 	}
-	vfree(device->data);
+	if (!device->shares_data)
+		vfree(device->data);
 	kfree(device);
 }
 
-struct host_bdev *lcpfs_test_device_create(uint64_t bytes)
+static struct host_bdev *test_device_create(uint64_t bytes, u8 *data)
 {
 	struct test_device *device = kzalloc(sizeof(*device), GFP_KERNEL);
 	struct host_bdev *bdev;
 	struct file *file;
+	int i;
 
 	if (!device)
 		return NULL;
@@ -179,7 +204,10 @@ struct host_bdev *lcpfs_test_device_create(uint64_t bytes)
 	bio_list_init(&device->waiting);
 	hrtimer_init(&device->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 	device->timer.function = test_device_complete;
-	device->data = vzalloc(bytes);
+	for (i = 0; i < ARRAY_SIZE(device->held); i++)
+		bio_list_init(&device->held[i]);
+	device->shares_data = data;
+	device->data = data ?: vzalloc(bytes);
 	if (device->data)
 		device->disk = test_device_add_disk(device, bytes);
 	if (!device->disk)
@@ -204,6 +232,16 @@ no_disk:
 	return NULL;
 }
 
+struct host_bdev *lcpfs_test_device_create(uint64_t bytes)
+{
+	return test_device_create(bytes, NULL);
+}
+
+struct host_bdev *lcpfs_test_device_create_path(struct host_bdev *of)
+{
+	return test_device_create(bdev_nr_bytes(of->handle.bdev), test_device_of(of)->data);
+}
+
 void lcpfs_test_device_destroy(struct host_bdev *bdev)
 {
 	struct test_device *device;
@@ -225,7 +263,36 @@ void lcpfs_test_device_poke(struct host_bdev *bdev, uint64_t offset_bytes, const
 	memcpy(test_device_of(bdev)->data + offset_bytes, buffer, bytes);
 }
 
-void lcpfs_test_device_fail(struct host_bdev *bdev, enum host_io_op op, uint64_t skip, uint64_t count)
+static blk_status_t test_device_status(enum host_io_status status)
+{
+	switch (status) {
+	case HOST_IO_NOT_SUPPORTED:
+		return BLK_STS_NOTSUPP;
+	case HOST_IO_NO_SPACE:
+		return BLK_STS_NOSPC;
+	case HOST_IO_TARGET:
+		return BLK_STS_TARGET;
+	case HOST_IO_RESERVATION:
+		return LCPFS_BLK_STS_RESERVATION;
+	case HOST_IO_MEDIUM:
+		return BLK_STS_MEDIUM;
+	case HOST_IO_PROTECTION:
+		return BLK_STS_PROTECTION;
+	case HOST_IO_TRANSPORT:
+		return BLK_STS_TRANSPORT;
+	case HOST_IO_TIMEOUT:
+		return BLK_STS_TIMEOUT;
+	case HOST_IO_OFFLINE:
+		return BLK_STS_OFFLINE;
+	case HOST_IO_NO_MEMORY:
+		return BLK_STS_RESOURCE;
+	default:
+		return BLK_STS_IOERR;
+	}
+}
+
+void lcpfs_test_device_fail_as(struct host_bdev *bdev, enum host_io_op op, uint64_t skip, uint64_t count,
+			       enum host_io_status status)
 {
 	struct test_device *device = test_device_of(bdev);
 	unsigned long flags;
@@ -233,7 +300,37 @@ void lcpfs_test_device_fail(struct host_bdev *bdev, enum host_io_op op, uint64_t
 	spin_lock_irqsave(&device->lock, flags);
 	device->plans[op].skip = skip;
 	device->plans[op].count = count;
+	device->plans[op].status = test_device_status(status);
 	spin_unlock_irqrestore(&device->lock, flags);
+}
+
+void lcpfs_test_device_fail(struct host_bdev *bdev, enum host_io_op op, uint64_t skip, uint64_t count)
+{
+	lcpfs_test_device_fail_as(bdev, op, skip, count, HOST_IO_ERROR);
+}
+
+void lcpfs_test_device_hold(struct host_bdev *bdev, enum host_io_op op, bool hold)
+{
+	struct test_device *device = test_device_of(bdev);
+	struct bio_list held;
+	unsigned long flags;
+	struct bio *bio;
+
+	bio_list_init(&held);
+	spin_lock_irqsave(&device->lock, flags);
+	device->plans[op].hold = hold;
+	if (!hold) {
+		held = device->held[op];
+		bio_list_init(&device->held[op]);
+	}
+	spin_unlock_irqrestore(&device->lock, flags);
+	while ((bio = bio_list_pop(&held)))
+		test_device_run(device, bio);
+}
+
+uint64_t lcpfs_test_device_requests(struct host_bdev *bdev, enum host_io_op op)
+{
+	return test_device_of(bdev)->plans[op].requests;
 }
 
 bool lcpfs_test_fail_allocation(unsigned int n)

@@ -28,7 +28,7 @@ void Metaslab::assign(MetaslabClass which) { m_class.store(static_cast<u8>(which
 Status Metaslab::log_contradiction(const char* what, const Dva& dva) const
 {
     TextLine line;
-    line.add(host_bdev_name(m_vdev.bdev)).add(" block ").add(dva.block).add(" length ").add(dva.length_blocks).add(": ").add(what);
+    line.add(m_vdev.name).add(" block ").add(dva.block).add(" length ").add(dva.length_blocks).add(": ").add(what);
     m_shared.vdevs.log(HOST_LOG_ERROR, StringView(line.text(), line.size()));
     return Error::contradiction;
 }

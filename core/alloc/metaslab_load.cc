@@ -31,7 +31,7 @@ void Metaslab::free_page(BitPage* page)
 void Metaslab::log_damage(Error error, const DiskMetaslabEntry& entry, host_log_level level) const
 {
     TextLine line;
-    line.add(host_bdev_name(m_vdev.bdev)).add(" block ").add(copy_offset(entry.copy) / k_block_size).add(": bitmap of metaslab ");
+    line.add(m_vdev.name).add(" block ").add(copy_offset(entry.copy) / k_block_size).add(": bitmap of metaslab ");
     line.add(u64(m_index)).add(" written by group ").add(entry.txg.get()).add(": ").add(text_of(error));
     m_shared.vdevs.log(level, StringView(line.text(), line.size()));
 }

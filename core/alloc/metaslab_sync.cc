@@ -84,6 +84,9 @@ DiskMetaslabEntry Metaslab::write(TxgId txg, IoBatch& batch)
 
 u64 Metaslab::release_before(TxgId txg, ReleaseFunction on_release, void* context)
 {
+    // A write that was given up may still land here: what was freed stays that until it has ended.
+    if (m_shared.vdevs.has_late_write(m_vdev.id, first_block(), m_vdev.metaslab_blocks))
+        return 0;
     MutexGuard guard(m_lock);
     u64 released = 0;
     for (u32 slot = 0; slot < 2; slot++) {

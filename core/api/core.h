@@ -62,8 +62,8 @@ struct core_pool_options {
 enum core_event { CORE_EVENT_FROZEN = 1 }; /* the pool turned read-only after an error */
 
 /*
- * Starts a pool from all of its devices (any order). The devices stay the caller's, open until
- * core_pool_close returned. Errors: -ENXIO a device is missing, -EINVAL foreign, duplicate or
+ * Starts a pool from all of its devices (any order). Several that show the same device of the pool are paths to it
+ * (a read-only pool uses one of them). The devices stay the caller's, open until core_pool_close returned. Errors: -ENXIO a device is missing, -EINVAL foreign, duplicate or
  * unsupported, -EUCLEAN damaged, -EIO, -ENOMEM, -EROFS (device is read-only, options are not).
  * Each refusal logs one line that says what and why.
  */
@@ -121,6 +121,62 @@ void core_pool_get_status(struct core_pool *pool, struct core_pool_status *statu
 /* The dataset `name` ("" or "default": the one every pool has). -ENOENT. Balanced by core_dataset_put. */
 int core_dataset_get(struct core_pool *pool, const char *name, struct core_dataset **dataset);
 void core_dataset_put(struct core_dataset *dataset);
+
+/* ---- paths: several block devices that lead to one device of the pool (core/mpio/mpio.h) ------------- */
+
+#define CORE_MAX_PATHS 16u /* to one device */
+#define CORE_PATH_NAME_BYTES 32u
+#define CORE_PATH_SIZES 4u /* up to 8 KiB, 64 KiB, 256 KiB, larger */
+enum core_path_state { CORE_PATH_ACTIVE, CORE_PATH_DEGRADED, CORE_PATH_FAILED, CORE_PATH_REPAIRING };
+enum core_path_policy { CORE_PATH_ROUND_ROBIN, CORE_PATH_LEAST_QUEUE, CORE_PATH_LEAST_LATENCY, CORE_PATH_SERVICE_TIME };
+
+struct core_path {
+	uint32_t id;
+	uint32_t device;                   /* index in the pool */
+	char name[CORE_PATH_NAME_BYTES];   /* of the block device */
+	enum core_path_state state;
+	enum core_path_policy policy;      /* of all paths of the device */
+	uint32_t priority;                 /* 0 is best */
+	uint32_t depth, average_us;
+	bool only;                         /* the device never had another: nothing is counted */
+	uint64_t ios, bytes, errors, failures, repairs, wrong_bytes;
+	struct { uint64_t samples; uint32_t median_us, tail_us; } latency[CORE_PATH_SIZES];
+};
+/* The n-th path of the pool. -ENOENT behind the last. */
+int core_path_get(struct core_pool *pool, uint32_t n, struct core_path *path);
+
+struct core_path_statistics {
+	uint64_t ios, bytes, path_failures, failovers, path_repairs, waiting;
+};
+void core_path_get_statistics(struct core_pool *pool, struct core_path_statistics *statistics);
+
+/*
+ * Adds a path to the device whose labels it shows. The bdev is used until core_path_remove gave it back or the pool
+ * is closed. -EINVAL: another pool's, or a copy and not the same disk; -EROFS: the proof takes a write; -EIO; -ENOMEM.
+ * Each refusal logs a line. Waits as long as the device takes to answer.
+ */
+int core_path_add(struct core_pool *pool, struct host_bdev *bdev, uint32_t priority, uint32_t *id);
+/* Waits until nothing is under way on it and gives its bdev back. -EBUSY: the last one, or the last usable one. */
+int core_path_remove(struct core_pool *pool, uint32_t id, struct host_bdev **bdev);
+/* No longer used, nor probed, until it is reinstated. -EBUSY: the last usable one. */
+int core_path_fail(struct core_pool *pool, uint32_t id);
+/* Used again, after proof that it still leads to the disk. */
+int core_path_reinstate(struct core_pool *pool, uint32_t id);
+
+enum core_path_setting {
+	CORE_PATH_SET_PRIORITY,        /* of the path: 0..255; the rest of all paths of its device */
+	CORE_PATH_SET_POLICY,          /* enum core_path_policy */
+	CORE_PATH_SET_FAILBACK_MS,     /* a path that came back is not used for so long; 0 */
+	CORE_PATH_SET_NO_PATH_MS,      /* requests wait for a path so long; 30000; 0: not at all, -1: for ever */
+	CORE_PATH_SET_TIME_LIMIT_MS,   /* after which a request is sent down another path as well; 10000; 0: none */
+	CORE_PATH_SET_COPY_BYTES,      /* requests up to this size, at most 65536 */
+	CORE_PATH_SET_SHARED_CACHE,    /* a flush by one path is one for all; 0 */
+	CORE_PATH_SET_HEDGED_READS,    /* 0 */
+};
+/* -EINVAL: no such value. */
+int core_path_set(struct core_pool *pool, uint32_t id, enum core_path_setting setting, int64_t value);
+/* CORE_PATH_SET_NO_PATH_MS for every device of the pool. */
+void core_pool_set_no_path_timeout(struct core_pool *pool, int64_t timeout_ms);
 
 /* ---- objects -------------------------------------------------------------------------------------- */
 

@@ -210,6 +210,7 @@ enum host_io_status {
 	HOST_IO_TIMEOUT,
 	HOST_IO_OFFLINE,
 	HOST_IO_NO_MEMORY,
+	HOST_IO_NO_PATH,       /* set by the core: no path to the device is left (core/mpio); never by a host */
 };
 
 #define HOST_IO_CORE_WORDS 16
@@ -235,7 +236,7 @@ struct host_io_pool *host_io_pool_create(const char *name, unsigned int reserve)
 void host_io_pool_destroy(struct host_io_pool *pool);
 /*
  * Room for at least `segments` host_io_add calls of distinct memory (at most 256 are honoured).
- * Never fails; sleepable. `core` is zeroed.
+ * Never fails; sleepable. `core` is zeroed. `bdev` may be NULL: io->bdev is then set before host_io_submit.
  */
 struct host_io *host_io_alloc(struct host_io_pool *pool, struct host_bdev *bdev, enum host_io_op op,
 			      unsigned int flags, unsigned int segments);

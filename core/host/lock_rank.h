@@ -9,6 +9,7 @@
 
 #define LCPFS_LOCK_RANKS(X)                                                        \
 	X(pool_state)     /* Pool: open, close, freeze, remount */                 \
+	X(path_admin)     /* PathManager: adding, removing, setting paths */       \
 	X(txg_sync)       /* TxgEngine: one sync at a time */                      \
 	X(node_kit)       /* NodeKit: whose turn it is */                          \
 	X(object)         /* Object: attributes and trees of one object */         \
@@ -23,6 +24,8 @@
 	X(intent_log)     /* IntentLog: records waiting (spin) */                  \
 	X(log_writer)     /* LogWriter: frames in flight (spin) */                 \
 	X(vdev)           /* Vdev: written-since-flush state (spin) */             \
+	X(path_copy)      /* PathCopy: attempts of one request (spin) */           \
+	X(path)           /* PathGroup: states, waiting requests (spin) */         \
 	X(io)             /* I/O completion state (spin) */                        \
 	X(test)           /* for tests */
 

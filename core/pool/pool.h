@@ -102,7 +102,13 @@ public:
 
 private:
     Pool() = default;
+    struct PathCandidate {
+        VdevId vdev;
+        host_bdev* bdev;
+    };
     Status assemble(Span<host_bdev* const> bdevs, bool read_only);
+    Status assemble_one(host_bdev* bdev, bool read_only, Vector<Box<Vdev>>& vdevs, Vector<PathCandidate>& candidates);
+    Status add_path_at_opening(const PathCandidate& candidate, bool read_only);
     Status start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes);
     Status make_request_pools();
     Status load(UberblockScan& scan);

@@ -22,57 +22,61 @@ void refuse(host_bdev* bdev, Error error, const char* what)
 
 }
 
-// Labels of all devices; every device of the pool there once, none of another.
+// One device's label, as a part of the pool: a vdev of it, or another path to one that is there already.
+Status Pool::assemble_one(host_bdev* bdev, bool read_only, Vector<Box<Vdev>>& vdevs, Vector<PathCandidate>& candidates)
+{
+    auto read = read_label(bdev);
+    if (read.is_error()) {
+        refuse(bdev, read.error(), nullptr);
+        return read.error();
+    }
+    Box<Label> label = read.release_value();
+    const DiskLabelHeader& header = label->header;
+    if (!m_label) {
+        TRY(vdevs.resize(header.vdev_count.get()));
+    } else if (!same_guid(header.pool_guid, m_label->header.pool_guid) || header.vdev_count.get() != vdevs.size()) {
+        refuse(bdev, Error::device_foreign, nullptr);
+        return Error::device_foreign;
+    }
+    const u16 index = header.vdev_index.get();
+    if (vdevs[index])
+        return candidates.push_back({ VdevId(index), bdev });
+    const DiskVdevEntry& entry = label->vdevs.entries[index];
+    Box<Vdev> vdev = TRY(make_box<Vdev>());
+    vdev->id = VdevId(index);
+    vdev->guid = header.vdev_guid;
+    vdev->bdev = bdev;
+    host_bdev_get_info(bdev, &vdev->info);
+    vdev->capacity_blocks = entry.capacity_blocks.get();
+    vdev->metaslab_blocks = entry.metaslab_blocks.get();
+    vdev->metaslab_count = entry.metaslab_count.get();
+    if (!read_only && vdev->info.read_only) {
+        refuse(bdev, Error::read_only, "the device is read-only; mount with -o ro");
+        return Error::read_only;
+    }
+    vdevs[index] = lcpfs::move(vdev);
+    if (!m_label)
+        m_label = lcpfs::move(label);
+    return {};
+}
+
+// Labels of all devices; every device of the pool there at least once, none of another.
 Status Pool::assemble(Span<host_bdev* const> bdevs, bool read_only)
 {
-    if (bdevs.is_empty() || bdevs.size() > k_max_vdevs)
+    if (bdevs.is_empty() || bdevs.size() > k_max_vdevs * k_max_paths)
         return Error::too_many_devices;
     Vector<Box<Vdev>> vdevs;
-    u16 wanted = 0;
-    for (size_t i = 0; i < bdevs.size(); i++) {
-        auto read = read_label(bdevs[i]);
-        if (read.is_error()) {
-            refuse(bdevs[i], read.error(), nullptr);
-            return read.error();
-        }
-        Box<Label> label = read.release_value();
-        const DiskLabelHeader& header = label->header;
-        if (i == 0) {
-            wanted = header.vdev_count.get();
-            TRY(vdevs.resize(wanted));
-        } else if (!same_guid(header.pool_guid, m_label->header.pool_guid) || header.vdev_count.get() != wanted) {
-            refuse(bdevs[i], Error::device_foreign, nullptr);
-            return Error::device_foreign;
-        }
-        u16 index = header.vdev_index.get();
-        if (vdevs[index]) {
-            refuse(bdevs[i], Error::device_duplicate, "a second device with the identity of one already given");
-            return Error::device_duplicate;
-        }
-        const DiskVdevEntry& entry = label->vdevs.entries[index];
-        Box<Vdev> vdev = TRY(make_box<Vdev>());
-        vdev->id = VdevId(index);
-        vdev->guid = header.vdev_guid;
-        vdev->bdev = bdevs[i];
-        host_bdev_get_info(bdevs[i], &vdev->info);
-        vdev->capacity_blocks = entry.capacity_blocks.get();
-        vdev->metaslab_blocks = entry.metaslab_blocks.get();
-        vdev->metaslab_count = entry.metaslab_count.get();
-        if (!read_only && vdev->info.read_only) {
-            refuse(bdevs[i], Error::read_only, "the device is read-only; mount with -o ro");
-            return Error::read_only;
-        }
-        vdevs[index] = lcpfs::move(vdev);
-        if (i == 0)
-            m_label = lcpfs::move(label);
-    }
+    Vector<PathCandidate> candidates;
+    for (host_bdev* bdev : bdevs)
+        TRY(assemble_one(bdev, read_only, vdevs, candidates));
     copy_bytes(m_name, m_label->header.name, sizeof(m_name) - 1);
-    for (u16 index = 0; index < wanted; index++) {
+    for (u16 index = 0; index < vdevs.size(); index++) {
         if (vdevs[index])
             continue;
         TextLine line;
-        line.add("pool ").add(m_name).add(": device ").add(u64(index)).add(" of ").add(u64(wanted)).add(" (guid ");
-        line.add_hex({ m_label->vdevs.entries[index].guid.bytes, 16 }).add(") is missing; name it with -o device= or register it with lcpfs scan");
+        line.add("pool ").add(m_name).add(": device ").add(u64(index)).add(" of ").add(u64(vdevs.size())).add(" (guid ");
+        line.add_hex({ m_label->vdevs.entries[index].guid.bytes, 16 });
+        line.add(") is missing; name it with -o device= or register it with lcpfs scan");
         refuse(nullptr, Error::device_missing, line.text());
         return Error::device_missing;
     }
@@ -82,8 +86,34 @@ Status Pool::assemble(Span<host_bdev* const> bdevs, bool read_only)
         refuse(nullptr, Error::feature_unknown, line.text());
         return Error::feature_unknown;
     }
-    m_vdevs = TRY(VdevSet::create(lcpfs::move(vdevs)));
+    m_vdevs = TRY(VdevSet::create(lcpfs::move(vdevs), m_label->header.pool_guid));
     m_vdevs->set_pool_name(m_name);
+    for (const PathCandidate& candidate : candidates)
+        TRY(add_path_at_opening(candidate, read_only));
+    return {};
+}
+
+// A second device with one identity is a path or a copy, and which of two copies is the pool nobody can say.
+Status Pool::add_path_at_opening(const PathCandidate& candidate, bool read_only)
+{
+    if (read_only) {
+        // The proof takes a write. Without it a path is not used, but what differs is no path for certain.
+        const bool is_same = TRY(have_same_front(m_vdevs->vdev(candidate.vdev).bdev, candidate.bdev));
+        if (!is_same) {
+            refuse(candidate.bdev, Error::device_duplicate,
+                   "it has the identity of a device already given and other contents: a copied disk");
+            return Error::device_duplicate;
+        }
+        TextLine line;
+        line.add(host_bdev_name(candidate.bdev)).add(" is not used: a read-only pool takes one path to each device");
+        log(HOST_LOG_INFO, StringView(line.text(), line.size()));
+        return {};
+    }
+    const auto added = m_vdevs->paths().add_path(TargetId(candidate.vdev.value()), candidate.bdev, 0);
+    if (added.is_error()) {
+        refuse(candidate.bdev, added.error(), nullptr);
+        return added.error();
+    }
     return {};
 }
 

@@ -79,6 +79,95 @@ static void formats(Test& test)
     }
 }
 
+// Three paths of one pool and a copy of its first disk.
+struct PathDevices {
+    explicit PathDevices(TestPool& of) : copy(TestPool::k_device_bytes), path(lcpfs_test_device_create_path(of.device(0)))
+    {
+        u8 block[512];
+        for (u64 at = 0; copy && at < TestPool::k_device_bytes; at += sizeof(block)) {
+            lcpfs_test_device_peek(of.device(0), at, block, sizeof(block));
+            lcpfs_test_device_poke(copy.get(), at, block, sizeof(block));
+        }
+    }
+    ~PathDevices() { lcpfs_test_device_destroy(path); }
+    TestDevice copy;
+    host_bdev* path;
+};
+
+static u32 path_count(core_pool* pool)
+{
+    core_path path;
+    u32 count = 0;
+    while (core_path_get(pool, count, &path) == 0)
+        count++;
+    return count;
+}
+
+// Devices of one identity: paths when they are one disk, refused when one is a copy.
+static void paths(Test& test)
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    REQUIRE_EQ(pool->close(), 0);
+    PathDevices devices(*pool);
+    REQUIRE(devices.copy && devices.path);
+    core_pool_options options {};
+    core_pool* opened;
+    host_bdev* const with_path[] = { pool->device(0), devices.path, pool->device(1) };
+    host_bdev* const with_copy[] = { pool->device(0), devices.copy.get(), pool->device(1) };
+    // Reading only, the proof cannot be had: one path each, and what is equal so far is let be.
+    options.read_only = true;
+    host_bdev* const* const both[] = { with_path, with_copy };
+    for (host_bdev* const* bdevs : both) {
+        REQUIRE_EQ(core_pool_open(bdevs, 3, &options, &opened), 0);
+        CHECK_EQ(path_count(opened), 2u);
+        CHECK_EQ(core_pool_close(opened), 0);
+    }
+    options.read_only = false;
+    CHECK_EQ(core_pool_open(with_copy, 3, &options, &opened), minus(Error::path_other_disk));
+    REQUIRE_EQ(core_pool_open(with_path, 3, &options, &opened), 0);
+    CHECK_EQ(path_count(opened), 3u);
+    CHECK_EQ(core_pool_sync(opened, true), 0);
+    core_path path;
+    REQUIRE_EQ(core_path_get(opened, 1, &path), 0);
+    CHECK_EQ(path.device, 0);
+    CHECK(!path.only);
+    host_bdev* back = nullptr;
+    CHECK_EQ(core_path_remove(opened, path.id, &back), 0);
+    CHECK(back == devices.path);
+    CHECK_EQ(core_path_remove(opened, path.id, &back), minus(Error::not_found));
+    CHECK_EQ(core_path_set(opened, path.id, CORE_PATH_SET_PRIORITY, 1), minus(Error::not_found));
+    REQUIRE_EQ(core_path_get(opened, 0, &path), 0);
+    CHECK_EQ(core_path_remove(opened, path.id, &back), minus(Error::busy));
+    CHECK_EQ(core_path_set(opened, path.id, CORE_PATH_SET_PRIORITY, 256), minus(Error::invalid));
+    CHECK_EQ(core_path_set(opened, path.id, CORE_PATH_SET_PRIORITY, 255), 0);
+    CHECK_EQ(core_path_set(opened, path.id, CORE_PATH_SET_POLICY, 4), minus(Error::invalid));
+    CHECK_EQ(core_path_set(opened, path.id, CORE_PATH_SET_NO_PATH_MS, -2), minus(Error::invalid));
+    CHECK_EQ(core_path_set(opened, path.id, CORE_PATH_SET_NO_PATH_MS, -1), 0);
+    u32 id = 0;
+    CHECK_EQ(core_path_add(opened, devices.copy.get(), 0, &id), minus(Error::path_other_disk));
+    CHECK_EQ(core_path_add(opened, devices.path, 256, &id), minus(Error::invalid));
+    CHECK_EQ(core_path_add(opened, devices.path, 3, &id), 0);
+    CHECK_EQ(path_count(opened), 3u);
+    CHECK_EQ(core_pool_close(opened), 0);
+    // By now the copy is not what it was copied from.
+    REQUIRE_EQ(pool->open(false), 0);
+    CHECK_EQ(pool->make(pool->root(), "new", k_mode_directory | 0755), 0);
+    CHECK_EQ(core_path_add(pool->handle(), devices.copy.get(), 0, &id), minus(Error::path_other_disk));
+    TestDevice other(16ull << 20);
+    REQUIRE(other);
+    host_bdev* const alone[] = { other.get() };
+    core_format_options format {};
+    format.name = "other";
+    REQUIRE_EQ(core_pool_format(alone, 1, &format), 0);
+    CHECK_EQ(core_path_add(pool->handle(), other.get(), 0, &id), minus(Error::device_foreign));
+    REQUIRE_EQ(pool->close(), 0);
+    options.read_only = true;
+    CHECK_EQ(core_pool_open(with_copy, 3, &options, &opened), minus(Error::device_duplicate));
+    REQUIRE_EQ(pool->open(true), 0);
+    CHECK_EQ(pool->check(), 0u);
+}
+
 static void refused(Test& test)
 {
     Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
@@ -91,13 +180,14 @@ static void refused(Test& test)
     host_bdev* const a = pool->device(0);
     host_bdev* const b = pool->device(1);
     struct {
-        host_bdev* bdevs[3];
+        host_bdev* bdevs[4];
         u32 count;
         Error expected;
     } const rows[] = {
         { { a }, 1, Error::device_missing },
         { { b }, 1, Error::device_missing },
-        { { a, a }, 2, Error::device_duplicate },
+        { { a, a }, 2, Error::device_missing },
+        { { a, b, a, blank.get() }, 4, Error::label_not_lcpfs },
         { { a, b, blank.get() }, 3, Error::label_not_lcpfs },
         { { blank.get() }, 1, Error::label_not_lcpfs },
         { { a }, 0, Error::too_many_devices },
@@ -563,7 +653,8 @@ static void full(Test& test)
 }
 
 namespace {
-constexpr TestCase k_cases[] = { { "formats", formats },   { "refused", refused },   { "idle_commits", idle_commits },
+constexpr TestCase k_cases[] = { { "formats", formats },   { "refused", refused },
+                                 { "paths", paths },                { "idle_commits", idle_commits },
                                  { "orphans", orphans },           { "orphan_lies", orphan_lies },
                                  { "next_object_lies", next_object_lies }, { "generations", generations },
                                  { "read_only", read_only }, { "freezing", freezing },         { "every_write", every_write },

@@ -15,6 +15,7 @@ inline bool log_ack_early = false;        // a log write is acknowledged before 
 inline bool log_reorder = false;          // records of one log write stand in the wrong order
 inline bool log_replay_committed = false; // records whose group committed are replayed too
 inline bool log_skip_claim = false;       // replay does not claim the blocks of logged extents first
+inline bool forget_late_writes = false; // blocks are written again while a write that was left behind may land on them
 #else
 #if defined(LCPFS_BREAK_SKIP_FLUSH)
 inline constexpr bool skip_flush = true;
@@ -55,6 +56,11 @@ inline constexpr bool log_replay_committed = false;
 inline constexpr bool log_skip_claim = true;
 #else
 inline constexpr bool log_skip_claim = false;
+#endif
+#if defined(LCPFS_BREAK_FORGET_LATE_WRITES)
+inline constexpr bool forget_late_writes = true;
+#else
+inline constexpr bool forget_late_writes = false;
 #endif
 #endif
 

@@ -22,6 +22,19 @@ void lcpfs_test_device_poke(struct host_bdev *bdev, uint64_t offset_bytes, const
 /* After `skip` more requests of kind `op`, the next `count` fail as an I/O error and have no effect. */
 void lcpfs_test_device_fail(struct host_bdev *bdev, enum host_io_op op, uint64_t skip, uint64_t count);
 
+/* The same with another status, where the host can tell it apart from an I/O error. */
+void lcpfs_test_device_fail_as(struct host_bdev *bdev, enum host_io_op op, uint64_t skip, uint64_t count,
+			       enum host_io_status status);
+/*
+ * Another device over the same contents, as a second path to one disk is; with plans of its own. Destroyed
+ * before `of`.
+ */
+struct host_bdev *lcpfs_test_device_create_path(struct host_bdev *of);
+/* While held, requests of kind `op` neither end nor have an effect; letting go does both, in order. */
+void lcpfs_test_device_hold(struct host_bdev *bdev, enum host_io_op op, bool hold);
+/* Requests of this kind so far. */
+uint64_t lcpfs_test_device_requests(struct host_bdev *bdev, enum host_io_op op);
+
 #ifdef __cplusplus
 }
 
@@ -31,6 +44,10 @@ namespace lcpfs {
 class TestDevice {
 public:
     explicit TestDevice(uint64_t bytes) : m_bdev(lcpfs_test_device_create(bytes)) {}
+    struct PathTo {
+        TestDevice& of;
+    };
+    explicit TestDevice(PathTo path) : m_bdev(path.of ? lcpfs_test_device_create_path(path.of.get()) : nullptr) {}
     ~TestDevice() { lcpfs_test_device_destroy(m_bdev); }
     TestDevice(const TestDevice&) = delete;
     explicit operator bool() const { return m_bdev != nullptr; }

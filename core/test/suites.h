@@ -19,6 +19,12 @@
 	X(threads)           \
 	X(checksum)          \
 	X(device)            \
+	X(path_window)       \
+	X(path_health)       \
+	X(path_table)        \
+	X(path_policy)       \
+	X(path_group)        \
+	X(path_errors)       \
 	X(zone)              \
 	X(label)             \
 	X(label_lies)        \

@@ -134,6 +134,24 @@ Status read_label_copy(host_bdev* bdev, u32 index, u64 capacity_blocks, Label& l
     return read_one(*io, label_offset(index, capacity_blocks), scratch.span(), label);
 }
 
+Result<bool> have_same_front(host_bdev* a, host_bdev* b)
+{
+    Box<DeviceIo> first = TRY(DeviceIo::create(a));
+    Box<DeviceIo> second = TRY(DeviceIo::create(b));
+    Vector<u8> bytes;
+    TRY(bytes.resize(2 * k_block_size));
+    const MutableBytes one = bytes.span().slice(0, k_block_size), other = bytes.span().slice(k_block_size, k_block_size);
+    for (u64 at = k_label_header_offset; at < k_label_bytes; at += k_block_size) {
+        if (at == k_label_probe_offset)
+            continue;
+        TRY(first->read(at, one));
+        TRY(second->read(at, other));
+        if (!equal(one, other))
+            return false;
+    }
+    return true;
+}
+
 static Status write_one(DeviceIo& io, u64 offset_bytes, const Label& label, MutableBytes scratch, bool fresh)
 {
     zero_bytes(scratch.data(), scratch.size());

@@ -31,6 +31,9 @@ Status read_label_copy(host_bdev* bdev, u32 index, u64 capacity_blocks, Label& l
 // and reserved areas when `fresh`. Sleepable.
 Status write_labels(host_bdev* bdev, const Label& label, bool fresh);
 
+// Whether two devices show the same bytes in their first label, uberblocks included.
+Result<bool> have_same_front(host_bdev* a, host_bdev* b);
+
 // Chooses metaslab_blocks and metaslab_count for a device (0 wanted: about 256 metaslabs within the limits).
 // device_too_small below 16 MiB.
 Status choose_geometry(u64 capacity_bytes, u64 wanted_metaslab_bytes, DiskVdevEntry& entry);

@@ -14,7 +14,8 @@ constexpr u32 k_split_reserve = 16;
 constexpr size_t k_max_segments = 256;
 
 // Words of host_io::core.
-enum CoreWord { k_word_set, k_word_vdev, k_word_done, k_word_context, k_word_split, k_word_generation };
+enum CoreWord { k_word_set, k_word_vdev, k_word_done, k_word_context, k_word_split, k_word_flush_slot, k_words };
+static_assert(k_words <= k_first_path_word);
 
 struct VdevSet::Request {
     host_io_op op;
@@ -78,11 +79,13 @@ Error error_of(host_io_status status)
         return Error::io_offline;
     case HOST_IO_NO_MEMORY:
         return Error::no_memory;
+    case HOST_IO_NO_PATH:
+        return Error::no_usable_path;
     }
     return Error::io_error;
 }
 
-Result<Box<VdevSet>> VdevSet::create(Vector<Box<Vdev>> vdevs)
+Result<Box<VdevSet>> VdevSet::create(Vector<Box<Vdev>> vdevs, const DiskGuid& pool_guid)
 {
     if (vdevs.is_empty() || vdevs.size() > k_max_vdevs)
         return Error::too_many_devices;
@@ -92,6 +95,12 @@ Result<Box<VdevSet>> VdevSet::create(Vector<Box<Vdev>> vdevs)
             return Error::device_too_small;
     }
     Box<VdevSet> set = TRY(make_box<VdevSet>(lcpfs::move(vdevs)));
+    set->m_paths = TRY(PathManager::create(pool_guid));
+    for (size_t i = 0; i < set->m_vdevs.size(); i++) {
+        Vdev& vdev = *set->m_vdevs[i];
+        vdev.paths = TRY(set->m_paths->add_group(TargetId(i), vdev.guid, vdev.bdev));
+        copy_bytes(vdev.name, vdev.paths->table().slot(0).name, sizeof(vdev.name));
+    }
     set->m_io_pool = host_io_pool_create("lcpfs_io", k_io_reserve);
     set->m_split_pool = host_pool_create("lcpfs_split_io", sizeof(Split), k_split_reserve);
     if (!set->m_io_pool || !set->m_split_pool)
@@ -101,12 +110,17 @@ Result<Box<VdevSet>> VdevSet::create(Vector<Box<Vdev>> vdevs)
 
 VdevSet::~VdevSet()
 {
+    m_paths.reset(); // waits for what was left behind on a path
     if (m_io_pool)
         host_io_pool_destroy(m_io_pool);
     host_pool_destroy(m_split_pool);
 }
 
-void VdevSet::set_pool_name(const char* name) { copy_bytes(m_pool_name, name, sizeof(m_pool_name) - 1); }
+void VdevSet::set_pool_name(const char* name)
+{
+    copy_bytes(m_pool_name, name, sizeof(m_pool_name) - 1);
+    m_paths->set_pool_name(name);
+}
 
 void VdevSet::log(host_log_level level, StringView text) const
 {
@@ -165,26 +179,28 @@ void VdevSet::transfer(host_io_op op, VdevId id, u64 offset_bytes, Span<const co
     submit({ op, &target, offset_bytes, segments, flags, done, context });
 }
 
-static host_io* prepare(host_io_pool* pool, VdevSet* set, Vdev* vdev, host_io_op op, unsigned flags, size_t segments)
+host_io* VdevSet::prepare(const Request& request, size_t first_segment)
 {
-    host_io* io = host_io_alloc(pool, vdev->bdev, op, flags, static_cast<unsigned>(min(segments, k_max_segments)));
-    io->core[k_word_set] = reinterpret_cast<u64>(set);
-    io->core[k_word_vdev] = reinterpret_cast<u64>(vdev);
+    // Which device it goes to is decided when it is sent.
+    host_io* io = host_io_alloc(m_io_pool, nullptr, request.op, request.flags,
+                                static_cast<unsigned>(min(request.segments.size() - first_segment, k_max_segments)));
+    io->offset_bytes = request.offset_bytes;
+    io->done = completed;
+    io->core[k_word_set] = reinterpret_cast<u64>(this);
+    io->core[k_word_vdev] = reinterpret_cast<u64>(request.vdev);
+    io->core[k_word_done] = reinterpret_cast<u64>(request.done);
+    io->core[k_word_context] = reinterpret_cast<u64>(request.context);
     return io;
 }
 
 void VdevSet::submit(const Request& request)
 {
     const Span<const core_segment> segments = request.segments;
-    host_io* io = prepare(m_io_pool, this, request.vdev, request.op, request.flags, segments.size());
-    io->offset_bytes = request.offset_bytes;
-    io->done = completed;
-    io->core[k_word_done] = reinterpret_cast<u64>(request.done);
-    io->core[k_word_context] = reinterpret_cast<u64>(request.context);
+    host_io* io = prepare(request, 0);
     for (size_t i = 0; i < segments.size(); i++)
         if (!host_io_add(io, segments[i].data, segments[i].bytes))
             return submit_rest(io, request, i);
-    host_io_submit(io);
+    request.vdev->paths->submit(io, segments);
 }
 
 // `io` is full with segments before `next`: the rest goes out in further requests.
@@ -192,7 +208,7 @@ void VdevSet::submit_rest(host_io* io, const Request& request, size_t next)
 {
     Split* split = ::new (host_pool_alloc_reserved(m_split_pool)) Split;
     split->pool = m_split_pool;
-    u64 offset_bytes = request.offset_bytes;
+    Request rest = request;
     size_t added = next;
     for (;;) {
         if (added == 0) { // a request that takes nothing at all: the host's fault, not worth a loop
@@ -202,17 +218,13 @@ void VdevSet::submit_rest(host_io* io, const Request& request, size_t next)
             break;
         }
         io->core[k_word_split] = reinterpret_cast<u64>(split);
-        offset_bytes += io->length_bytes;
+        rest.offset_bytes += io->length_bytes;
         split->outstanding.add(1);
-        host_io_submit(io);
+        request.vdev->paths->submit(io, { request.segments.data() + (next - added), added });
         if (next == request.segments.size())
             break;
-        io = prepare(m_io_pool, this, request.vdev, request.op, request.flags & ~unsigned(HOST_IO_PREFLUSH),
-                     request.segments.size() - next);
-        io->offset_bytes = offset_bytes;
-        io->done = completed;
-        io->core[k_word_done] = reinterpret_cast<u64>(request.done);
-        io->core[k_word_context] = reinterpret_cast<u64>(request.context);
+        rest.flags = request.flags & ~unsigned(HOST_IO_PREFLUSH);
+        io = prepare(rest, next);
         for (added = 0; next < request.segments.size(); next++, added++)
             if (!host_io_add(io, request.segments[next].data, request.segments[next].bytes))
                 break;
@@ -236,16 +248,11 @@ void VdevSet::finish(Split* split, IoDone done, void* context, Error error)
     done(context, first);
 }
 
-static void raise_to(Atomic<u64>& counter, u64 value)
-{
-    u64 seen = counter.load();
-    while (seen < value && !counter.compare_exchange(seen, value)) { }
-}
-
 void VdevSet::completed(host_io* io)
 {
     VdevSet& set = *reinterpret_cast<VdevSet*>(io->core[k_word_set]);
-    Vdev& vdev = *reinterpret_cast<Vdev*>(io->core[k_word_vdev]);
+    PathGroup& paths = *reinterpret_cast<Vdev*>(io->core[k_word_vdev])->paths;
+    paths.ended(io);
     const Error error = error_of(io->status);
     IoCounters& counters = set.m_counters;
     switch (io->op) {
@@ -257,12 +264,12 @@ void VdevSet::completed(host_io* io)
         counters.writes.add_relaxed(1);
         counters.written_bytes.add_relaxed(io->length_bytes);
         if (!(io->flags & HOST_IO_FUA))
-            vdev.writes_completed.add(1);
+            paths.note_written(io);
         break;
     case HOST_IO_FLUSH:
         counters.flushes.add_relaxed(1);
         if (error == Error::none)
-            raise_to(vdev.writes_flushed, io->core[k_word_generation]);
+            paths.note_flushed(io, static_cast<u32>(io->core[k_word_flush_slot]));
         break;
     case HOST_IO_DISCARD:
         break;
@@ -283,16 +290,15 @@ Status VdevSet::flush_written()
         return {};
     IoBatch batch;
     for (Box<Vdev>& vdev : m_vdevs) {
-        const u64 generation = vdev->writes_completed.load();
-        if (!vdev->info.volatile_cache || vdev->writes_flushed.load() >= generation)
-            continue;
-        host_io* io = prepare(m_io_pool, this, vdev.get(), HOST_IO_FLUSH, HOST_IO_SYNC, 0);
-        io->done = completed;
-        io->core[k_word_done] = reinterpret_cast<u64>(IoDone(IoBatch::done));
-        io->core[k_word_context] = reinterpret_cast<u64>(&batch);
-        io->core[k_word_generation] = generation;
-        batch.begin();
-        host_io_submit(io);
+        for (u32 slot = 0; slot < vdev->paths->slot_count(); slot++) {
+            if (!vdev->paths->owes_flush(slot))
+                continue;
+            host_io* io = prepare({ HOST_IO_FLUSH, vdev.get(), 0, {}, HOST_IO_SYNC, IoBatch::done, &batch }, 0);
+            io->core[k_word_flush_slot] = slot;
+            vdev->paths->prepare_flush(io, slot);
+            batch.begin();
+            vdev->paths->submit(io, {});
+        }
     }
     return batch.wait();
 }

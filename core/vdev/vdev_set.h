@@ -3,8 +3,8 @@
 //
 // Every address is range-checked against its device before use, so a damaged pointer gives
 // address_out_of_range, never an I/O outside. A request is one host_io: no other allocation. Completion
-// functions run in any context. What was written since its last flush is remembered per device, so that
-// flush_written touches only devices that need it.
+// functions run in any context. What was written since its last flush is remembered per path of a device, so that
+// flush_written touches only what needs it. Below is core/mpio: a device may be reached by several paths.
 #pragma once
 
 #include "core/base/span.h"
@@ -14,6 +14,7 @@
 #include "core/host/memory.h"
 #include "core/host/vector.h"
 #include "core/host/host.h"
+#include "core/mpio/path_manager.h"
 
 namespace lcpfs {
 
@@ -41,15 +42,13 @@ using IoDone = void (*)(void* context, Error error); // any context
 struct Vdev {
     VdevId id {};
     DiskGuid guid {};
-    host_bdev* bdev { nullptr };
+    host_bdev* bdev { nullptr };  // the one it was opened by; it may be gone from the paths later
+    char name[Path::k_name_bytes] {}; // of that one, for messages
     host_bdev_info info {};
     u64 capacity_blocks { 0 };
     u32 metaslab_blocks { 0 };
     u32 metaslab_count { 0 };
-    // Writes without FUA that completed, and how many of them a successful flush has covered: the device needs
-    // a flush while they differ. A failed flush covers nothing, and flushes may overlap.
-    Atomic<u64> writes_completed { 0 };
-    Atomic<u64> writes_flushed { 0 };
+    PathGroup* paths { nullptr };
 };
 
 struct IoCounters {
@@ -58,8 +57,8 @@ struct IoCounters {
 
 class VdevSet {
 public:
-    // `vdevs` in index order, all present.
-    static Result<Box<VdevSet>> create(Vector<Box<Vdev>> vdevs);
+    // `vdevs` in index order, all present. `pool_guid` tells the paths of one pool from those of another.
+    static Result<Box<VdevSet>> create(Vector<Box<Vdev>> vdevs, const DiskGuid& pool_guid = DiskGuid());
     ~VdevSet();
 
     u16 count() const { return static_cast<u16>(m_vdevs.size()); } // at most k_max_vdevs
@@ -70,6 +69,12 @@ public:
     void set_pool_name(const char* name);
     // A line of the log about the pool: every layer that has its devices can tell.
     void log(host_log_level level, StringView text) const;
+    PathManager& paths() { return *m_paths; }
+    // Whether a write that was given up on a hanging path may still land in the blocks. Any context.
+    bool has_late_write(VdevId vdev, u64 block, u64 count)
+    {
+        return m_vdevs[vdev.value()]->paths->has_late_write(block * k_block_size, count * k_block_size);
+    }
 
     // One request, at most 256 segments whose sizes sum to the dva's length. `flags`: HOST_IO_*.
     // An invalid dva completes at once with address_out_of_range. Sleepable.
@@ -80,7 +85,7 @@ public:
     void transfer(host_io_op op, VdevId vdev, u64 offset_bytes, Span<const core_segment> segments, unsigned flags, IoDone done,
                   void* context);
     // Makes durable what was written and completed before the call, on every device written since its
-    // last flush; devices without a volatile cache are skipped. Sleepable, waits.
+    // last flush, by every path it was written by; devices without a volatile cache are skipped. Sleepable, waits.
     Status flush_written();
 
 private:
@@ -92,9 +97,11 @@ private:
     void submit(const Request& request);
     void submit_rest(host_io* full, const Request& request, size_t next_segment);
     static void completed(host_io* io);
+    host_io* prepare(const Request& request, size_t first_segment);
     static void finish(Split* split, IoDone done, void* context, Error error);
 
     Vector<Box<Vdev>> m_vdevs;
+    Box<PathManager> m_paths;
     host_io_pool* m_io_pool { nullptr };
     host_pool* m_split_pool { nullptr };
     IoCounters m_counters;

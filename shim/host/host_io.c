@@ -137,7 +137,7 @@ struct host_io *host_io_alloc(struct host_io_pool *pool, struct host_bdev *bdev,
 	struct host_io_bio *self;
 	struct bio *bio;
 
-	bio = bio_alloc_bioset(bdev->handle.bdev, min_t(unsigned int, segments, BIO_MAX_VECS),
+	bio = bio_alloc_bioset(bdev ? bdev->handle.bdev : NULL, min_t(unsigned int, segments, BIO_MAX_VECS),
 			       host_io_opf(op, flags), GFP_NOIO, &pool->set);
 	self = container_of(bio, struct host_io_bio, bio);
 	memset(&self->io, 0, sizeof(self->io));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <string.h>
 
+#include <deque>
 #include <mutex>
 
 #include <sys/mman.h>
@@ -34,22 +35,46 @@ public:
         u64 skip, count;
         host_io_status status;
         u64 requests;
+        bool hold;
+        std::deque<IoRequest*> held;
     };
     Plan& plan(host_io_op op) { return m_plans[op]; }
 
     void submit(IoRequest& request) override
     {
-        host_io_status status = run(request);
+        {
+            std::lock_guard guard(m_lock);
+            Plan& plan = m_plans[request.io.op];
+            if (plan.hold) {
+                plan.requests++;
+                plan.held.push_back(&request);
+                return;
+            }
+        }
+        host_io_status status = run(request, true);
         request.complete(status);
     }
 
+    void hold(host_io_op op, bool on)
+    {
+        std::deque<IoRequest*> held;
+        {
+            std::lock_guard guard(m_lock);
+            m_plans[op].hold = on;
+            if (!on)
+                held.swap(m_plans[op].held);
+        }
+        for (IoRequest* request : held)
+            request->complete(run(*request, false));
+    }
+
 private:
-    host_io_status run(IoRequest& request)
+    host_io_status run(IoRequest& request, bool counts)
     {
         std::lock_guard guard(m_lock);
         const host_io& io = request.io;
         Plan& plan = m_plans[io.op];
-        plan.requests++;
+        plan.requests += counts;
         if (plan.count) {
             if (plan.skip) {
                 plan.skip--;
@@ -95,6 +120,8 @@ void memory_bdev_fail(host_bdev* bdev, host_io_op op, u64 skip, u64 count, host_
     plan.count = count;
     plan.status = status;
 }
+
+void memory_bdev_hold(host_bdev* bdev, host_io_op op, bool hold) { of(bdev).hold(op, hold); }
 
 u64 memory_bdev_requests(host_bdev* bdev, host_io_op op) { return of(bdev).plan(op).requests; }
 

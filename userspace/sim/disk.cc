@@ -84,6 +84,7 @@ void Disk::submit(IoRequest& request)
     u64 latency = m_latency_ns / 4 + scheduler.random().below(m_latency_ns);
     if (scheduler.random().one_in(64))
         latency *= 16;
+    latency += slower_ns;
     scheduler.at(scheduler.now_ns() + latency, [](void* disk, u64 slot) { static_cast<Disk*>(disk)->complete(slot); }, this, slot);
     scheduler.preemption_point();
 }
@@ -118,6 +119,12 @@ void Disk::complete(u64 slot)
 {
     Flight flight = m_flights[slot];
     host_io& io = flight.request->io;
+    if (hangs) {
+        Scheduler& scheduler = Scheduler::get();
+        scheduler.at(scheduler.now_ns() + 20000000 + scheduler.random().below(20000000),
+                     [](void* disk, u64 slot) { static_cast<Disk*>(disk)->complete(slot); }, this, slot);
+        return;
+    }
     const Fault* fault = fault_for(io);
     if (fault && fault->kind == FaultKind::stall) {
         Scheduler& scheduler = Scheduler::get();
@@ -125,7 +132,17 @@ void Disk::complete(u64 slot)
                      [](void* disk, u64 slot) { static_cast<Disk*>(disk)->complete(slot); }, this, slot);
         return;
     }
-    host_io_status status = offline ? HOST_IO_OFFLINE : fault && fault->kind == FaultKind::error ? fault->status : HOST_IO_OK;
+    Random& random = Scheduler::get().random();
+    const bool chance = fails_one_in && random.one_in(fails_one_in);
+    const host_io_status way = refuses != HOST_IO_OK ? refuses : chance ? HOST_IO_ERROR : HOST_IO_OK;
+    // The way back was broken, not the way there.
+    if (way != HOST_IO_OK && flight.write && !offline && random.one_in(2))
+        finish_write(flight, nullptr);
+    host_io_status status = fault && fault->kind == FaultKind::error ? fault->status : HOST_IO_OK;
+    if (way != HOST_IO_OK)
+        status = way;
+    if (offline)
+        status = HOST_IO_OFFLINE;
     if (status == HOST_IO_OK) {
         if (flight.write) {
             finish_write(flight, fault);

@@ -69,6 +69,12 @@ public:
     u64 writes_done { 0 }, reads_done { 0 }, flushes_done { 0 }, bytes_written { 0 };
     // Gone: whatever arrives from now on fails.
     bool offline { false };
+    // A way to a disk rather than a disk: how it is now. What ends while it refuses fails so (a write may still have
+    // landed); what would end while it hangs ends when it no longer does.
+    host_io_status refuses { HOST_IO_OK };
+    u64 fails_one_in { 0 };
+    u64 slower_ns { 0 };
+    bool hangs { false };
     Image& image() { return m_image; }
     u32 in_flight() const { return m_in_flight; }
 

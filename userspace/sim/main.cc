@@ -38,6 +38,7 @@ constexpr Kind k_kinds[] = {
     { "full", run_full, 8, "changes on full pools" },
     { "mutate", run_mutate, 40, "mutated images" },
     { "oom", run_out_of_memory, 8, "failed allocations" },
+    { "path", run_path, 24, "broken paths" },
 };
 constexpr double k_child_limit_seconds = 600;
 
@@ -50,7 +51,7 @@ double now_seconds()
 
 void usage()
 {
-    fprintf(stderr, "usage: sim [--seeds A..B | --seed N] [--kind crash|fault|enospc|full|mutate|oom|all] [--ops N] [--threads N]\n"
+    fprintf(stderr, "usage: sim [--seeds A..B | --seed N] [--kind crash|fault|enospc|full|mutate|oom|path|all] [--ops N] [--threads N]\n"
                     "           [--points N] [--point POSITION.VARIANT] [--jobs N] [--broken=NAME] [-v]\n"
                     "  --broken: skip-flush, early-reuse or skip-checksum; succeeds when that mistake is found\n");
     exit(2);

@@ -32,6 +32,7 @@ u64 run_no_space(u64 seed, const Options& options);
 u64 run_full(u64 seed, const Options& options);
 u64 run_mutate(u64 seed, const Options& options);
 u64 run_out_of_memory(u64 seed, const Options& options);
+u64 run_path(u64 seed, const Options& options);
 
 struct PoolShape {
     u32 disks { 2 };

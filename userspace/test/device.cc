@@ -34,6 +34,21 @@ void lcpfs_test_device_fail(struct host_bdev* bdev, enum host_io_op op, uint64_t
     memory_bdev_fail(bdev, op, skip, count, HOST_IO_ERROR);
 }
 
+void lcpfs_test_device_fail_as(struct host_bdev* bdev, enum host_io_op op, uint64_t skip, uint64_t count, enum host_io_status status)
+{
+    memory_bdev_fail(bdev, op, skip, count, status);
+}
+
+struct host_bdev* lcpfs_test_device_create_path(struct host_bdev* of)
+{
+    host_bdev_info info;
+    host_bdev_get_info(of, &info);
+    return memory_bdev_over(memory_bdev_data(of), info.capacity_bytes);
+}
+
+void lcpfs_test_device_hold(struct host_bdev* bdev, enum host_io_op op, bool hold) { memory_bdev_hold(bdev, op, hold); }
+uint64_t lcpfs_test_device_requests(struct host_bdev* bdev, enum host_io_op op) { return memory_bdev_requests(bdev, op); }
+
 bool lcpfs_test_fail_allocation(unsigned int n)
 {
     thread_context().fail_allocation = n;

@@ -70,8 +70,9 @@ struct host_io* host_io_alloc(struct host_io_pool* pool, struct host_bdev* bdev,
 bool host_io_add(struct host_io* io, void* data, uint32_t bytes)
 {
     IoRequest& request = IoRequest::of(*io);
-    if (bytes == 0 || bytes % io->bdev->info.logical_block_bytes)
-        host_violation("host_io_add of %u bytes to %s: not whole logical blocks", bytes, io->bdev->name);
+    // The device may not be known yet; whole logical blocks are asked for at submission.
+    if (bytes == 0 || bytes % 512)
+        host_violation("host_io_add of %u bytes: not whole sectors", bytes);
     if (request.submitted)
         host_violation("host_io_add to a request under way");
     if (request.segments.size() >= request.segment_limit) {
@@ -93,6 +94,8 @@ void host_io_submit(struct host_io* io)
 {
     check_may_sleep("host_io_submit");
     IoRequest& request = IoRequest::of(*io);
+    if (!io->bdev)
+        host_violation("host_io_submit without a device");
     const host_bdev_info& info = io->bdev->info;
     if (request.submitted)
         host_violation("host_io_submit of a request under way");

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/mpio/path_table.h"
+
+namespace lcpfs {
+
+Result<Path*> PathTable::prepare(PathId id, host_bdev* bdev, u8 priority)
+{
+    const u32 used = m_used.load();
+    u32 slot = used;
+    for (u32 i = 0; i < used; i++) {
+        Path& path = *m_slots[i];
+        if (path.id == id)
+            return Error::exists;
+        if (!path.is_taken() && slot == used)
+            slot = i;
+    }
+    if (slot == k_max_paths)
+        return Error::too_many_devices;
+    if (slot == used) {
+        m_slots[slot] = TRY(make_box<Path>());
+        m_slots[slot]->slot = slot;
+    }
+    // What the slot still owes of flushes stays; the rest is the new path's own.
+    Path& path = *m_slots[slot];
+    path.id = id;
+    path.bdev = bdev;
+    path.priority.store(priority);
+    path.suspect.store(0);
+    path.is_ordered_down = false;
+    path.latency.~PathLatency();
+    ::new (&path.latency) PathLatency();
+    path.window.clear();
+    path.timer = ProbeTimer();
+    Atomic<u64>* const counts[] = { &path.ios, &path.bytes, &path.errors, &path.failures, &path.repairs, &path.wrong_bytes };
+    for (Atomic<u64>* count : counts)
+        count->store(0);
+    if (bdev) {
+        host_bdev_get_info(bdev, &path.info);
+        const char* name = host_bdev_name(bdev);
+        size_t length = 0;
+        while (name[length] && length + 1 < Path::k_name_bytes)
+            length++;
+        // The end of a long one says more than its beginning.
+        size_t whole = length;
+        while (name[whole])
+            whole++;
+        copy_bytes(path.name, name + (whole - length), length);
+        path.name[length] = 0;
+    }
+    if (slot == used)
+        m_used.store(used + 1);
+    return &path;
+}
+
+void PathTable::make_present(Path& path, PathState state, u64 now_ns)
+{
+    path.usable_since_ns.store(now_ns);
+    path.alive_ns.store(now_ns);
+    path.set_state(state);
+    path.present.store(1);
+}
+
+Path* PathTable::find(PathId id)
+{
+    for (u32 i = 0; i < used_slots(); i++)
+        if (m_slots[i]->present.load() && m_slots[i]->id == id)
+            return m_slots[i].get();
+    return nullptr;
+}
+
+Path* PathTable::in_order(u32 n)
+{
+    auto before = [](const Path& a, const Path& b) {
+        const u8 first = a.priority.load_relaxed(), second = b.priority.load_relaxed();
+        return first != second ? first < second : a.id < b.id;
+    };
+    for (u32 i = 0; i < used_slots(); i++) {
+        Path& path = *m_slots[i];
+        if (!path.present.load())
+            continue;
+        u32 place = 0;
+        for (u32 j = 0; j < used_slots(); j++)
+            place += j != i && m_slots[j]->present.load() && before(*m_slots[j], path);
+        if (place == n)
+            return &path;
+    }
+    return nullptr;
+}
+
+u32 PathTable::present_count()
+{
+    u32 count = 0;
+    for (u32 i = 0; i < used_slots(); i++)
+        count += m_slots[i]->present.load() != 0;
+    return count;
+}
+
+u32 PathTable::usable_count()
+{
+    u32 count = 0;
+    for (u32 i = 0; i < used_slots(); i++)
+        count += m_slots[i]->can_serve();
+    return count;
+}
+
+bool PathTable::is_last_usable(const Path& path)
+{
+    for (u32 i = 0; i < used_slots(); i++)
+        if (m_slots[i].get() != &path && m_slots[i]->can_serve())
+            return false;
+    return true;
+}
+
+bool PathTable::is_candidate(const Path& path, const PathChoice& choice, bool impatient) const
+{
+    if (!path.can_serve())
+        return false;
+    // The impatient take what there is: only when nobody else could.
+    return impatient
+        || (path.slot != choice.avoided_slot && choice.now_ns >= path.usable_since_ns.load_relaxed() + m_failback_ns.load_relaxed());
+}
+
+u64 PathTable::score(const Path& path, const PathChoice& choice) const
+{
+    const SizeClass size = size_class_of(choice.bytes);
+    const u32 depth = path.depth.load_relaxed();
+    switch (policy()) {
+    case PathPolicy::round_robin:
+        return 0;
+    case PathPolicy::least_queue:
+        return depth;
+    case PathPolicy::least_latency:
+        return path.latency.average_us();
+    case PathPolicy::service_time:
+        break;
+    }
+    const u32 tail = choice.prefers_tail ? path.latency.tail_us(size) : 0;
+    return tail ? tail + u64(depth) * path.latency.cost_us(size) : path.latency.service_us(depth, size);
+}
+
+// The first of the best, beginning with another one each time.
+Path* PathTable::choose(const PathChoice& choice, bool impatient)
+{
+    Path* members[k_max_paths];
+    u32 count = 0;
+    u32 best_rank = ~0u;
+    for (u32 i = 0; i < used_slots(); i++) {
+        Path& path = *m_slots[i];
+        if (!is_candidate(path, choice, impatient))
+            continue;
+        const u32 rank = path.priority.load_relaxed() * 2u + (path.get_state() == PathState::degraded);
+        if (rank < best_rank) {
+            best_rank = rank;
+            count = 0;
+        }
+        if (rank == best_rank)
+            members[count++] = &path;
+    }
+    if (count < 2)
+        return count ? members[0] : nullptr;
+    const u32 turn = m_turn.load_relaxed();
+    m_turn.store_relaxed(turn + 1);
+    Path* best = nullptr;
+    u64 best_score = 0;
+    for (u32 i = 0; i < count; i++) {
+        Path& path = *members[(turn + i) % count];
+        const u64 mine = score(path, choice);
+        if (!best || mine < best_score) {
+            best = &path;
+            best_score = mine;
+        }
+    }
+    return best;
+}
+
+Result<Path*> PathTable::begin(const PathChoice& choice, PathTicket& ticket)
+{
+    // Each round lost means that a path changed in between; what is left after many is somebody's endless switching.
+    for (u32 round = 0; round < 4 * k_max_paths; round++) {
+        Path* path = choice.pinned_slot < used_slots() ? m_slots[choice.pinned_slot].get() : nullptr;
+        if (!path || !path->can_serve() || round)
+            path = choose(choice, false);
+        if (!path)
+            path = choose(choice, true);
+        if (!path)
+            return Error::no_usable_path;
+        path->enter(choice.now_ns);
+        // Counted first, looked at again then: who removes a path does it the other way round.
+        if (path->can_serve()) {
+            ticket = { m_target.value(), path->id.value(), static_cast<u16>(path->slot), 1, 0, choice.now_ns };
+            return path;
+        }
+        path->depth.sub(1);
+    }
+    return Error::no_usable_path;
+}
+
+Result<Path*> PathTable::complete(PathTicket& ticket, const PathEnd& end)
+{
+    Path* const path = ticket.target == m_target.value() ? at(ticket.slot) : nullptr;
+    if (!path || !path->is_taken() || path->id.value() != ticket.id)
+        return Error::not_found;
+    if (!ticket.is_open)
+        return Error::stale_handle;
+    ticket.is_open = 0;
+    path->ios.add_relaxed(1);
+    if (end.blame == Blame::none) {
+        path->bytes.add_relaxed(end.bytes);
+        path->window.note(false);
+        const SizeClass size = size_class_of(end.bytes);
+        const u64 latency_us = end.now_ns > ticket.started_ns ? (end.now_ns - ticket.started_ns) / k_ns_per_us : 0;
+        path->latency.note(size, static_cast<u32>(min<u64>(latency_us, ~0u - 1)));
+        const u64 last_ns = path->alive_ns.load_relaxed();
+        // Others were queued all the time since the last one ended: the gap is what one request costs.
+        if (path->depth.load_relaxed() > 1 && last_ns > ticket.started_ns && end.now_ns > last_ns)
+            path->latency.note_busy_gap(size, static_cast<u32>(min<u64>((end.now_ns - last_ns) / k_ns_per_us, ~0u)));
+    } else if (end.blame == Blame::path || end.blame == Blame::plain) {
+        path->errors.add_relaxed(1);
+        path->window.note(true);
+    }
+    path->alive_ns.store_relaxed(end.now_ns);
+    path->depth.sub(1);
+    return path;
+}
+
+}
