@@ -35,9 +35,10 @@ int main(int count, char** words)
     } verbs[] = { { "model", torture::model },
                   { "race", torture::race },
                   { "words", torture::check_words },
-                  { "errors", torture::sync_status } };
+                  { "errors", torture::sync_status },
+                  { "tails", torture::tails } };
     for (const auto& verb : verbs)
         if (count > 1 && !strcmp(words[1], verb.name))
             return verb.run(count - 2, words + 2);
-    torture::fail("verbs: model, race, words, errors");
+    torture::fail("verbs: model, race, words, errors, tails");
 }

@@ -38,5 +38,7 @@ int race(int count, char** words);
 int check_words(int count, char** words);
 // torture errors FILE: what fsync says once, and to whom.
 int sync_status(int count, char** words);
+// torture tails DIRECTORY write|check
+int tails(int count, char** words);
 
 }
