@@ -70,7 +70,8 @@ enum core_event { CORE_EVENT_FROZEN = 1 }; /* the pool turned read-only after an
 int core_pool_open(struct host_bdev *const *bdevs, unsigned int count, const struct core_pool_options *options,
 		   struct core_pool **pool);
 /*
- * Writes everything, stops the threads, frees all memory. All objects and datasets must have been put.
+ * Writes everything, stops the threads, frees all memory. All objects and datasets must have been put, and no other
+ * call of the pool may run or come.
  * `pool` is gone afterwards whatever is returned; an error tells that the last group did not commit.
  */
 int core_pool_close(struct core_pool *pool);
@@ -88,7 +89,10 @@ enum core_checksum { CORE_CHECKSUM_CRC32C = 1, CORE_CHECKSUM_XXH64 = 2, CORE_CHE
 /* Writes an empty pool over the devices, durably. Whatever was there is lost: the caller has asked. */
 int core_pool_format(struct host_bdev *const *bdevs, unsigned int count, const struct core_format_options *options);
 
-/* Read-write to read-only (commits first) and back. -EROFS when the pool is frozen or a device read-only. */
+/*
+ * Read-write to read-only (commits first; what is under way gets into that commit or is refused, and nothing is written after
+ * it returned) and back. -EROFS when the pool is frozen or a device read-only.
+ */
 int core_pool_set_read_only(struct core_pool *pool, bool read_only);
 void core_pool_set_options(struct core_pool *pool, uint32_t txg_interval_ms, enum core_errors_policy errors);
 /* Commits everything done before the call. With `wait` returns when durable. */

@@ -32,7 +32,7 @@ public:
     u32 node_bytes() const { return m_node_bytes; }
     u32 node_blocks() const { return m_node_bytes / k_block_size; }
     NodeCacheCounters& counters() { return m_counters; }
-    void set_repair(bool allowed) { m_repair = allowed; }
+    void set_repair(bool allowed) { m_repair.store(allowed); }
 
     // A new dirty node with an empty page of at least `wanted_bytes` of capacity.
     Result<Ref<Node>> make(const TreeOwner& owner, u8 level, TxgId birth, u32 wanted_bytes, Must must);
@@ -105,7 +105,7 @@ private:
     VdevSet& m_vdevs;
     u32 m_node_bytes;
     u64 m_limit_bytes;
-    bool m_repair { false };
+    Atomic<u8> m_repair { 0 };
     host_pool* m_nodes { nullptr };
     host_pool* m_small { nullptr };
     host_pool* m_medium { nullptr };

@@ -54,7 +54,7 @@ Result<Ref<Node>> NodeCache::read(const NodePointer& pointer, const TreeOwner& o
 
 void NodeCache::repair(Node& node, const NodePointer& pointer, u32 bad_copies)
 {
-    if (!m_repair)
+    if (!m_repair.load_relaxed())
         return;
     core_segment segment { node.m_page.buffer(), m_node_bytes };
     for (u32 copy = 0; copy < pointer.copies; copy++) {

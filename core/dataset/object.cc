@@ -36,6 +36,8 @@ Status Object::prepare_change(TxgId txg, SpareVersion* spare)
     u64 dirty = m_dirty_txg.load();
     if (dirty == txg.value())
         return {};
+    if (m_dataset.host().engine.refuses())
+        return Error::read_only;
     if (dirty != 0 && !m_version_taken) {
         if (m_closed[1])
             return Error::contradiction; // a third group cannot be under way

@@ -38,7 +38,8 @@ public:
     ObjectId id() const { return m_id; }
 
     // Before changing anything in `txg`, the tree's prepare_* included: keeps what an older group still has to write,
-    // enters the group's list. no_memory, nothing changed; never with a spare. m_lock exclusive, `txg` held.
+    // enters the group's list. no_memory, nothing changed; never with a spare. read_only
+    // when the pool turned so after the operation had begun. m_lock exclusive, `txg` held.
     Status prepare_change(TxgId txg, SpareVersion* spare = nullptr) REQUIRES(m_lock);
     // Group in which it was last changed (0: not since it was loaded). For object_sync.
     TxgId newest_change() const { return TxgId(m_dirty_txg.load()); }

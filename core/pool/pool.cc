@@ -40,15 +40,31 @@ void Pool::freeze(Error error, const char* what)
 
 Status Pool::set_read_only(bool read_only)
 {
-    if (read_only) {
-        if (m_read_only.load())
-            return {};
-        if (frozen() == Error::none)
-            TRY(m_engine->wait_committed(m_engine->newest_changed()));
-        m_read_only.store(1);
-        m_cache->set_repair(false);
+    MutexGuard guard(m_state_lock);
+    return read_only ? turn_read_only() : turn_writable();
+}
+
+// Operations under way either get into the groups that are waited for, or are refused at their first change: when this returns,
+// nothing is written any more.
+Status Pool::turn_read_only()
+{
+    if (m_read_only.load())
         return {};
+    m_read_only.store(1);
+    m_cache->set_repair(false);
+    m_engine->refuse();
+    const Status committed = frozen() == Error::none ? m_engine->wait_committed(m_engine->newest_changed()) : Status();
+    if (committed.is_error()) {
+        m_engine->admit();
+        m_read_only.store(0);
+        return committed.error();
     }
+    m_engine->seal();
+    return {};
+}
+
+Status Pool::turn_writable()
+{
     if (m_shut_down.load())
         return Error::shut_down;
     if (frozen() != Error::none)
@@ -60,6 +76,7 @@ Status Pool::set_read_only(bool read_only)
             return Error::read_only;
     if (m_label->header.ro_compat.get() & ~k_known_ro_compat)
         return Error::feature_unknown;
+    m_engine->admit();
     m_read_only.store(0);
     m_cache->set_repair(true);
     return {};

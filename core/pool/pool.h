@@ -111,6 +111,8 @@ private:
     Status add_path_at_opening(const PathCandidate& candidate, bool read_only);
     Status start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes);
     Status make_request_pools();
+    Status turn_read_only() REQUIRES(m_state_lock);
+    Status turn_writable() REQUIRES(m_state_lock);
     Status load(UberblockScan& scan);
     Status load_metaslabs();
     Status load_bitmaps();
@@ -143,6 +145,7 @@ private:
     host_workqueue* m_completions { nullptr };
     RequestPools m_requests;
 
+    Mutex m_state_lock { LCPFS_RANK_pool_state }; // one turns it read-only or writable at a time
     RwLock m_pool_tree_lock { LCPFS_RANK_pool_tree };
     RwLock m_metaslab_lock { LCPFS_RANK_metaslab_table };
     Box<Tree> m_pool_tree;         // changed by the sync thread, under m_pool_tree_lock

@@ -313,6 +313,11 @@ Result<Box<Pool>> Pool::open(Span<host_bdev* const> bdevs, const core_pool_optio
     return pool;
 }
 
-Status Pool::start() { return m_engine->start(m_interval_ns); }
+Status Pool::start()
+{
+    if (is_read_only())
+        m_engine->seal();
+    return m_engine->start(m_interval_ns);
+}
 
 }

@@ -430,6 +430,68 @@ static void read_only(Test& test)
     REQUIRE_EQ(pool->close(), 0);
 }
 
+namespace {
+struct LateChange {
+    core_object* file;
+    int result { 1 };
+    static void run(void* context)
+    {
+        LateChange& self = *static_cast<LateChange*>(context);
+        core_attr attr {};
+        attr.mode = 0400;
+        self.result = core_object_set_attr(self.file, &attr, CORE_SET_MODE);
+    }
+    static void turn_read_only(void* context)
+    {
+        LateChange& self = *static_cast<LateChange*>(context);
+        self.turned = core_pool_set_read_only(self.pool, true);
+    }
+    core_pool* pool;
+    int turned { 1 };
+};
+}
+
+// An operation that was let in before the pool turned read-only and comes to its change after it.
+static void read_only_late(Test& test) NO_THREAD_SAFETY_ANALYSIS
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    LateChange late {};
+    REQUIRE_EQ(pool->create(pool->root(), "file", k_file, &late.file), 0);
+    REQUIRE_EQ(pool->settle(), 0);
+    Object& object = object_of(late.file);
+    object.m_lock.lock();
+    host_thread* thread = host_thread_start("lcpfs-late", LateChange::run, &late);
+    for (u32 i = 0; thread && i < 100000 && pool->promised() == 0; i++) // then it has been let in
+        host_yield();
+    const bool came = thread && pool->promised() != 0;
+    late.pool = pool->handle();
+    host_thread* turning = host_thread_start("lcpfs-turn", LateChange::turn_read_only, &late);
+    if (turning)
+        host_thread_join(turning);
+    object.m_lock.unlock();
+    if (thread)
+        host_thread_join(thread);
+    CHECK(came);
+    CHECK_EQ(late.turned, 0);
+    CHECK_EQ(late.result, minus(Error::read_only));
+    CHECK_EQ(pool->dirty_bytes(), 0u);
+    CHECK_EQ(pool->promised(), 0u);
+    Box<core_pool_status> status = REQUIRE_VALUE(make_box<core_pool_status>());
+    core_pool_get_status(pool->handle(), status.get());
+    const u64 writes = status->device_writes;
+    CHECK_EQ(pool->pool().engine().newest_changed(), pool->pool().engine().committed_txg());
+    CHECK_EQ(pool->sync(), 0);
+    core_pool_get_status(pool->handle(), status.get());
+    CHECK_EQ(status->device_writes, writes);
+    CHECK_EQ(core_pool_set_read_only(pool->handle(), false), 0);
+    LateChange::run(&late);
+    CHECK_EQ(late.result, 0);
+    CHECK_EQ(pool->sync(), 0);
+    CHECK_EQ(pool->check(), 0u);
+    core_object_put(late.file);
+}
+
 // A commit that fails freezes the pool; the disk keeps the group before.
 static void freezing(Test& test)
 {
@@ -657,7 +719,7 @@ constexpr TestCase k_cases[] = { { "formats", formats },   { "refused", refused 
                                  { "paths", paths },                { "idle_commits", idle_commits },
                                  { "orphans", orphans },           { "orphan_lies", orphan_lies },
                                  { "next_object_lies", next_object_lies }, { "generations", generations },
-                                 { "read_only", read_only }, { "freezing", freezing },         { "every_write", every_write },
+                                 { "read_only", read_only }, { "read_only_late", read_only_late }, { "freezing", freezing },         { "every_write", every_write },
                                  { "falling_back", falling_back }, { "lost_bitmaps", lost_bitmaps },
                                  { "full", full } };
 }

@@ -98,7 +98,7 @@ u32 TxgEngine::holds_of(u64 txg) const
 TxgId TxgEngine::newest_changed() const
 {
     u64 open = m_open.load();
-    return TxgId(m_touched[open & 3].load() ? open : open - 1);
+    return TxgId(is_changed(open) ? open : open - 1);
 }
 
 void TxgEngine::request(TxgId txg)
@@ -139,7 +139,7 @@ bool TxgEngine::should_close() const
         return false;
     if (m_requested.load() >= open)
         return true;
-    if (!m_touched[open & 3].load())
+    if (!is_changed(open))
         return false;
     return host_monotonic_ns() - m_opened_ns.load() >= m_interval_ns.load() || m_hooks.is_full(m_hooks.context);
 }
@@ -150,7 +150,7 @@ void TxgEngine::wait_until_closable()
 {
     const u64 open = m_open.load();
     const u64 interval = m_interval_ns.load();
-    const bool was_changed = m_touched[open & 3].load() != 0;
+    const bool was_changed = is_changed(open);
     const bool was_blocked = is_blocked();
     u64 wait_ns = 1000ull * 1000 * 1000 * 3600; // for a wake
     if (was_changed && !was_blocked) {
@@ -158,7 +158,7 @@ void TxgEngine::wait_until_closable()
         wait_ns = age < interval ? interval - age : 1;
     }
     m_event.wait_timeout(wait_ns, [&] {
-        return should_close() || m_stopping.load() || m_error.load() || (m_touched[open & 3].load() != 0) != was_changed
+        return should_close() || m_stopping.load() || m_error.load() || is_changed(open) != was_changed
             || is_blocked() != was_blocked || m_interval_ns.load() != interval;
     });
 }

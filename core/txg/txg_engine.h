@@ -38,6 +38,12 @@ public:
     void set_committed(TxgId committed);
     // Starts the threads. Once.
     Status start(u64 interval_ns);
+    // Whether changes are let in. After `refuse` whoever asks `refuses` under a hold either is told so or is part of
+    // newest_changed(): once that has committed, nothing more changes, and `seal` lets groups that were only held be no changes.
+    void refuse() { m_gate.store(k_refuses); }
+    void seal() { m_gate.store(k_sealed); }
+    void admit() { m_gate.store(k_admits); }
+    bool refuses() const { return m_gate.load() != k_admits; }
     // Commits what is open (unless `discard`), ends the threads. No holds may be left. Idempotent.
     void stop(bool discard);
     void set_interval(u64 interval_ns);
@@ -69,6 +75,7 @@ public:
     void fail(Error error);
 
 private:
+    enum Gate : u8 { k_admits, k_refuses, k_sealed };
     static constexpr u32 k_stripes = 16;
     struct Stripe {
         Atomic<u32> holds[4];
@@ -83,6 +90,7 @@ private:
     bool is_blocked() const { return m_quiesced.load() - m_committed.load() > 1; }
     void wait_until_closable();
     u32 holds_of(u64 txg) const;
+    bool is_changed(u64 txg) const { return m_touched[txg & 3].load() != 0 && m_gate.load() != k_sealed; }
 
     Hooks m_hooks;
     Atomic<u64> m_open { 0 };      // number of the open group
@@ -93,6 +101,7 @@ private:
     Atomic<u64> m_interval_ns { 0 };
     Atomic<u32> m_touched[4];      // the group has been held
     Atomic<u16> m_error { 0 };
+    Atomic<u8> m_gate { k_admits };
     Atomic<u8> m_started { 0 };
     Atomic<u8> m_stopping { 0 };
     Stripe m_holds[k_stripes];
