@@ -215,5 +215,5 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all kmod tools sparse unit sim tidy fuzz fuzzers bench guest guest-build kunit shell demo demo-run demo-all test deps \
-	install dkms clean FORCE
+.PHONY: all kmod tools sparse unit sim tidy fuzz fuzzers bench guest guest-build kunit shell demo demo-run demo-all \
+	test deps install dkms clean FORCE

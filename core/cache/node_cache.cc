@@ -18,8 +18,15 @@ u32 max_children(u32 node_bytes)
     return (node_bytes - sizeof(DiskNodeHeader)) / (sizeof(DiskNodePointer) + sizeof(DiskNodeSlot)) + 1;
 }
 
-u64 shrinker_count(void* context) { return static_cast<NodeCache*>(context)->counters().nodes.load_relaxed(); }
-u64 shrinker_scan(void* context, u64 wanted) { return static_cast<NodeCache*>(context)->evict(wanted); }
+// The kernel asks its caches in proportion to their counts, and an object is a few hundred bytes elsewhere: sixteen
+// KiB counted as one would hardly ever be asked for. So KiB are counted.
+u64 shrinker_count(void* context) { return static_cast<NodeCache*>(context)->counters().bytes.load_relaxed() / 1024; }
+u64 shrinker_scan(void* context, u64 wanted)
+{
+    NodeCache& cache = *static_cast<NodeCache*>(context);
+    const u64 node_kib = cache.node_bytes() / 1024;
+    return cache.evict((wanted + node_kib - 1) / node_kib) * node_kib;
+}
 
 }
 

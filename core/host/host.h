@@ -60,8 +60,8 @@ void host_pool_free(struct host_pool *pool, void *object); /* any context */
 uint64_t host_pool_live(const struct host_pool *pool);
 
 /*
- * Memory pressure. `count` gives the objects that could be freed, `scan` frees up to `wanted` and says
- * how many it did; both may run in any sleepable context, under locks of others: they must only try
+ * Memory pressure. `count` gives what could be freed, in a unit of the cache's own, `scan` frees about
+ * `wanted` of it and says how much it did; both may run in any sleepable context, under locks of others: they must only try
  * core locks, never wait for one. Unregistering waits for running calls.
  */
 struct host_shrinker;
