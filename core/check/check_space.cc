@@ -8,6 +8,8 @@ namespace lcpfs {
 
 Status Checker::check_bitmaps()
 {
+    if (m_pool.had_damaged_bitmaps())
+        m_findings.say("bitmaps: some that the newest group wrote do not fit its table (the messages at opening name them)");
     Vector<u64> words;
     for (u16 i = 0; i < m_pool.vdevs().count(); i++) {
         const Vdev& vdev = m_pool.vdevs().vdev(VdevId(i));

@@ -45,6 +45,8 @@ public:
     static Result<Box<Pool>> open(Span<host_bdev* const> bdevs, const core_pool_options& options);
     // Between the two, and before a pool opened read-only may be written: bitmaps are missing. Nobody allocates or frees.
     bool has_lost_bitmaps() const { return m_lost_bitmaps.load() != 0; }
+    // Found at opening, and no crash explains it: for the checker, which sees them only once they are rebuilt.
+    bool had_damaged_bitmaps() const { return m_damaged_bitmaps.load() != 0; }
     // Those that are missing, run by run (check/rebuild.h); `end` takes them as they are then, or gives them up.
     Status start_rebuild() { return m_allocator->start_rebuild(); }
     Status end_rebuild(bool is_whole);
@@ -156,6 +158,7 @@ private:
     Uberblock m_previous;          // when it was opened, the one before; txg 0: not known
     u64 m_interval_ns { 0 };
     Atomic<u8> m_lost_bitmaps { 0 };
+    Atomic<u8> m_damaged_bitmaps { 0 };
     Atomic<u8> m_read_only { 0 };
     Atomic<u8> m_shut_down { 0 };
     Atomic<u8> m_errors { 0 };     // core_errors_policy

@@ -215,8 +215,13 @@ Status Pool::protect_rows_of(const Uberblock& previous)
         VERIFY_DISK(vdev.value() < m_vdevs->count() && metaslab < m_vdevs->vdev(vdev).metaslab_count, metaslab_entry_damaged);
         DiskMetaslabEntry newest = m_allocator->entry(vdev, metaslab);
         if (newest.txg.get() != entry.txg.get()) {
-            if (m_allocator->load(vdev, metaslab).is_error())
-                return load_bitmaps(); // the newest group's own
+            const Status loaded = m_allocator->load(vdev, metaslab);
+            if (loaded.error() == Error::no_memory)
+                return loaded.error();
+            if (loaded.is_error()) { // the newest group's own
+                m_damaged_bitmaps.store(1);
+                return load_bitmaps();
+            }
             TRY(m_allocator->protect_previous(vdev, metaslab, entry, m_uberblock.txg));
         }
         found = TRY(table->next(cursor));

@@ -14,8 +14,8 @@ done
 # say TEXT: progress for people.
 say() { echo "-- $*"; }
 
-# fail TEXT: the case ends here.
-fail() { echo "FAIL: $*"; exit 1; }
+# fail TEXT: the case ends here. To the console, wherever the output of the command at fault goes.
+fail() { echo "FAIL: $*" >/dev/console; exit 1; }
 
 # must COMMAND...: it has to succeed.
 must() { "$@" || fail "$* (exit status $?)"; }
