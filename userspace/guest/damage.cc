@@ -37,7 +37,8 @@ int nodes_verb(const Arguments& arguments)
         printf("%s %llu %u", name_of(node.owner.kind), static_cast<unsigned long long>(node.owner.object),
                node.pointer.level);
         for (u32 copy = 0; copy < node.pointer.copies; copy++)
-            printf(" %u:%llu", node.pointer.dva[copy].vdev.value(), static_cast<unsigned long long>(node.pointer.dva[copy].block));
+            printf(" %u:%llu", node.pointer.dva[copy].vdev.value(),
+                   static_cast<unsigned long long>(node.pointer.dva[copy].block));
         printf("\n");
     }
     return k_done;
