@@ -5,7 +5,8 @@
 
 using namespace lcpfs;
 
-int core_check(core_pool* pool, bool read_data, void (*problem)(void*, const char*), void (*progress)(void*, uint64_t, uint64_t), void* context,
+int core_check(core_pool* pool, bool read_data, void (*problem)(void*, const char*), void (*progress)(void*, uint64_t, uint64_t),
+               void* context,
                core_check_report* report)
 {
     *report = {};
