@@ -80,7 +80,10 @@ public:
     // ---- the sync thread, in this order for group T
     // The tree of T reaches / no longer reaches `dva`. A bit already in that state is a contradiction (returned; the bit is left).
     Status mark_used(const Dva& dva);
+    // Tolerant: freeing what is not in use is logged and changes nothing, and is no error. What is freed twice was used by two,
+    // and the blocks of a run that are in use stay so: nothing is handed out that something may still reach.
     Status mark_free(const Dva& dva, TxgId txg);
+    void set_tolerant(bool tolerant) { m_is_tolerant.store(tolerant); }
     // Metaslabs changed by T so far. `visit` is called once for each that it was not yet called for in this T;
     // it may call mark_used, mark_free and allocate, whose metaslabs are then visited too before it returns.
     template <typename Visit> // Status(VdevId, u32 metaslab)
@@ -138,6 +141,7 @@ private:
     Atomic<u64> m_quad_reserve { 0 };
     Atomic<u64> m_quad_floor { 0 };
     Atomic<u64> m_cancellations { 0 };
+    Atomic<u8> m_is_tolerant { 0 };
     Atomic<u64> m_claimed_quads { 0 };    // that allocations under way may break
     // The sync thread's: metaslabs changed by its group, not yet and already visited; written, not yet committed;
     // with blocks to be released.

@@ -28,9 +28,9 @@ Status Allocator::mark_used(const Dva& dva)
 Status Allocator::mark_free(const Dva& dva, TxgId txg)
 {
     Metaslab* const metaslab = find(dva);
-    if (!metaslab)
-        return Error::contradiction;
-    TRY(metaslab->mark_free(dva, txg));
+    const Status freed = metaslab ? metaslab->mark_free(dva, txg) : Status(Error::contradiction);
+    if (freed.is_error())
+        return m_is_tolerant.load_relaxed() && freed.error() == Error::contradiction ? Status() : freed.error();
     note_changed(*metaslab);
     if (!metaslab->m_deferred_link.is_linked())
         m_deferred.push_back(*metaslab);

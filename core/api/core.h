@@ -47,6 +47,17 @@ struct core_label {
  */
 int core_read_label(struct host_bdev *bdev, struct core_label *label, bool quiet);
 
+/*
+ * What errors= decides. None of them is about damage that is found in one object or one file's data: that is an error of
+ * the calls concerned (-EUCLEAN, -EIO), is logged with object and address, is repaired from another copy where there is one, and
+ * everything else goes on being read and written. Nor do they go on after a commit that failed: memory and disk may disagree from
+ * there on, so nothing more is written, whatever the policy; the disk keeps the last group, whole, and what is in memory is
+ * read until unmounting.
+ *   REMOUNT_RO  a contradiction in the pool's own accounts (a block that is freed is not in use) also ends writing
+ *   CONTINUE    there the blocks concerned are logged and left alone, lost until fsck at worst, and the commit goes on; but not
+ *               where going on could overwrite something (a block that is to be used belongs to something else)
+ *   PANIC       whatever ends writing panics instead
+ */
 enum core_errors_policy { CORE_ERRORS_REMOUNT_RO, CORE_ERRORS_CONTINUE, CORE_ERRORS_PANIC };
 
 struct core_pool_options {
@@ -59,7 +70,7 @@ struct core_pool_options {
 	void *notify_context;
 };
 
-enum core_event { CORE_EVENT_FROZEN = 1 }; /* the pool turned read-only after an error */
+enum core_event { CORE_EVENT_FROZEN = 1 }; /* the pool stopped writing after an error */
 
 /*
  * Starts a pool from all of its devices (any order). Several that show the same device of the pool are paths to it

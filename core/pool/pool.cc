@@ -85,6 +85,7 @@ Status Pool::turn_writable()
 void Pool::set_options(u32 interval_ms, core_errors_policy errors)
 {
     m_errors.store(static_cast<u8>(errors));
+    m_allocator->set_tolerant(errors == CORE_ERRORS_CONTINUE);
     m_engine->set_interval(u64(interval_ms ? interval_ms : 5000) * 1000000);
 }
 

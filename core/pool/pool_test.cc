@@ -521,6 +521,57 @@ static void freezing(Test& test)
     CHECK_EQ(pool->check(), 0u);
 }
 
+// Something frees blocks that are not in use, as damaged trees may make it: errors= decides; a use of what is in use ends it always.
+static void contradictions(Test& test)
+{
+    struct {
+        core_errors_policy policy;
+        bool used;
+        int expected;
+    } const rows[] = {
+        { CORE_ERRORS_CONTINUE, false, 0 },
+        { CORE_ERRORS_REMOUNT_RO, false, minus(Error::contradiction) },
+        { CORE_ERRORS_CONTINUE, true, minus(Error::contradiction) },
+    };
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    for (const auto& row : rows) {
+        core_pool_set_options(pool->handle(), 30000, row.policy);
+        core_object* file;
+        REQUIRE_EQ(pool->create(pool->root(), "file", k_file, &file), 0);
+        CHECK_EQ(pool->write(file, 0, 8, 1, 8 * k_block_size), 0);
+        REQUIRE_EQ(pool->settle(), 0);
+        core_extent where;
+        REQUIRE_EQ(core_map(file, 0, &where), 0);
+        core_object_put(file);
+        // The last block of the device's metaslabs is free; the file's first is not.
+        Dva dva { where.device_block, 1, VdevId(static_cast<u16>(where.device)) };
+        if (!row.used)
+            dva.block = k_first_metaslab_block + u64(pool->pool().vdevs().vdev(dva.vdev).metaslab_blocks)
+                    * pool->pool().vdevs().vdev(dva.vdev).metaslab_count - 1;
+        CHECK_OK(pool->pool().allocator().prepare_free(dva));
+        {
+            TxgHold hold(pool->pool().engine());
+            SpaceLog::Batch batch(pool->pool().space_log());
+            CHECK_OK(batch.prepare(1));
+            batch.add(dva, row.used);
+            batch.commit(hold.txg());
+        }
+        CHECK_EQ(pool->make(pool->root(), "other", k_file), 0);
+        CHECK_EQ(pool->sync(), row.expected);
+        CHECK_EQ(pool->pool().frozen() == Error::none, row.expected == 0);
+        if (row.expected == 0)
+            CHECK_EQ(pool->unlink(pool->root(), "other"), 0);
+        // What is committed is whole in any case, and is there.
+        CHECK_EQ(pool->close() != 0, row.expected != 0);
+        REQUIRE_EQ(pool->open(false), 0);
+        CHECK_EQ(pool->check(), 0u);
+        REQUIRE_EQ(pool->unlink(pool->root(), "file"), 0);
+        REQUIRE_EQ(pool->settle(), 0);
+        CHECK_EQ(pool->check(), 0u);
+    }
+}
+
 // Writes of a commit that fail one after another: each time the group before is whole.
 static void every_write(Test& test)
 {
@@ -719,7 +770,7 @@ constexpr TestCase k_cases[] = { { "formats", formats },   { "refused", refused 
                                  { "paths", paths },                { "idle_commits", idle_commits },
                                  { "orphans", orphans },           { "orphan_lies", orphan_lies },
                                  { "next_object_lies", next_object_lies }, { "generations", generations },
-                                 { "read_only", read_only }, { "read_only_late", read_only_late }, { "freezing", freezing },         { "every_write", every_write },
+                                 { "read_only", read_only }, { "read_only_late", read_only_late }, { "freezing", freezing }, { "contradictions", contradictions },         { "every_write", every_write },
                                  { "falling_back", falling_back }, { "lost_bitmaps", lost_bitmaps },
                                  { "full", full } };
 }
