@@ -96,7 +96,11 @@ must mount -o remount,ro /mnt
 must_fail touch /mnt/no 2>/dev/null
 same "$(cat /mnt/busy)" dirty "written before the remount"
 grep -q ' /mnt lcpfs ro' /proc/mounts || fail "not shown read-only"
+must $T reconfigure /mnt txg_interval 7
+grep -q ' /mnt lcpfs ro.*txg_interval=7' /proc/mounts || fail "an option by itself changed more than itself"
+same "$(cat /sys/fs/lcpfs/*/state)" read-only "the pool's state"
 must mount -o remount,rw,txg_interval=1 /mnt
+same "$(cat /sys/fs/lcpfs/*/state)" active "the pool's state"
 must touch /mnt/yes
 grep -q 'txg_interval=1' /proc/mounts || fail "the interval is not shown"
 must_fail mount -o remount,nonsense /mnt 2>/dev/null

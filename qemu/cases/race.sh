@@ -24,6 +24,8 @@ if [ "$STAGE" = 1 ]; then
 		echo 1 >probability; echo -1 >times; echo 0 >verbose; echo Y >task-filter; echo N >ignore-gfp-wait
 		cd /
 		must $T race /mnt 4 ${SECONDS_WITHOUT_MEMORY:-15} 3 full no-memory
+		say "and for the kernel's own threads too ($(uptime_s) s)"
+		must $T race /mnt 4 ${SECONDS_WITHOUT_MEMORY:-15} 6 full no-memory-for-all
 		echo 0 >/sys/kernel/debug/failslab/probability
 		must $T words /mnt
 	fi

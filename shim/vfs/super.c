@@ -223,7 +223,8 @@ static int lcpfs_reconfigure(struct fs_context *context)
 	error = lcpfs_options_check_change(context, &super->options, &wanted->options);
 	if (error)
 		return error;
-	if (read_only != sb_rdonly(sb)) {
+	/* The flag is only an answer where it was asked for. */
+	if ((context->sb_flags_mask & SB_RDONLY) && read_only != sb_rdonly(sb)) {
 		error = read_only ? sync_filesystem(sb) : 0;
 		if (!error)
 			error = core_pool_set_read_only(super->pool->core, read_only);

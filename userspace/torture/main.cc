@@ -36,9 +36,10 @@ int main(int count, char** words)
                   { "race", torture::race },
                   { "words", torture::check_words },
                   { "errors", torture::sync_status },
-                  { "tails", torture::tails } };
+                  { "tails", torture::tails },
+                  { "reconfigure", torture::reconfigure } };
     for (const auto& verb : verbs)
         if (count > 1 && !strcmp(words[1], verb.name))
             return verb.run(count - 2, words + 2);
-    torture::fail("verbs: model, race, words, errors, tails");
+    torture::fail("verbs: model, race, words, errors, tails, reconfigure");
 }

@@ -173,17 +173,21 @@ void use_unnamed(Random& random, const char* path)
     close(fd);
 }
 
+void write_setting(const char* path, const char* value)
+{
+    int fd = open(path, O_WRONLY);
+    must(fd >= 0 && write(fd, value, strlen(value)) > 0 && close(fd) == 0, path);
+}
+
 int work(uint64_t seed, time_t end)
 {
     Random random(seed);
     Names names;
     unsigned long done = 0;
     signal(SIGBUS, cut_under_mapping);
-    if (s_no_memory) {
-        // The kernel's fault injection looks at this mark of the task.
-        int mark = open("/proc/self/make-it-fail", O_WRONLY);
-        must(mark >= 0 && write(mark, "1", 1) == 1 && close(mark) == 0, "/proc/self/make-it-fail");
-    }
+    // The kernel's fault injection looks at this mark of the task.
+    if (s_no_memory)
+        write_setting("/proc/self/make-it-fail", "1");
     for (; time(nullptr) < end; done++) {
         names.pick(random);
         uint64_t choice = random.below(100);
@@ -233,11 +237,13 @@ uint64_t check_directory(int parent, const char* path)
 int race(int count, char** words)
 {
     if (count < 4)
-        fail("race DIRECTORY PROCESSES SECONDS SEED [full] [no-memory]");
+        fail("race DIRECTORY PROCESSES SECONDS SEED [full] [no-memory|no-memory-for-all]");
     must(chdir(words[0]) == 0, words[0]);
+    bool everybody = false;
     for (int i = 4; i < count; i++) {
         s_full = s_full || !strcmp(words[i], "full");
-        s_no_memory = s_no_memory || !strcmp(words[i], "no-memory");
+        s_no_memory = s_no_memory || !strncmp(words[i], "no-memory", 9);
+        everybody = everybody || !strcmp(words[i], "no-memory-for-all");
     }
     must((mkdir("d0", 0755) == 0 || errno == EEXIST) && (mkdir("d1", 0755) == 0 || errno == EEXIST), "mkdir");
     unsigned processes = (unsigned)strtoul(words[1], nullptr, 0);
@@ -248,12 +254,17 @@ int race(int count, char** words)
         if (child == 0)
             _Exit(work(strtoull(words[3], nullptr, 0) * 1000 + i, end));
     }
+    // Once nobody forks any more: also the kernel's own threads, so writeback, commits and completions.
+    if (everybody)
+        write_setting("/sys/kernel/debug/failslab/task-filter", "N");
     int worst = 0;
     for (unsigned i = 0; i < processes; i++) {
         int status = 0;
         must(wait(&status) > 0, "wait");
         worst = status ? status : worst;
     }
+    if (everybody)
+        write_setting("/sys/kernel/debug/failslab/task-filter", "Y");
     if (worst)
         fail("a process ended with status %#x", worst);
     return 0;

@@ -32,12 +32,14 @@ private:
 
 // torture model FILE OPERATIONS SEED [LARGEST]
 int model(int count, char** words);
-// torture race DIRECTORY PROCESSES SECONDS SEED [full] [no-memory]
+// torture race DIRECTORY PROCESSES SECONDS SEED [full] [no-memory|no-memory-for-all]
 // torture words DIRECTORY: every file of a race holds nothing but what a race writes.
 int race(int count, char** words);
 int check_words(int count, char** words);
 // torture errors FILE: what fsync says once, and to whom.
 int sync_status(int count, char** words);
+// torture reconfigure DIRECTORY OPTION VALUE
+int reconfigure(int count, char** words);
 // torture tails DIRECTORY write|check
 int tails(int count, char** words);
 
