@@ -57,6 +57,8 @@ public:
 
 private:
     friend class NodeCache;
+    // What of it came from the kit and goes back there.
+    enum KitPart : u8 { k_kit_node = 1, k_kit_page = 2, k_kit_children = 4 };
     Node(NodeCache& cache, TxgId birth, State state) : m_cache(cache), m_birth(birth), m_state(static_cast<u8>(state)) {}
 
     void set_state(State state) { m_state.store_release(static_cast<u8>(state)); }
@@ -67,6 +69,7 @@ private:
     NodePointer m_pointer;
     TxgId m_birth;
     Atomic<u8> m_state;
+    u8 m_kit_parts { 0 };
 };
 
 }

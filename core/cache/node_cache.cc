@@ -7,7 +7,7 @@ namespace {
 
 constexpr u32 k_small_bytes = 1024;
 constexpr u32 k_medium_bytes = 4096;
-constexpr u32 k_reserve = 64 + NodeKit::k_nodes; // the sync thread's, and what the kit holds of a pool
+constexpr u32 k_reserve = 64; // the sync thread's
 constexpr u32 k_write_reserve = 32; // nodes on their way to disk when there is no memory for more
 constexpr u64 k_kit_retry_ns = 10ull * 1000 * 1000;
 constexpr u32 k_kit_tries = 100;
@@ -58,8 +58,7 @@ Result<Box<NodeCache>> NodeCache::create(VdevSet& vdevs, u32 node_bytes, u64 lim
             return Error::no_memory;
         shard.m_bucket_count = buckets;
     }
-    cache->m_kit = TRY(make_box<NodeKit>());
-    TRY(cache->m_kit->start({ cache->m_nodes, cache->m_full, cache->m_children }));
+    cache->m_kit = TRY(NodeKit::create({ sizeof(Node), node_bytes, max_children(node_bytes) * u32(sizeof(Node*)) }));
     cache->m_shrinker = host_shrinker_register("lcpfs-nodes", shrinker_count, shrinker_scan, cache.get());
     if (!cache->m_shrinker)
         return Error::no_memory;
@@ -91,38 +90,37 @@ host_pool* NodeCache::pool_of(u32 capacity) const
     return capacity == k_small_bytes ? m_small : capacity == k_medium_bytes ? m_medium : m_full;
 }
 
-void* NodeCache::take(host_pool* pool, Must must)
+NodeCache::Taken NodeCache::take(host_pool* pool, host_pool* kit_pool, Must must)
 {
     void* part = host_pool_alloc(pool, 0);
     if (!part && evict(16))
         part = host_pool_alloc(pool, 0);
     if (part || must == Must::may_fail)
-        return part;
+        return { part, false };
     while (evict(64))
         if ((part = host_pool_alloc(pool, 0)))
-            return part;
-    if (must == Must::kit && (part = m_kit->take(pool)))
-        return part;
-    return host_pool_alloc_reserved(pool);
+            return { part, false };
+    if (must == Must::kit)
+        return { host_pool_alloc_reserved(kit_pool), true };
+    return { host_pool_alloc_reserved(pool), false };
 }
 
 // Only full pages are kept in reserve: a smaller one that cannot be had becomes a full one.
-u8* NodeCache::allocate_buffer(u32& capacity, Must must)
+NodeCache::Taken NodeCache::allocate_buffer(u32& capacity, Must must)
 {
     if (capacity < m_node_bytes) {
-        if (void* buffer = take(pool_of(capacity), Must::may_fail))
-            return static_cast<u8*>(buffer);
-        if (must == Must::may_fail)
-            return nullptr;
+        const Taken small = take(pool_of(capacity), nullptr, Must::may_fail);
+        if (small.part || must == Must::may_fail)
+            return small;
         capacity = m_node_bytes;
     }
-    return static_cast<u8*>(take(m_full, must));
+    return take(m_full, m_kit->pages(), must);
 }
 
 NodeCache::KitTurn::KitTurn(NodeCache& cache) NO_THREAD_SAFETY_ANALYSIS : m_cache(cache)
 {
     m_cache.m_kit->m_turn.lock();
-    for (u32 tries = 0; !m_cache.m_kit->fill() && tries < k_kit_tries;) {
+    for (u32 tries = 0; !m_cache.m_kit->has_enough() && tries < k_kit_tries;) {
         if (m_cache.evict(64))
             continue;
         m_cache.m_kit_event.wait_timeout(k_kit_retry_ns, [] { return false; });
@@ -132,25 +130,29 @@ NodeCache::KitTurn::KitTurn(NodeCache& cache) NO_THREAD_SAFETY_ANALYSIS : m_cach
 
 NodeCache::KitTurn::~KitTurn() NO_THREAD_SAFETY_ANALYSIS { m_cache.m_kit->m_turn.unlock(); }
 
-void NodeCache::free_buffer(u8* buffer, u32 capacity)
+void NodeCache::free_buffer(Node& node)
 {
-    host_pool_free(pool_of(capacity), buffer);
+    host_pool_free(node.m_kit_parts & Node::k_kit_page ? m_kit->pages() : pool_of(node.m_page.capacity()), node.m_page.buffer());
 }
 
 Result<Ref<Node>> NodeCache::make_node(u32 capacity, bool interior, TxgId birth, Node::State state, Must must)
 {
-    void* memory = take(m_nodes, must);
-    if (!memory)
+    const Taken room = take(m_nodes, m_kit->nodes(), must);
+    if (!room.part)
         return Error::no_memory;
-    Ref<Node> node = Ref<Node>::adopt(*::new (memory) Node(*this, birth, state));
-    u8* buffer = allocate_buffer(capacity, must);
-    if (!buffer)
+    Ref<Node> node = Ref<Node>::adopt(*::new (room.part) Node(*this, birth, state));
+    node->m_kit_parts = room.from_kit ? Node::k_kit_node : 0;
+    const Taken buffer = allocate_buffer(capacity, must);
+    if (!buffer.part)
         return Error::no_memory;
-    node->m_page = NodePage(buffer, capacity);
+    node->m_page = NodePage(static_cast<u8*>(buffer.part), capacity);
+    node->m_kit_parts |= buffer.from_kit ? Node::k_kit_page : 0;
     if (interior) {
-        node->m_children = static_cast<Node**>(take(m_children, must));
-        if (!node->m_children)
+        const Taken children = take(m_children, m_kit->children(), must);
+        if (!children.part)
             return Error::no_memory;
+        node->m_children = static_cast<Node**>(children.part);
+        node->m_kit_parts |= children.from_kit ? Node::k_kit_children : 0;
         zero_bytes(node->m_children, max_children(m_node_bytes) * sizeof(Node*));
     }
     return node;
@@ -186,13 +188,14 @@ Status NodeCache::grow(Node& node, u32 wanted_bytes, Must must)
     u32 capacity = size_class(needed);
     if (capacity <= old_capacity)
         return {};
-    u8* buffer = allocate_buffer(capacity, must);
-    if (!buffer)
+    const Taken buffer = allocate_buffer(capacity, must);
+    if (!buffer.part)
         return Error::no_memory;
-    NodePage page(buffer, capacity);
+    NodePage page(static_cast<u8*>(buffer.part), capacity);
     node.m_page.copy_to(page);
-    free_buffer(node.m_page.buffer(), old_capacity);
+    free_buffer(node);
     node.m_page = page;
+    node.m_kit_parts = static_cast<u8>((node.m_kit_parts & ~Node::k_kit_page) | (buffer.from_kit ? Node::k_kit_page : 0));
     return {};
 }
 
@@ -202,12 +205,13 @@ void NodeCache::destroy(Node& node)
         for (u32 i = 0; node.m_page.buffer() && i < node.m_page.count(); i++)
             if (Node* child = node.m_children[i])
                 child->unreference();
-        host_pool_free(m_children, node.m_children);
+        host_pool_free(node.m_kit_parts & Node::k_kit_children ? m_kit->children() : m_children, node.m_children);
     }
     if (node.m_page.buffer())
-        free_buffer(node.m_page.buffer(), node.m_page.capacity());
+        free_buffer(node);
+    host_pool* const home = node.m_kit_parts & Node::k_kit_node ? m_kit->nodes() : m_nodes;
     node.~Node();
-    host_pool_free(m_nodes, &node);
+    host_pool_free(home, &node);
 }
 
 u64 NodeCache::hash_of(const NodePointer& pointer)

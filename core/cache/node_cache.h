@@ -95,9 +95,14 @@ private:
     void unlink_locked(Shard& shard, Node& node) REQUIRES(shard.m_lock);
     u32 collect_victims(Shard& shard, u32 looks, u64 wanted, bool all, Node*& victims);
     u64 evict_from(Shard& shard, u64 wanted);
-    void* take(host_pool* pool, Must must);
-    u8* allocate_buffer(u32& capacity, Must must);
-    void free_buffer(u8* buffer, u32 capacity);
+    // From `pool`, or from the kit's own.
+    struct Taken {
+        void* part;
+        bool from_kit;
+    };
+    Taken take(host_pool* pool, host_pool* kit_pool, Must must);
+    Taken allocate_buffer(u32& capacity, Must must);
+    void free_buffer(Node& node);
     void destroy(Node& node);
     u32 size_class(u32 bytes) const;
     host_pool* pool_of(u32 capacity) const;

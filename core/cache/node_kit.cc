@@ -3,39 +3,28 @@
 
 namespace lcpfs {
 
+Result<Box<NodeKit>> NodeKit::create(const Sizes& sizes)
+{
+    Box<NodeKit> kit = TRY(make_box<NodeKit>());
+    kit->m_nodes = host_pool_create("lcpfs_kit_node", sizes.node, k_nodes);
+    kit->m_pages = host_pool_create("lcpfs_kit_page", sizes.page, k_nodes);
+    kit->m_children = host_pool_create("lcpfs_kit_children", sizes.children, k_nodes / 2);
+    if (!kit->m_nodes || !kit->m_pages || !kit->m_children)
+        return Error::no_memory;
+    return kit;
+}
+
 NodeKit::~NodeKit()
 {
-    for (Shelf& shelf : m_shelves)
-        while (shelf.count)
-            host_pool_free(shelf.pool, shelf.parts[--shelf.count]);
+    host_pool* const pools[] = { m_nodes, m_pages, m_children };
+    for (host_pool* pool : pools)
+        host_pool_destroy(pool);
 }
 
-Status NodeKit::start(host_pool* const (&pools)[k_shelves])
+bool NodeKit::has_enough() const
 {
-    for (u32 i = 0; i < k_shelves; i++)
-        m_shelves[i].pool = pools[i];
-    return fill() ? Status() : Status(Error::no_memory);
-}
-
-bool NodeKit::fill()
-{
-    for (Shelf& shelf : m_shelves) {
-        while (shelf.count < k_nodes) {
-            void* part = host_pool_alloc(shelf.pool, 0);
-            if (!part)
-                return false;
-            shelf.parts[shelf.count++] = part;
-        }
-    }
-    return true;
-}
-
-void* NodeKit::take(const host_pool* pool)
-{
-    for (Shelf& shelf : m_shelves)
-        if (shelf.pool == pool && shelf.count)
-            return shelf.parts[--shelf.count];
-    return nullptr;
+    return host_pool_live(m_nodes) + k_needed <= k_nodes && host_pool_live(m_pages) + k_needed <= k_nodes
+        && host_pool_live(m_children) + k_needed / 2 <= k_nodes / 2;
 }
 
 }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// NodeKit: the parts of a few nodes, set aside at mount for a writeback that finds no memory (Must::kit).
+// NodeKit: memory for a few nodes, set aside at mount for a writeback that finds none elsewhere (Must::kit).
 //
 // Writeback enters extents under an object's lock and a hold of the open group. To wait for memory there could be to wait
 // for the commit that would free it, which itself waits for that lock and that hold. So whoever may need the kit takes its turn
-// first, with neither: one at a time, and waiting for the kit to be whole again, which commits and evictions
-// bring about, for a second at most: then with what there is. Inside, what the kit gives is not waited for.
+// first, with neither: one at a time, and waiting until enough of the kit is there, which commits and evictions bring about.
+// Then the pools give without waiting: their reserve is as large as the kit, and nobody else takes from them. What was
+// taken comes back to them when the node goes.
 //
-// k_nodes is several times what entering one operation's extents needs: two cuts, an insertion and the leaves that it
-// empties, each with the path to it. Beyond that an allocation waits after all, for memory from outside.
+// k_needed is several times what entering one operation's extents needs: two cuts, an insertion and the leaves that it
+// empties, each with the path to it. The wait for the kit ends after a second at the latest: small trees of open files may
+// stand in it for long. Beyond what is there an allocation waits after all, for memory from outside.
 #pragma once
 
 #include "core/host/locks.h"
@@ -17,26 +19,27 @@ namespace lcpfs {
 
 class NodeKit {
 public:
-    static constexpr u32 k_nodes = 32;
-    static constexpr u32 k_shelves = 3; // descriptors, full pages, arrays of children
+    static constexpr u32 k_nodes = 48;
+    static constexpr u32 k_needed = 16;
 
-    ~NodeKit();
-    // Which pools it keeps parts of. no_memory: not all could be had.
-    Status start(host_pool* const (&pools)[k_shelves]);
+    struct Sizes {
+        u32 node, page, children; // bytes
+    };
+    static Result<Box<NodeKit>> create(const Sizes& sizes);
+    ~NodeKit(); // nothing may be out
 
-    // The turn's holder only. False: something is still missing.
-    bool fill();
-    void* take(const host_pool* pool); // null: no such part left
+    // The turn's holder only.
+    bool has_enough() const;
 
+    host_pool* nodes() const { return m_nodes; }
+    host_pool* pages() const { return m_pages; }
+    host_pool* children() const { return m_children; }
     Mutex m_turn { LCPFS_RANK_node_kit };
 
 private:
-    struct Shelf {
-        host_pool* pool { nullptr };
-        u32 count { 0 };
-        void* parts[k_nodes] {};
-    };
-    Shelf m_shelves[k_shelves];
+    host_pool* m_nodes { nullptr };
+    host_pool* m_pages { nullptr };
+    host_pool* m_children { nullptr };
 };
 
 }

@@ -99,6 +99,9 @@ struct host_pool {
     size_t object_bytes;
     u32 reserve;
     std::atomic<u64> live { 0 };
+    // Of the reserve, what is there. Touched only when memory is short or something is missing: as in the kernel's
+    // mempools, what is freed goes there first.
+    std::atomic<u32> kept { 0 };
     host_event freed;
 };
 
@@ -107,7 +110,8 @@ struct host_pool* host_pool_create(const char* name, size_t object_bytes, unsign
     check_may_sleep("host_pool_create");
     if (shall_fail())
         return nullptr;
-    host_pool* pool = new host_pool { strdup(name), object_bytes, reserve, {}, {} };
+    host_pool* pool = new host_pool { strdup(name), object_bytes, reserve < 1 ? 1 : reserve, {}, {}, {} };
+    pool->kept = pool->reserve;
     host_event_init(&pool->freed);
     return pool;
 }
@@ -140,7 +144,7 @@ void* host_pool_alloc(struct host_pool* pool, unsigned int flags)
 {
     if (!(flags & HOST_ALLOC_ATOMIC))
         check_may_sleep("host_pool_alloc");
-    if (shall_fail() || (s_reserve_only && pool->live >= pool->reserve))
+    if (shall_fail() || s_reserve_only)
         return nullptr;
     void* object = pool_take(pool);
     if (object && flags & HOST_ALLOC_ZERO)
@@ -148,20 +152,26 @@ void* host_pool_alloc(struct host_pool* pool, unsigned int flags)
     return object;
 }
 
+static bool take_kept(host_pool* pool)
+{
+    u32 seen = pool->kept;
+    while (seen)
+        if (pool->kept.compare_exchange_weak(seen, seen - 1))
+            return true;
+    return false;
+}
+
 void* host_pool_alloc_reserved(struct host_pool* pool)
 {
     check_may_sleep("host_pool_alloc_reserved");
-    for (;;) {
-        u64 live = pool->live;
-        if (!s_reserve_only || live < pool->reserve || pool->reserve == 0)
-            if (void* object = pool_take(pool))
-                return object;
-        auto less = [](void* context) {
-            host_pool* pool = static_cast<host_pool*>(context);
-            return pool->live < pool->reserve || !s_reserve_only;
-        };
-        host_event_wait(&pool->freed, less, pool);
+    while (s_reserve_only && !take_kept(pool)) {
+        auto is_there = [](void* context) { return static_cast<host_pool*>(context)->kept > 0 || !s_reserve_only; };
+        host_event_wait(&pool->freed, is_there, pool);
     }
+    void* object = pool_take(pool);
+    if (!object)
+        host_violation("the process itself has no memory for pool %s", pool->name);
+    return object;
 }
 
 void host_pool_free(struct host_pool* pool, void* object)
@@ -176,6 +186,9 @@ void host_pool_free(struct host_pool* pool, void* object)
     s_live_objects--;
     s_live_bytes -= pool->object_bytes;
     pool->live--;
+    u32 seen = pool->kept;
+    while (seen < pool->reserve && !pool->kept.compare_exchange_weak(seen, seen + 1)) {
+    }
     if (s_reserve_only)
         host_event_wake(&pool->freed);
 }

@@ -4,8 +4,9 @@
 //
 // Two injectors. `fail_allocation` in ThreadContext counts down the fallible allocations of one thread
 // or fiber (host_alloc, host_pool_alloc) and fails one. `AllocationFailures` does the same for the whole
-// process, once or from there on; `reserve_only` makes every pool live from its reserve alone, so that
-// host_pool_alloc_reserved really waits: how the forward progress rule is tested.
+// process, once or from there on; `reserve_only` takes all memory away but the reserves of pools, which refill with
+// what is freed: fallible allocations of pools fail, host_pool_alloc_reserved really waits. So the forward progress rule is
+// tested.
 #pragma once
 
 #include "core/base/types.h"
