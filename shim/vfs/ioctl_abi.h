@@ -27,4 +27,55 @@ struct lcpfs_ioctl_scan {
 /* Forgets the device at `path`, or all devices when `path` is empty. -ENOENT: was not known. */
 #define LCPFS_IOCTL_FORGET _IOW(0xf5, 2, struct lcpfs_ioctl_scan)
 
+/* One path of a started pool: `n` in, counting over all pools; the rest out. */
+#define LCPFS_PATH_SIZES 4 /* requests up to 8 KiB, 64 KiB, 256 KiB, larger */
+struct lcpfs_ioctl_path {
+	__u8 pool_guid[16];
+	char pool_name[64];
+	char name[32];       /* of the block device */
+	__u32 n;
+	__u32 id;
+	__u32 device;        /* index in the pool */
+	__u32 state;         /* 0 active, 1 degraded, 2 failed, 3 repairing */
+	__u32 policy;        /* 0 round-robin, 1 least-queue, 2 least-latency, 3 service-time */
+	__u32 priority;
+	__u32 depth;
+	__u32 average_us;
+	__u32 only;          /* the device has no other and never had: nothing is counted */
+	__u32 reserved;
+	__u64 ios, bytes, errors, failures, repairs, wrong_bytes;
+	struct {
+		__u64 samples;
+		__u32 median_us, tail_us;
+	} latency[LCPFS_PATH_SIZES];
+	__u64 pool_ios, pool_bytes, pool_path_failures, pool_failovers, pool_path_repairs, pool_waiting;
+};
+
+enum {
+	LCPFS_PATH_ADD,       /* the device at `path`; `value` its priority; gives `id` */
+	LCPFS_PATH_REMOVE,    /* by `id`, as the rest; waits until nothing is under way on it */
+	LCPFS_PATH_FAIL,
+	LCPFS_PATH_REINSTATE,
+	LCPFS_PATH_SET,       /* `setting` to `value` */
+};
+/* Settings: of the path its priority, of its device all others. Times in ms. */
+enum {
+	LCPFS_PATH_PRIORITY, LCPFS_PATH_POLICY, LCPFS_PATH_FAILBACK, LCPFS_PATH_NO_PATH_TIMEOUT, LCPFS_PATH_TIME_LIMIT,
+	LCPFS_PATH_COPY_BYTES, LCPFS_PATH_SHARED_CACHE, LCPFS_PATH_HEDGED_READS,
+};
+struct lcpfs_ioctl_path_change {
+	__u8 pool_guid[16];
+	__u32 operation;
+	__u32 id;
+	__u32 setting;
+	__u32 reserved;
+	__s64 value;
+	char path[LCPFS_IOCTL_PATH_BYTES];
+};
+
+/* -ENOENT: there are not that many. */
+#define LCPFS_IOCTL_PATH_GET _IOWR(0xf5, 16, struct lcpfs_ioctl_path)
+/* -ENODEV: no such pool is started; -ENOENT: no such path; see core/api/core.h for the rest. */
+#define LCPFS_IOCTL_PATH_CHANGE _IOWR(0xf5, 17, struct lcpfs_ioctl_path_change)
+
 #endif

@@ -10,7 +10,10 @@
 
 #include "shim/vfs/options.h"
 
-enum { LCPFS_OPT_DATASET, LCPFS_OPT_DEVICE, LCPFS_OPT_ERRORS, LCPFS_OPT_TXG_INTERVAL, LCPFS_OPT_SOURCE };
+enum {
+	LCPFS_OPT_DATASET, LCPFS_OPT_DEVICE, LCPFS_OPT_ERRORS, LCPFS_OPT_TXG_INTERVAL, LCPFS_OPT_NO_PATH_TIMEOUT,
+	LCPFS_OPT_SOURCE,
+};
 
 static const struct constant_table lcpfs_errors_values[] = {
 	{ "remount-ro", CORE_ERRORS_REMOUNT_RO },
@@ -24,6 +27,7 @@ static const struct fs_parameter_spec lcpfs_parameters[] = {
 	fsparam_string("device", LCPFS_OPT_DEVICE),
 	fsparam_enum("errors", LCPFS_OPT_ERRORS, lcpfs_errors_values),
 	fsparam_u32("txg_interval", LCPFS_OPT_TXG_INTERVAL),
+	fsparam_s32("no_path_timeout", LCPFS_OPT_NO_PATH_TIMEOUT),
 	fsparam_string("source", LCPFS_OPT_SOURCE),
 	{}
 };
@@ -33,6 +37,7 @@ void lcpfs_options_init(struct lcpfs_options *options)
 	memset(options, 0, sizeof(*options));
 	options->errors = CORE_ERRORS_REMOUNT_RO;
 	options->txg_interval = LCPFS_TXG_INTERVAL_DEFAULT;
+	options->no_path_timeout = LCPFS_NO_PATH_TIMEOUT_DEFAULT;
 }
 
 void lcpfs_options_destroy(struct lcpfs_options *options)
@@ -83,6 +88,11 @@ int lcpfs_options_parse(struct fs_context *context, struct lcpfs_options *option
 			return invalf(context, "lcpfs: txg_interval= takes 1 to %u seconds", LCPFS_TXG_INTERVAL_MAX);
 		options->txg_interval = result.uint_32;
 		return 0;
+	case LCPFS_OPT_NO_PATH_TIMEOUT:
+		if (result.int_32 < -1 || result.int_32 > LCPFS_NO_PATH_TIMEOUT_MAX)
+			return invalf(context, "lcpfs: no_path_timeout= takes -1 to %u seconds", LCPFS_NO_PATH_TIMEOUT_MAX);
+		options->no_path_timeout = result.int_32;
+		return 0;
 	case LCPFS_OPT_SOURCE:
 		if (context->source)
 			return invalf(context, "lcpfs: more than one device to mount");
@@ -121,6 +131,8 @@ void lcpfs_options_show(struct seq_file *out, const struct lcpfs_options *option
 
 	seq_show_option(out, "errors", lcpfs_errors_values[options->errors].name);
 	seq_printf(out, ",txg_interval=%u", options->txg_interval);
+	if (options->no_path_timeout != LCPFS_NO_PATH_TIMEOUT_DEFAULT)
+		seq_printf(out, ",no_path_timeout=%d", options->no_path_timeout);
 	if (options->dataset)
 		seq_show_option(out, "dataset", options->dataset);
 	for (i = 0; i < options->device_count; i++)

@@ -13,6 +13,8 @@
 
 #define LCPFS_TXG_INTERVAL_DEFAULT 5
 #define LCPFS_TXG_INTERVAL_MAX 30
+#define LCPFS_NO_PATH_TIMEOUT_DEFAULT 30
+#define LCPFS_NO_PATH_TIMEOUT_MAX 86400
 
 struct lcpfs_options {
 	char *dataset;                        /* NULL: the default one */
@@ -20,7 +22,13 @@ struct lcpfs_options {
 	unsigned int device_count;
 	enum core_errors_policy errors;
 	unsigned int txg_interval;            /* seconds */
+	int no_path_timeout;                  /* seconds; -1: for ever */
 };
+
+static inline s64 lcpfs_options_no_path_ms(const struct lcpfs_options *options)
+{
+	return options->no_path_timeout < 0 ? -1 : options->no_path_timeout * 1000ll;
+}
 
 void lcpfs_options_init(struct lcpfs_options *options);
 void lcpfs_options_destroy(struct lcpfs_options *options);

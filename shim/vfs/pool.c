@@ -55,7 +55,7 @@ void lcpfs_pool_remove_super(struct lcpfs_pool *pool, struct lcpfs_super *super)
 	spin_unlock(&pool->lock);
 }
 
-static bool lcpfs_pool_has_device(const struct lcpfs_pool *pool, const struct host_bdev *bdev)
+bool lcpfs_pool_has_device(const struct lcpfs_pool *pool, const struct host_bdev *bdev)
 {
 	unsigned int i;
 
@@ -108,10 +108,11 @@ static int lcpfs_pool_add_device(struct lcpfs_pool *pool, const char *path, bool
 		error = -EINVAL;
 		goto close;
 	}
-	if (!named && lcpfs_pool_has_guid(pool, label.device_guid))
+	/* A second device with one GUID is a path to it, which the core proves; a read-only pool takes one of each. */
+	if (!named && read_only && lcpfs_pool_has_guid(pool, label.device_guid))
 		goto close;
-	if (pool->bdev_count == CORE_MAX_DEVICES) {
-		pr_err("lcpfs (%s): more than %u devices\n", pool->name, CORE_MAX_DEVICES);
+	if (pool->bdev_count == LCPFS_MAX_BDEVS) {
+		pr_err("lcpfs (%s): more than %u devices\n", pool->name, LCPFS_MAX_BDEVS);
 		error = -EINVAL;
 		goto close;
 	}
@@ -126,12 +127,12 @@ close:
 
 static int lcpfs_pool_add_known_devices(struct lcpfs_pool *pool, bool read_only)
 {
-	char **paths = kcalloc(CORE_MAX_DEVICES, sizeof(*paths), GFP_KERNEL);
+	char **paths = kcalloc(LCPFS_MAX_BDEVS, sizeof(*paths), GFP_KERNEL);
 	int count, i, error = 0;
 
 	if (!paths)
 		return -ENOMEM;
-	count = lcpfs_scan_paths(pool->guid, paths, CORE_MAX_DEVICES);
+	count = lcpfs_scan_paths(pool->guid, paths, LCPFS_MAX_BDEVS);
 	if (count < 0)
 		error = count;
 	for (i = 0; i < count; i++) {
@@ -177,6 +178,7 @@ static int lcpfs_pool_start(const struct core_label *label, const char *source, 
 	if (!pool)
 		return -ENOMEM;
 	spin_lock_init(&pool->lock);
+	mutex_init(&pool->path_lock);
 	INIT_LIST_HEAD(&pool->supers);
 	memcpy(pool->guid, label->pool_guid, 16);
 	strscpy(pool->name, label->name, sizeof(pool->name));
@@ -189,6 +191,7 @@ static int lcpfs_pool_start(const struct core_label *label, const char *source, 
 		lcpfs_pool_free(pool);
 		return error;
 	}
+	core_pool_set_no_path_timeout(pool->core, lcpfs_options_no_path_ms(options));
 	pool->sysfs = lcpfs_sysfs_add(pool->core, pool->guid);
 	pool->references = 1;
 	list_add(&pool->node, &lcpfs_pools);
@@ -216,6 +219,40 @@ int lcpfs_pool_get(const char *source, const struct lcpfs_options *options, bool
 	}
 	error = lcpfs_pool_start(&label, source, options, read_only, result);
 unlock:
+	mutex_unlock(&lcpfs_pools_lock);
+	return error;
+}
+
+struct lcpfs_pool *lcpfs_pool_find(const u8 guid[16])
+{
+	struct lcpfs_pool *pool, *found = NULL;
+
+	if (mutex_lock_killable(&lcpfs_pools_lock))
+		return NULL;
+	list_for_each_entry(pool, &lcpfs_pools, node) {
+		if (!memcmp(pool->guid, guid, 16)) {
+			pool->references++;
+			found = pool;
+			break;
+		}
+	}
+	mutex_unlock(&lcpfs_pools_lock);
+	return found;
+}
+
+int lcpfs_pool_visit(bool (*visit)(struct lcpfs_pool *pool, void *context), void *context)
+{
+	struct lcpfs_pool *pool;
+	int error = -ENOENT;
+
+	if (mutex_lock_killable(&lcpfs_pools_lock))
+		return -EINTR;
+	list_for_each_entry(pool, &lcpfs_pools, node) {
+		if (visit(pool, context)) {
+			error = 0;
+			break;
+		}
+	}
 	mutex_unlock(&lcpfs_pools_lock);
 	return error;
 }

@@ -10,10 +10,14 @@
 #define LCPFS_POOL_H
 
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
 #include "core/api/core.h"
+
+/* Block devices of one pool at once, all paths counted. */
+#define LCPFS_MAX_BDEVS 256u
 
 struct lcpfs_options;
 struct lcpfs_super;
@@ -26,9 +30,10 @@ struct lcpfs_pool {
 	struct lcpfs_sysfs *sysfs;  /* may be NULL */
 	u8 guid[16];
 	char name[CORE_LABEL_NAME_BYTES];
-	struct host_bdev *bdevs[CORE_MAX_DEVICES];
-	u8 device_guids[CORE_MAX_DEVICES][16];
-	unsigned int bdev_count;
+	struct mutex path_lock;
+	struct host_bdev *bdevs[LCPFS_MAX_BDEVS]; /* path_lock, once started; devices and further paths to them */
+	unsigned int bdev_count;                  /* likewise */
+	u8 device_guids[LCPFS_MAX_BDEVS][16];     /* of the bdevs, while the pool is being started */
 	spinlock_t lock;
 	struct list_head supers;    /* lock */
 	bool frozen;                /* lock */
@@ -41,6 +46,12 @@ struct lcpfs_pool {
 int lcpfs_pool_get(const char *source, const struct lcpfs_options *options, bool read_only,
 		   struct lcpfs_pool **pool);
 void lcpfs_pool_put(struct lcpfs_pool *pool);
+
+/* The started pool with this GUID, with a reference, or NULL. */
+struct lcpfs_pool *lcpfs_pool_find(const u8 guid[16]);
+/* Visits the started pools until one visit gives true. -ENOENT when none did, -EINTR. */
+int lcpfs_pool_visit(bool (*visit)(struct lcpfs_pool *pool, void *context), void *context);
+bool lcpfs_pool_has_device(const struct lcpfs_pool *pool, const struct host_bdev *bdev);
 
 /* The superblocks that turn read-only with the pool. */
 void lcpfs_pool_add_super(struct lcpfs_pool *pool, struct lcpfs_super *super);

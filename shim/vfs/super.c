@@ -233,6 +233,8 @@ static int lcpfs_reconfigure(struct fs_context *context)
 	}
 	super->options.errors = wanted->options.errors;
 	super->options.txg_interval = wanted->options.txg_interval;
+	super->options.no_path_timeout = wanted->options.no_path_timeout;
+	core_pool_set_no_path_timeout(super->pool->core, lcpfs_options_no_path_ms(&super->options));
 	core_pool_set_options(super->pool->core, super->options.txg_interval * 1000, super->options.errors);
 	return 0;
 }
@@ -270,6 +272,7 @@ static int lcpfs_init_context(struct fs_context *context)
 
 		super->options.errors = old->options.errors;
 		super->options.txg_interval = old->options.txg_interval;
+		super->options.no_path_timeout = old->options.no_path_timeout;
 	}
 	context->s_fs_info = super;
 	context->ops = &lcpfs_context_operations;
