@@ -120,6 +120,7 @@ private:
     void drop_zones_locked() REQUIRES(m_lock);
     Status load_locked(Must must) REQUIRES(m_lock);
     Status read_copy(const BitmapImage& image, u32 copy);
+    Status read_verified(const BitmapImage& image, const DiskMetaslabEntry& entry);
     void log_damage(Error error, const DiskMetaslabEntry& entry, host_log_level level = HOST_LOG_ERROR) const;
     Status log_contradiction(const char* what, const Dva& dva) const;
     Run find_locked(const Wish& wish, u32& zone) REQUIRES(m_lock);

@@ -93,6 +93,22 @@ Status Metaslab::read_copy(const BitmapImage& image, u32 copy)
     return batch.wait();
 }
 
+// By any path that gives the right bytes.
+Status Metaslab::read_verified(const BitmapImage& image, const DiskMetaslabEntry& entry)
+{
+    TRY(read_copy(image, entry.copy));
+    Status status = verify_bitmap(image, identity(), entry);
+    if (status.is_ok())
+        return status;
+    core_segment segments[k_max_bitmap_pages];
+    for (u32 i = 0; i < image.page_count; i++)
+        segments[i] = { image.pages[i], k_block_size };
+    const Dva place { copy_offset(entry.copy) / k_block_size, image.page_count, m_vdev.id };
+    auto is_right = [&] { return verify_bitmap(image, identity(), entry).is_ok(); };
+    // Which path it came by is not known: one that gives it wrong again is found all the same.
+    return m_shared.vdevs.reread(place, Span<const core_segment>(segments, image.page_count), VdevSet::k_any_path, is_right) ? Status() : status;
+}
+
 Status Metaslab::load_locked(Must must)
 {
     if (is_loaded())
@@ -104,14 +120,12 @@ Status Metaslab::load_locked(Must must)
     TRY(make_zones_locked(must));
     if (m_entry.txg.get() != 0) {
         const BitmapImage image = image_locked();
-        Status status = read_copy(image, m_entry.copy);
-        if (status.is_ok())
-            status = verify_bitmap(image, identity(), m_entry);
+        Status status = read_verified(image, m_entry);
         if (status.is_error()) {
             log_damage(status.error(), m_entry);
             drop_zones_locked();
-            if (status.error() == Error::no_memory)
-                return status.error(); // the device's driver ran short: to be tried again
+            if (status.error() == Error::no_memory || status.error() == Error::no_usable_path)
+                return status.error(); // the device's driver ran short, or its paths are gone for now: to be tried again
             m_load_error = status.error();
             m_state.store(k_damaged);
             publish(0, 0, 0);

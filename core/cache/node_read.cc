@@ -11,11 +11,14 @@ Status NodeCache::read_copy(Node& node, const NodePointer& pointer, u32 copy, co
 {
     IoBatch batch;
     core_segment segment { node.m_page.buffer(), m_node_bytes };
+    u8 served_by = 0;
     batch.begin();
-    m_vdevs.read(pointer.dva[copy], { &segment, 1 }, HOST_IO_META | HOST_IO_SYNC, IoBatch::done, &batch);
+    m_vdevs.read(pointer.dva[copy], { &segment, 1 }, HOST_IO_META | HOST_IO_SYNC, IoBatch::done, &batch, &served_by);
     TRY(batch.wait());
-    const bool matches = checksum_of(pointer.checksum_kind, { node.m_page.buffer(), m_node_bytes }) == pointer.checksum;
-    VERIFY_DISK(matches || breakage::skip_checksum, node_checksum);
+    auto matches = [&] {
+        return checksum_of(pointer.checksum_kind, { node.m_page.buffer(), m_node_bytes }) == pointer.checksum || breakage::skip_checksum;
+    };
+    VERIFY_DISK(matches() || m_vdevs.reread(pointer.dva[copy], { &segment, 1 }, served_by, matches), node_checksum);
     return node.m_page.verify(owner, pointer.level, pointer.birth.value());
 }
 

@@ -47,10 +47,13 @@ Status read_once(Pool& pool, Object& object, u64 file_block, void* memory, Block
     }
     IoBatch batch;
     core_segment segment { memory, k_block_size };
+    u8 served_by = 0;
     batch.begin();
-    pool.vdevs().read(source.place, { &segment, 1 }, HOST_IO_SYNC, IoBatch::done, &batch);
+    pool.vdevs().read(source.place, { &segment, 1 }, HOST_IO_SYNC, IoBatch::done, &batch, &served_by);
     TRY(batch.wait());
-    return block_matches(kind, memory, source.checksum) ? Status() : Status(Error::data_checksum);
+    auto matches = [&] { return block_matches(kind, memory, source.checksum); };
+    const bool is_right = matches() || pool.vdevs().reread(source.place, { &segment, 1 }, served_by, matches);
+    return is_right ? Status() : Status(Error::data_checksum);
 }
 
 }

@@ -129,18 +129,25 @@ void give_back_run(ReadOperation& operation, ReadRun* run)
         host_pool_free(operation.pool->requests().read_runs, run);
 }
 
-void recover_block(ReadRun& run, u64 file_block, void* memory)
+bool block_of_run_matches(const ReadRun& run, u32 i, const void* memory)
+{
+    return block_matches(run.checksum_kind, memory, run.checksums + i * checksum_bytes_of(run.checksum_kind));
+}
+
+void recover_block(ReadRun& run, u32 i, void* memory)
 {
     ReadOperation& operation = *run.operation;
+    const u64 file_block = run.file_block + i;
+    // By another path first, which tells a bad path from a bad block.
+    const core_segment segment { memory, k_block_size };
+    const Dva place { run.dva.block + i, 1, run.dva.vdev };
+    auto matches = [&] { return block_of_run_matches(run, i, memory); };
+    if (run.error == Error::none && operation.pool->vdevs().reread(place, { &segment, 1 }, run.served_by, matches))
+        return;
     BlockSource source;
     Status status = read_block(*operation.pool, *operation.object, file_block, memory, source);
     if (status.is_error())
         mark_bad(operation, file_block, status.error());
-}
-
-bool block_of_run_matches(const ReadRun& run, u32 i, const void* memory)
-{
-    return block_matches(run.checksum_kind, memory, run.checksums + i * checksum_bytes_of(run.checksum_kind));
 }
 
 void run_done(ReadRun* run)
@@ -158,7 +165,7 @@ void finish_run(host_work* work)
     for (u32 i = 0; i < run->block_count; i++) {
         void* memory = walk.next();
         if (run->error != Error::none || !block_of_run_matches(*run, i, memory))
-            recover_block(*run, run->file_block + i, memory);
+            recover_block(*run, i, memory);
     }
     run_done(run);
 }
@@ -198,6 +205,7 @@ void prepare_run(ReadOperation& operation, const Extent& extent, u64 file_block,
     run.file_block = file_block;
     run.block_count = count;
     run.error = Error::none;
+    run.served_by = 0;
     run.dva = Dva { extent.dva.block + offset, count, extent.dva.vdev };
     run.checksum_kind = extent.checksum_kind;
     Bytes checksums = extent.checksums(offset, count);
@@ -235,7 +243,7 @@ void start_run(ReadOperation& operation, ReadRun* run)
     host_work_init(&run->work, finish_run);
     operation.remaining.add(1);
     pool.m_data_reads.add_relaxed(run->block_count);
-    pool.vdevs().read(run->dva, segments, HOST_IO_SYNC, run_read, run);
+    pool.vdevs().read(run->dva, segments, HOST_IO_SYNC, run_read, run, &run->served_by);
 }
 
 // As many runs as there is memory for, at least one.

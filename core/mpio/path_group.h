@@ -108,6 +108,9 @@ public:
     void prepare_flush(host_io* io, u32 slot);
     void note_flushed(host_io* io, u32 slot) { m_table.slot(slot).cover_writes(path_words(io).covers[0]); }
 
+    // It gave bytes that another path gave right.
+    void note_wrong_bytes(u32 slot);
+
     // ---- late writes
     // Whether a write that was given up may still land there. Any context.
     bool has_late_write(u64 offset_bytes, u64 length_bytes) { return m_copies && m_copies->has_late(offset_bytes, length_bytes); }

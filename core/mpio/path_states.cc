@@ -281,6 +281,14 @@ bool PathGroup::leave_behind(u32 slot, u64 now_ns)
     return true;
 }
 
+void PathGroup::note_wrong_bytes(u32 slot)
+{
+    Path& path = m_table.slot(slot);
+    path.wrong_bytes.add_relaxed(1);
+    path.window.note(true);
+    log(path, HOST_LOG_WARNING, "gave wrong bytes that another path gives right: look at its cable and adapter");
+}
+
 bool PathGroup::has_other_path(u32 slot) { return !m_table.is_last_usable(m_table.slot(slot)); }
 
 u64 PathGroup::hedge_after_ns(u32 slot, u64 bytes)

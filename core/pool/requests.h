@@ -36,6 +36,7 @@ struct ReadRun {
     Error error;
     Dva dva;
     ChecksumKind checksum_kind;
+    u8 served_by; // the path it was read by
     u8 checksums[k_max_extent_checksum_bytes];
 };
 

@@ -14,7 +14,10 @@ constexpr u32 k_split_reserve = 16;
 constexpr size_t k_max_segments = 256;
 
 // Words of host_io::core.
-enum CoreWord { k_word_set, k_word_vdev, k_word_done, k_word_context, k_word_split, k_word_flush_slot, k_words };
+enum CoreWord {
+    k_word_set, k_word_vdev, k_word_done, k_word_context, k_word_split,
+    k_word_slot, // of a flush: whose writes it covers; of a read: where to put the path that served it
+    k_words };
 static_assert(k_words <= k_first_path_word);
 
 struct VdevSet::Request {
@@ -25,6 +28,8 @@ struct VdevSet::Request {
     unsigned flags;
     IoDone done;
     void* context;
+    u8* served_by { nullptr };
+    u32 path_slot { k_max_paths }; // by this path, while it can serve
 };
 
 // One request that took several host_io: completes with the last of them.
@@ -143,11 +148,11 @@ bool VdevSet::is_valid(const Dva& dva) const
         && inside + dva.length_blocks <= vdev.metaslab_blocks;
 }
 
-void VdevSet::read(const Dva& dva, Span<const core_segment> segments, unsigned flags, IoDone done, void* context)
+void VdevSet::read(const Dva& dva, Span<const core_segment> segments, unsigned flags, IoDone done, void* context, u8* served_by)
 {
     if (!is_valid(dva))
         return done(context, Error::address_out_of_range);
-    submit({ HOST_IO_READ, m_vdevs[dva.vdev.value()].get(), dva.block * k_block_size, segments, flags, done, context });
+    submit({ HOST_IO_READ, m_vdevs[dva.vdev.value()].get(), dva.block * k_block_size, segments, flags, done, context, served_by });
 }
 
 void VdevSet::write(const Dva& dva, Span<const core_segment> segments, unsigned flags, IoDone done, void* context)
@@ -190,6 +195,10 @@ host_io* VdevSet::prepare(const Request& request, size_t first_segment)
     io->core[k_word_vdev] = reinterpret_cast<u64>(request.vdev);
     io->core[k_word_done] = reinterpret_cast<u64>(request.done);
     io->core[k_word_context] = reinterpret_cast<u64>(request.context);
+    if (request.op == HOST_IO_READ)
+        io->core[k_word_slot] = reinterpret_cast<u64>(request.served_by);
+    if (request.path_slot < k_max_paths)
+        request.vdev->paths->pin(io, request.path_slot);
     return io;
 }
 
@@ -259,6 +268,8 @@ void VdevSet::completed(host_io* io)
     case HOST_IO_READ:
         counters.reads.add_relaxed(1);
         counters.read_bytes.add_relaxed(io->length_bytes);
+        if (u8* const served_by = reinterpret_cast<u8*>(io->core[k_word_slot]))
+            *served_by = static_cast<u8>(paths.path_of(io).slot);
         break;
     case HOST_IO_WRITE:
         counters.writes.add_relaxed(1);
@@ -269,7 +280,7 @@ void VdevSet::completed(host_io* io)
     case HOST_IO_FLUSH:
         counters.flushes.add_relaxed(1);
         if (error == Error::none)
-            paths.note_flushed(io, static_cast<u32>(io->core[k_word_flush_slot]));
+            paths.note_flushed(io, static_cast<u32>(io->core[k_word_slot]));
         break;
     case HOST_IO_DISCARD:
         break;
@@ -284,6 +295,38 @@ void VdevSet::completed(host_io* io)
     finish(split, done, context, error);
 }
 
+bool VdevSet::reread_erased(const Dva& dva, Span<const core_segment> segments, u8 served_by, bool (*is_right)(void*), void* context)
+{
+    Vdev& vdev = *m_vdevs[dva.vdev.value()];
+    PathGroup& paths = *vdev.paths;
+    const u32 count = paths.slot_count();
+    if (paths.is_plain())
+        return false;
+    const u32 first = served_by < count ? served_by : 0;
+    u32 wrong_slots = served_by < count ? 1u << served_by : 0;
+    for (u32 n = 1; n <= count; n++) {
+        const u32 slot = (first + n) % count;
+        const Path& path = paths.table().slot(slot);
+        if (!path.can_serve())
+            continue;
+        IoBatch batch;
+        u8 served = 0;
+        batch.begin();
+        submit({ HOST_IO_READ, &vdev, dva.block * k_block_size, segments, HOST_IO_SYNC, IoBatch::done, &batch, &served, slot });
+        if (batch.wait().is_error())
+            continue;
+        if (!is_right(context)) {
+            wrong_slots |= 1u << served;
+            continue;
+        }
+        for (u32 blamed = 0; blamed < count; blamed++)
+            if (wrong_slots >> blamed & 1)
+                paths.note_wrong_bytes(blamed);
+        return true;
+    }
+    return false;
+}
+
 Status VdevSet::flush_written()
 {
     if (breakage::skip_flush)
@@ -294,7 +337,7 @@ Status VdevSet::flush_written()
             if (!vdev->paths->owes_flush(slot))
                 continue;
             host_io* io = prepare({ HOST_IO_FLUSH, vdev.get(), 0, {}, HOST_IO_SYNC, IoBatch::done, &batch }, 0);
-            io->core[k_word_flush_slot] = slot;
+            io->core[k_word_slot] = slot;
             vdev->paths->prepare_flush(io, slot);
             batch.begin();
             vdev->paths->submit(io, {});

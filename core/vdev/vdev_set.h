@@ -78,12 +78,22 @@ public:
 
     // One request, at most 256 segments whose sizes sum to the dva's length. `flags`: HOST_IO_*.
     // An invalid dva completes at once with address_out_of_range. Sleepable.
-    void read(const Dva& dva, Span<const core_segment> segments, unsigned flags, IoDone done, void* context);
+    // `served_by` (may be null): by which path of its device a read was answered, in place when it is done.
+    void read(const Dva& dva, Span<const core_segment> segments, unsigned flags, IoDone done, void* context, u8* served_by = nullptr);
     void write(const Dva& dva, Span<const core_segment> segments, unsigned flags, IoDone done, void* context);
     // For labels, uberblocks and bitmaps: a byte range of one device, whole logical blocks, checked against its capacity only.
     void transfer(host_io_op op, VdevId vdev, u64 offset_bytes, void* data, u32 bytes, unsigned flags, IoDone done, void* context);
     void transfer(host_io_op op, VdevId vdev, u64 offset_bytes, Span<const core_segment> segments, unsigned flags, IoDone done,
                   void* context);
+    // After bytes that are not the right ones came by the path `served_by`: reads them again by each path that can serve,
+    // that one last, until `is_right()`. Those that gave others are blamed for it. False: none gave the right ones, or the
+    // device has one path. Sleepable, waits.
+    static constexpr u8 k_any_path = 0xff; // as `served_by`: not known
+    template <typename IsRight>
+    bool reread(const Dva& dva, Span<const core_segment> segments, u8 served_by, IsRight is_right)
+    {
+        return reread_erased(dva, segments, served_by, [](void* context) { return (*static_cast<IsRight*>(context))(); }, &is_right);
+    }
     // Makes durable what was written and completed before the call, on every device written since its
     // last flush, by every path it was written by; devices without a volatile cache are skipped. Sleepable, waits.
     Status flush_written();
@@ -94,6 +104,7 @@ private:
     explicit VdevSet(Vector<Box<Vdev>> vdevs) : m_vdevs(lcpfs::move(vdevs)) {}
     template <typename T, typename... Arguments>
     friend Result<Box<T>> make_box(Arguments&&...);
+    bool reread_erased(const Dva& dva, Span<const core_segment> segments, u8 served_by, bool (*is_right)(void*), void* context);
     void submit(const Request& request);
     void submit_rest(host_io* full, const Request& request, size_t next_segment);
     static void completed(host_io* io);

@@ -144,10 +144,50 @@ static void split_request(Test& test)
     CHECK_OK(batch.wait());
 }
 
+// Wrong bytes: every path is asked in turn, and who gave wrong ones is blamed once somebody gave right ones.
+static void wrong_bytes(Test& test)
+{
+    TestDevice device(k_device_bytes);
+    TestDevice second(TestDevice::PathTo { device });
+    REQUIRE(device && second);
+    Box<VdevSet> set = REQUIRE_VALUE(make_set(device.get()));
+    PageOwner owner;
+    REQUIRE(owner.page);
+    const core_segment segment { owner.page, k_block_size };
+    const Span<const core_segment> segments(&segment, 1);
+    constexpr Dva k_place { k_first + 10, 1, VdevId(0) };
+    u32 asked = 0;
+    auto right_at_once = [&] { return ++asked != 0; };
+    CHECK(!set->reread(k_place, segments, 0, right_at_once));
+    CHECK_EQ(asked, 0); // there is no other path
+    REQUIRE_VALUE(set->paths().add_path(TargetId(0), second.get(), 0));
+    PathTable& table = set->vdev(VdevId(0)).paths->table();
+    // Where a read came from is told.
+    table.slot(0).priority.store(1);
+    u8 served_by = 9;
+    IoBatch batch;
+    batch.begin();
+    set->read(k_place, segments, 0, IoBatch::done, &batch, &served_by);
+    CHECK_OK(batch.wait());
+    CHECK_EQ(served_by, 1);
+    // The first path gave wrong bytes, the second gives right ones.
+    CHECK(set->reread(k_place, segments, 0, right_at_once));
+    CHECK_EQ(asked, 1);
+    CHECK_EQ(table.slot(0).counts().wrong_bytes, 1);
+    CHECK_EQ(table.slot(1).counts().wrong_bytes, 0);
+    CHECK_EQ(table.slot(0).get_state(), PathState::active);
+    // Wrong by every path is the disk's fault.
+    auto none = [] { return false; };
+    CHECK(!set->reread(k_place, segments, 1, none));
+    CHECK_EQ(table.slot(0).counts().wrong_bytes, 1);
+    CHECK_EQ(table.slot(1).counts().wrong_bytes, 0);
+}
+
 constexpr TestCase k_cases[] = {
     { "addresses", addresses },
     { "flushing", flushing },
     { "split_request", split_request },
+    { "wrong_bytes", wrong_bytes },
 };
 LCPFS_SUITE(vdev_set, k_cases);
 

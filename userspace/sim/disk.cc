@@ -151,7 +151,8 @@ void Disk::complete(u64 slot)
         } else if (io.op == HOST_IO_READ) {
             std::vector<u8> data(flight.bytes);
             m_image.read(flight.offset, data.data(), data.size());
-            if (fault && fault->kind == FaultKind::flip_on_read) {
+            const bool flips = flips_one_in && random.one_in(flips_one_in);
+            if (flips || (fault && fault->kind == FaultKind::flip_on_read)) {
                 Random& random = Scheduler::get().random();
                 data[random.below(data.size())] ^= static_cast<u8>(1u << random.below(8));
             }

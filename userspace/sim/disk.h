@@ -73,6 +73,7 @@ public:
     // landed); what would end while it hangs ends when it no longer does.
     host_io_status refuses { HOST_IO_OK };
     u64 fails_one_in { 0 };
+    u64 flips_one_in { 0 };   // reads come with a bit turned
     u64 slower_ns { 0 };
     bool hangs { false };
     Image& image() { return m_image; }

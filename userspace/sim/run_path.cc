@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Path runs: every disk is reached by two to four paths, which break, hang, slow down, flap and come back while a worker
+// Path runs: every disk is reached by two to four paths, which break, hang, slow down, corrupt, flap and come back while a worker
 // works, and are failed, removed and added by an administrator. While one path to each disk lives, or all come back
 // within the time, the worker sees no error; whatever is lost for longer ends in a clean refusal.
 //
@@ -41,12 +41,12 @@ struct Paths {
         Disk& disk = *static_cast<Disk*>(context);
         disk.refuses = HOST_IO_OK;
         disk.hangs = false;
-        disk.fails_one_in = disk.slower_ns = 0;
+        disk.fails_one_in = disk.flips_one_in = disk.slower_ns = 0;
     }
     bool is_well(size_t i)
     {
         const Disk& it = disk(i);
-        return !removed[i] && it.refuses == HOST_IO_OK && !it.hangs && !it.fails_one_in;
+        return !removed[i] && it.refuses == HOST_IO_OK && !it.hangs && !it.fails_one_in && !it.flips_one_in;
     }
     bool has_another(size_t i)
     {
@@ -59,7 +59,7 @@ struct Paths {
     {
         static constexpr host_io_status k_refusals[] = { HOST_IO_ERROR, HOST_IO_TRANSPORT, HOST_IO_OFFLINE, HOST_IO_TIMEOUT };
         Disk& it = disk(i);
-        switch (random.below(4)) {
+        switch (random.below(5)) {
         case 0:
             it.hangs = true;
             break;
@@ -68,6 +68,9 @@ struct Paths {
             break;
         case 2:
             it.slower_ns = spread(random, k_ms, 200 * k_ms);
+            break;
+        case 3:
+            it.flips_one_in = random.between(1, 20);
             break;
         default:
             it.refuses = k_refusals[random.below(4)];
@@ -286,6 +289,7 @@ u64 run_path(u64 seed, const Options& options)
     {
         Run run(pool.by_path, spread(random, 20000, 2 * k_ms), false);
         run.txg_interval_ms = random.one_in(2) ? 1000 : 5000;
+        run.cache_limit_bytes = random.one_in(2) ? 1 << 20 : 0; // little is kept: nodes are read again and again
         run.open(false);
         core_path path;
         u32 count = 0;
@@ -308,6 +312,8 @@ u64 run_path(u64 seed, const Options& options)
             scheduler.sleep_ns(spread(random, k_ms, 10 * k_s));
             if (random.one_in(4))
                 worker.sync_pool();
+            if (random.one_in(6))
+                worker.check_live();
             scheduler.note_progress();
         }
         trouble.stop = true;
