@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// long because all cases stand on one ground, a small pool without trees.
 #include "core/alloc/allocator.h"
 
 #include "core/test/device.h"

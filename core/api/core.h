@@ -74,8 +74,9 @@ enum core_event { CORE_EVENT_FROZEN = 1 }; /* the pool stopped writing after an 
 
 /*
  * Starts a pool from all of its devices (any order). Several that show the same device of the pool are paths to it
- * (a read-only pool uses one of them). The devices stay the caller's, open until core_pool_close returned. Errors: -ENXIO a device is missing, -EINVAL foreign, duplicate or
- * unsupported, -EUCLEAN damaged, -EIO, -ENOMEM, -EROFS (device is read-only, options are not).
+ * (a read-only pool uses one of them). The devices stay the caller's, open until core_pool_close returned.
+ * Errors: -ENXIO a device is missing, -EINVAL foreign, duplicate or unsupported, -EUCLEAN damaged, -EIO, -ENOMEM,
+ * -EROFS (device is read-only, options are not).
  * Each refusal logs one line that says what and why.
  */
 int core_pool_open(struct host_bdev *const *bdevs, unsigned int count, const struct core_pool_options *options,

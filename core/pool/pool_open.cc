@@ -195,7 +195,8 @@ Status Pool::protect_previous()
     if (status.error() == Error::no_memory)
         return status.error();
     if (status.is_error())
-        log(HOST_LOG_WARNING, "the group before the newest cannot be read whole; there is nothing to fall back to until two commits from now");
+        log(HOST_LOG_WARNING,
+            "the group before the newest cannot be read whole; there is nothing to fall back to until two commits from now");
     return {};
 }
 

@@ -55,6 +55,7 @@
 	X(full)              \
 	X(no_memory)         \
 	X(pool)              \
+	X(pool_stopped)      \
 	X(tables)            \
 	X(check)
 
