@@ -65,11 +65,14 @@ bool break_core(const std::string& name)
         return breakage::skip_flush = true;
     if (name == "early-reuse")
         return breakage::reuse_early = true;
+    if (name == "forget-late-writes")
+        return breakage::forget_late_writes = true;
     if (name == "skip-checksum")
         return breakage::skip_checksum = true;
     return false;
 #else
     return (name == "skip-flush" && breakage::skip_flush) || (name == "early-reuse" && breakage::reuse_early)
+        || (name == "forget-late-writes" && breakage::forget_late_writes)
         || (name == "skip-checksum" && breakage::skip_checksum);
 #endif
 }

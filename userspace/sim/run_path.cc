@@ -240,6 +240,40 @@ void compare(Pool& pool, Worker& worker)
         fail("core_pool_close gave %d", error);
 }
 
+// Writes held back on a hanging path go down another, their blocks are given up and written anew, then they land. Nothing
+// is written after that, so what they spoil would show.
+void land_late(Pool& pool, Random& random, u64 seed)
+{
+    Run run(pool.by_path, 20000, false);
+    run.txg_interval_ms = 30000;
+    run.open(false);
+    set_all(run, CORE_PATH_SET_TIME_LIMIT_MS, static_cast<i64>(random.between(20, 500)));
+    set_all(run, CORE_PATH_SET_POLICY, CORE_PATH_ROUND_ROBIN);
+    WorkerOptions who;
+    who.root = pool.root;
+    Worker& worker = add_worker(run, who, mix(seed, 4));
+    worker.operate(random.between(5, 20));
+    worker.sync_pool();
+    const u64 hang_ns = random.between(5, 40) * k_s;
+    Scheduler& scheduler = Scheduler::get();
+    const u64 end_ns = scheduler.now_ns() + hang_ns;
+    for (size_t first = 0; first < run.disks().size(); first += pool.each) {
+        Disk& disk = *run.disks()[first + random.below(pool.each)];
+        disk.hangs = true;
+        scheduler.at(end_ns, Paths::heal, &disk, 0);
+    }
+    for (u64 round = random.between(3, 8); round-- > 0;) {
+        worker.operate(random.between(1, 8));
+        worker.sync_pool();
+    }
+    worker.close_all();
+    worker.sync_pool();
+    if (scheduler.now_ns() < end_ns + k_s)
+        scheduler.sleep_ns(end_ns + k_s - scheduler.now_ns());
+    run.abandon();
+    compare(pool, worker);
+}
+
 // All paths of a disk are gone for good: requests wait, then fail; what was committed before is whole.
 void lose_all_paths(Pool& pool, Random& random, u64 seed)
 {
@@ -331,8 +365,9 @@ u64 run_path(u64 seed, const Options& options)
         compare(pool, worker);
         broken = paths.broken + paths.removals + paths.repaired_by_hand;
     }
+    land_late(pool, random, seed);
     lose_all_paths(pool, random, seed);
-    return broken + 1;
+    return broken + 2;
 }
 
 }
