@@ -3,7 +3,7 @@
 # disks: 2x32M
 # cpus: 2
 # programs: e2fsck cmp build/test/guestkit
-# timeout: 400
+# timeout: 700
 # kernels: 6.12 6.1 debug
 
 # only_full WHAT: the last error was "no space" and nothing else.
