@@ -75,33 +75,41 @@ static Status insert(Vector<Uberblock>& found, const Uberblock& uberblock)
     return {};
 }
 
-// The groups that damaged slots claim to be, to be compared with what was found in the end.
-struct DamagedSlots {
-    // Groups after the newest are not far from it. What claims nothing that can be counts if it is where the next would be.
-    static constexpr u64 k_look_ahead = 31;
-    static constexpr u64 k_look_ahead_of_garbage = 3;
-    u64 claimed_txg[k_uberblock_slots] {};
-    bool is_garbage[k_uberblock_slots] {};
-
-    void note(u32 slot, const DiskUberblock& disk)
-    {
-        const u64 txg = disk.txg.get();
-        if (txg != 0 && uberblock_slot_of(txg) == slot)
-            claimed_txg[slot] = max(claimed_txg[slot], txg);
-        else
-            is_garbage[slot] = true;
-    }
+// The groups that damaged slots claim to be, each copy for itself, to be compared with what was found in the end.
+class DamagedSlots {
+public:
+    Status note(u32 slot, const DiskUberblock& disk) { return m_claims.push_back({ slot, disk.txg.get() }); }
     u64 highest_after(TxgId newest) const
     {
         u64 highest = 0;
-        for (u64 ahead = 1; ahead <= k_look_ahead; ahead++) {
-            const u64 txg = newest.value() + ahead;
-            const u32 slot = uberblock_slot_of(txg);
-            if (claimed_txg[slot] == txg || (is_garbage[slot] && ahead <= k_look_ahead_of_garbage))
-                highest = txg;
-        }
+        for (const Claim& claim : m_claims)
+            highest = max(highest, group_of(claim, newest.value()));
         return highest;
     }
+
+private:
+    struct Claim {
+        u32 slot;
+        u64 txg;
+    };
+    // Groups after the newest are not far from it.
+    static constexpr u64 k_look_ahead = 31;
+    static constexpr u64 k_look_ahead_of_garbage = 15;
+
+    // 0: none after `newest`. What claims nothing that can be counts if it is where one of the next would be.
+    static u64 group_of(const Claim& claim, u64 newest)
+    {
+        const bool fits = claim.txg != 0 && uberblock_slot_of(claim.txg) == claim.slot;
+        if (fits && claim.txg <= newest)
+            return 0;
+        if (fits && claim.txg - newest <= k_look_ahead)
+            return claim.txg;
+        for (u64 ahead = k_look_ahead_of_garbage; ahead > 0; ahead--)
+            if (uberblock_slot_of(newest + ahead) == claim.slot)
+                return newest + ahead;
+        return 0;
+    }
+    Vector<Claim> m_claims;
 };
 
 const Uberblock* UberblockScan::previous_of(const Uberblock& uberblock) const
@@ -130,7 +138,7 @@ static Status scan_ring(const RingBuffer& ring, const DiskGuid& pool_guid, Uberb
             TRY(insert(scan.found, uberblock.value()));
         } else if (!is_zero(disk)) {
             scan.damaged_copies++;
-            damaged.note(i, disk);
+            TRY(damaged.note(i, disk));
         }
     }
     return {};

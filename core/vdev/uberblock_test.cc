@@ -148,6 +148,13 @@ static void given_up(Test& test)
         for (u32 i = 0; i < 4; i++)
             ground.damage(i / 2 != 0, i % 2 * 2, 12, offset);
     }
+    // One copy that claims a number which by chance has that slot too hides nothing of what the others say.
+    for (u32 i = 0; i < 4; i++)
+        ground.damage(i / 2 != 0, i % 2 * 2, 12, i == 1 ? 14 : 100);
+    {
+        UberblockScan scan = REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool));
+        CHECK_EQ(scan.newer_damaged, 12u);
+    }
     // An older group's slot that rots says nothing of the newest: not even in the place of the next.
     for (u64 txg = 13; txg <= 76; txg++)
         REQUIRE_OK(writer->write(make_uberblock(txg)));
