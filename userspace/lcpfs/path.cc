@@ -127,17 +127,27 @@ bool find_path(const std::vector<lcpfs_ioctl_path>& paths, const std::string& wo
     return matches == 1;
 }
 
+// One row, padded for people or with tabs for scripts.
+template <typename... Cells>
+void print_row(bool padded, const Cells&... cells)
+{
+    if (padded)
+        fmt::print("{:12} {:>6} {:>4} {:12} {:10} {:13} {:>4} {:>5} {:>8} {:>10} {:>10} {:>7} {:>6} {:>7} {:>6}\n", cells...);
+    else
+        fmt::print("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", cells...);
+}
+
 int print_list(const std::vector<lcpfs_ioctl_path>& paths, bool header)
 {
     if (header)
-        fmt::print("{:12} {:>6} {:>4} {:12} {:10} {:13} {:>4} {:>5} {:>8} {:>10} {:>10} {:>7} {:>6} {:>7} {:>6}\n", "POOL", "DEVICE", "PATH",
-                   "NAME", "STATE", "POLICY", "PRIO", "DEPTH", "AVG_US", "IOS", "BYTES", "ERRORS", "FAILED", "REPAIRS", "WRONG");
-    for (const lcpfs_ioctl_path& path : paths)
-        fmt::print(fmt::runtime(header ? "{:12} {:>6} {:>4} {:12} {:10} {:13} {:>4} {:>5} {:>8} {:>10} {:>10} {:>7} {:>6} {:>7} {:>6}\n"
-                                       : "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n"),
-                   path.pool_name, path.device, path.id, path.name, path.only ? "only" : k_states[path.state & 3], k_policies[path.policy & 3],
-                   path.priority, path.depth, path.average_us, path.ios,
-                   header ? human_bytes(path.bytes) : std::to_string(path.bytes), path.errors, path.failures, path.repairs, path.wrong_bytes);
+        print_row(true, "POOL", "DEVICE", "PATH", "NAME", "STATE", "POLICY", "PRIO", "DEPTH", "AVG_US", "IOS", "BYTES", "ERRORS", "FAILED",
+                  "REPAIRS", "WRONG");
+    for (const lcpfs_ioctl_path& path : paths) {
+        const char* const state = path.only ? "only" : k_states[path.state & 3];
+        const std::string bytes = header ? human_bytes(path.bytes) : std::to_string(path.bytes);
+        print_row(header, path.pool_name, path.device, path.id, path.name, state, k_policies[path.policy & 3], path.priority, path.depth,
+                  path.average_us, path.ios, bytes, path.errors, path.failures, path.repairs, path.wrong_bytes);
+    }
     return k_success;
 }
 
@@ -227,7 +237,8 @@ bool parse_setting(const std::string& word, lcpfs_ioctl_path_change& request)
 {
     const size_t equals = word.find('=');
     const std::string name = word.substr(0, equals), value = equals == std::string::npos ? "" : word.substr(equals + 1);
-    const auto setting = std::find_if(std::begin(k_settings), std::end(k_settings), [&](const Setting& known) { return name == known.name; });
+    const auto has_name = [&](const Setting& known) { return name == known.name; };
+    const auto setting = std::find_if(std::begin(k_settings), std::end(k_settings), has_name);
     if (setting == std::end(k_settings) || value.empty())
         return false;
     request.setting = setting->number;
