@@ -106,7 +106,8 @@ Status Metaslab::read_verified(const BitmapImage& image, const DiskMetaslabEntry
     const Dva place { copy_offset(entry.copy) / k_block_size, image.page_count, m_vdev.id };
     auto is_right = [&] { return verify_bitmap(image, identity(), entry).is_ok(); };
     // Which path it came by is not known: one that gives it wrong again is found all the same.
-    return m_shared.vdevs.reread(place, Span<const core_segment>(segments, image.page_count), VdevSet::k_any_path, is_right) ? Status() : status;
+    const Span<const core_segment> pages(segments, image.page_count);
+    return m_shared.vdevs.reread(place, pages, VdevSet::k_any_path, is_right) ? Status() : status;
 }
 
 Status Metaslab::load_locked(Must must)

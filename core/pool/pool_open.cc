@@ -70,7 +70,7 @@ Status Pool::assemble(Span<host_bdev* const> bdevs, bool read_only)
     for (host_bdev* bdev : bdevs)
         TRY(assemble_one(bdev, read_only, vdevs, candidates));
     copy_bytes(m_name, m_label->header.name, sizeof(m_name) - 1);
-    for (u16 index = 0; index < vdevs.size(); index++) {
+    for (size_t index = 0; index < vdevs.size(); index++) {
         if (vdevs[index])
             continue;
         TextLine line;
