@@ -275,7 +275,7 @@ int Worker::truncate(u64 id, u64 size_bytes)
     }
     begin("truncate " + std::to_string(id) + " to " + std::to_string(size_bytes));
     int error = core_truncate(object, size_bytes, now());
-    if (error == -k_enomem && m_options.expect_no_memory) {
+    if (error && (m_options.expect_errors || (error == -k_enomem && m_options.expect_no_memory))) {
         // The cut may stand with blocks behind it still to be freed: then nothing of them may ever be seen again.
         core_attr attr;
         core_object_attr(object, &attr);
