@@ -63,7 +63,7 @@ for seed in $(seq $FIRST $((FIRST + IMAGES - 1))); do
 		must umount /mnt
 	else
 		refused=$((refused + 1))
-		dmesg | grep -q 'lcpfs: ' || fail "image $seed: refused without a word"
+		dmesg | grep -q '] lcpfs[: ]' || fail "image $seed: refused without a word"
 	fi
 	[ $((seed % 25)) != 0 ] || say "$seed: $mounted mounted, $refused refused ($(uptime_s) s)"
 done
