@@ -9,7 +9,7 @@
 #   make demo       two disks, a real source tree, a killed machine; stock 6.12 in QEMU
 #   make demo-all [KERNEL=..]     the same on every test kernel
 #   make test       tidy unit sim kunit guest, one sum at the end
-#   make unit | sim [SEEDS=.. SAN=1 BREAK=name] | fuzz [SECONDS=..] | bench | tidy | sparse
+#   make unit | sim [SEEDS=.. SAN=1 BREAK=name] | sim-broken | fuzz [SECONDS=..] | bench | tidy | sparse
 #   make kunit      all core cases inside the debug kernel
 #   make guest [CASE=name] [KERNEL=6.1|6.12|debug]       make shell [KERNEL=..]
 #   make install [DESTDIR= PREFIX=] | dkms | clean
@@ -165,6 +165,10 @@ unit: build/test/unit$(suffix)
 	@qemu/part.sh unit $< $(ARGS)
 sim: $(sim_program)
 	@qemu/part.sh sim $< $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+# Each deliberate mistake has to be found.
+sim-broken:
+	+@$(MAKE) BREAK=choosable build/test/sim-choosable
+	@qemu/part.sh sim-broken qemu/sim-broken.sh build/test/sim-choosable
 tidy:
 	@+qemu/part.sh tidy python3 userspace/tidy/tidy.py --cxx $(CLANGXX) --make "$(MAKE)" $(ARGS)
 fuzz: $(fuzzers)
@@ -215,5 +219,5 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all kmod tools sparse unit sim tidy fuzz fuzzers bench guest guest-build kunit shell demo demo-run demo-all \
+.PHONY: all kmod tools sparse unit sim sim-broken tidy fuzz fuzzers bench guest guest-build kunit shell demo demo-run demo-all \
 	test deps install dkms clean FORCE

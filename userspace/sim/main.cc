@@ -53,28 +53,43 @@ void usage()
 {
     fprintf(stderr, "usage: sim [--seeds A..B | --seed N] [--kind crash|fault|enospc|full|mutate|oom|path|all] [--ops N] [--threads N]\n"
                     "           [--points N] [--point POSITION.VARIANT] [--jobs N] [--broken=NAME] [-v]\n"
-                    "  --broken: skip-flush, early-reuse or skip-checksum; succeeds when that mistake is found\n");
+                    "  --broken: a deliberate mistake (\"list\": which there are); succeeds when it is found\n");
     exit(2);
 }
 
-// Switches a mistake on; false when this build does not have it.
-bool break_core(const std::string& name)
-{
+// The deliberate mistakes, and which kind of run is to find each.
 #if defined(LCPFS_BREAK_CHOOSABLE)
-    if (name == "skip-flush")
-        return breakage::skip_flush = true;
-    if (name == "early-reuse")
-        return breakage::reuse_early = true;
-    if (name == "forget-late-writes")
-        return breakage::forget_late_writes = true;
-    if (name == "skip-checksum")
-        return breakage::skip_checksum = true;
-    return false;
+using Switch = bool*;
+#define LCPFS_SWITCH(flag) &breakage::flag
+bool turn_on(Switch flag) { return *flag = true; }
 #else
-    return (name == "skip-flush" && breakage::skip_flush) || (name == "early-reuse" && breakage::reuse_early)
-        || (name == "forget-late-writes" && breakage::forget_late_writes)
-        || (name == "skip-checksum" && breakage::skip_checksum);
+using Switch = bool;
+#define LCPFS_SWITCH(flag) breakage::flag
+bool turn_on(Switch flag) { return flag; }
 #endif
+struct Mistake {
+    const char* name;
+    Switch flag;
+    const char* kind;
+};
+const Mistake k_mistakes[] = {
+    { "skip-flush", LCPFS_SWITCH(skip_flush), "crash" },
+    { "early-reuse", LCPFS_SWITCH(reuse_early), "crash" },
+    { "skip-checksum", LCPFS_SWITCH(skip_checksum), "fault" },
+    { "forget-late-writes", LCPFS_SWITCH(forget_late_writes), "path" },
+};
+
+// Switches a mistake on; false when this build does not have it.
+bool break_core(Options& options)
+{
+    for (const Mistake& mistake : k_mistakes) {
+        if (options.broken != mistake.name)
+            continue;
+        if (options.kind == "all")
+            options.kind = mistake.kind;
+        return turn_on(mistake.flag);
+    }
+    return false;
 }
 
 Options parse(int argc, char** argv)
@@ -244,7 +259,12 @@ int main(int argc, char** argv)
     Options options = parse(argc, argv);
     if (options.jobs == 0)
         options.jobs = static_cast<unsigned>(sysconf(_SC_NPROCESSORS_ONLN));
-    if (!options.broken.empty() && !break_core(options.broken)) {
+    if (options.broken == "list") {
+        for (const Mistake& mistake : k_mistakes)
+            printf("%s\n", mistake.name);
+        return 0;
+    }
+    if (!options.broken.empty() && !break_core(options)) {
         fprintf(stderr, "lcpfs: sim: this build has no mistake \"%s\" (make BREAK=choosable builds one that has all)\n",
                 options.broken.c_str());
         return 2;
