@@ -54,7 +54,7 @@ public:
         Atomic<u32> ended { 0 };
         host_io_status status { HOST_IO_OK };
         Event event;
-        SpinLock lock { LCPFS_RANK_test };
+        SpinLock lock { LCPFS_RANK_io };
         bool wait(u64 timeout_ns = 20 * k_ns_per_s)
         {
             const bool in_time = event.wait_timeout(timeout_ns, [&] { return ended.load() != 0; });

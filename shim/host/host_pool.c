@@ -26,9 +26,7 @@
 
 struct host_slab {
 	struct list_head node;
-	size_t object_bytes;
 	struct kmem_cache *cache;
-	const char *name; /* what the core calls it */
 	char cache_name[];
 };
 
@@ -41,19 +39,14 @@ struct host_pool {
 static DEFINE_MUTEX(host_slabs_lock);
 static LIST_HEAD(host_slabs);
 
-static struct host_slab *host_slab_create(const char *name, size_t object_bytes)
+static struct host_slab *host_slab_create(const char *cache_name, size_t object_bytes)
 {
 	unsigned int align = object_bytes % PAGE_SIZE ? 0 : PAGE_SIZE;
-	/* The test module has these sources inside itself too, and two caches of one name may not be. */
-	const char *prefix = str_has_prefix(name, KBUILD_MODNAME) ? "" : KBUILD_MODNAME "_";
-	size_t name_bytes = strlen(prefix) + strlen(name) + 1;
-	struct host_slab *slab = kzalloc(struct_size(slab, cache_name, name_bytes), GFP_KERNEL);
+	struct host_slab *slab = kzalloc(struct_size(slab, cache_name, strlen(cache_name) + 1), GFP_KERNEL);
 
 	if (!slab)
 		return NULL;
-	snprintf(slab->cache_name, name_bytes, "%s%s", prefix, name);
-	slab->name = slab->cache_name + strlen(prefix);
-	slab->object_bytes = object_bytes;
+	strcpy(slab->cache_name, cache_name);
 	slab->cache = kmem_cache_create(slab->cache_name, object_bytes, align, 0, NULL);
 	if (!slab->cache) {
 		kfree(slab);
@@ -65,13 +58,17 @@ static struct host_slab *host_slab_create(const char *name, size_t object_bytes)
 
 static struct host_slab *host_slab_get(const char *name, size_t object_bytes)
 {
+	/* No two caches may have one name: pools with nodes of other sizes have others, and so has the test module. */
+	const char *prefix = str_has_prefix(name, KBUILD_MODNAME) ? "" : KBUILD_MODNAME "_";
+	char cache_name[64];
 	struct host_slab *slab;
 
+	snprintf(cache_name, sizeof(cache_name), "%s%s_%zu", prefix, name, object_bytes);
 	mutex_lock(&host_slabs_lock);
 	list_for_each_entry(slab, &host_slabs, node)
-		if (slab->object_bytes == object_bytes && !strcmp(slab->name, name))
+		if (!strcmp(slab->cache_name, cache_name))
 			goto unlock;
-	slab = host_slab_create(name, object_bytes);
+	slab = host_slab_create(cache_name, object_bytes);
 unlock:
 	mutex_unlock(&host_slabs_lock);
 	return slab;
@@ -112,7 +109,7 @@ void host_pool_destroy(struct host_pool *pool)
 		return;
 	live = atomic64_read(&pool->live);
 	if (live)
-		pr_err("lcpfs: %lld objects of %s were never freed: a bug, please report it\n", live, pool->slab->name);
+		pr_err("lcpfs: %lld objects of %s were never freed: a bug, please report it\n", live, pool->slab->cache_name);
 	mempool_destroy(pool->reserve);
 	kfree(pool);
 }
