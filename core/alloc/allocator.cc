@@ -118,6 +118,12 @@ Result<Dva> Allocator::allocate(AllocClass which, u32 want, u32 minimum, VdevId 
     return m_placement.allocate(which, { kind, want, minimum }, avoid);
 }
 
+Status Allocator::claim(const Dva& dva)
+{
+    Metaslab* const metaslab = find(dva);
+    return metaslab ? metaslab->claim(dva) : Status(Error::address_out_of_range);
+}
+
 void Allocator::cancel(const Dva& dva)
 {
     Metaslab* const metaslab = find(dva);

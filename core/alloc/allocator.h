@@ -66,6 +66,8 @@ public:
     // cannot be read (others are tried first); never for memory, which is waited for. `avoid`: a vdev not to use if
     // others can serve (copies). Sleepable.
     Result<Dva> allocate(AllocClass which, u32 want, u32 minimum, VdevId avoid = VdevId(0xffff));
+    // Exactly these blocks, which a log record says are in use. busy when one of them is not free. Opening only.
+    Status claim(const Dva& dva);
     // Gives back an allocation that no tree reaches.
     void cancel(const Dva& dva);
     // Loads the metaslab of `dva`, so that mark_free cannot fail. address_out_of_range, bitmap_damaged, ... Sleepable.

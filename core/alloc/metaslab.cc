@@ -126,6 +126,20 @@ Result<Dva> Metaslab::allocate(const Wish& wish)
     return Dva { first_block() + position - k_header_bits, run.length, m_vdev.id };
 }
 
+Status Metaslab::claim(const Dva& dva)
+{
+    MutexGuard guard(m_lock);
+    TRY(load_locked(Must::may_fail));
+    if (!for_zones(dva, [](Zone& zone, Run run) { return none_set(*zone.busy, run); }))
+        return Error::busy;
+    for_zones(dva, [this](Zone& zone, Run run) {
+        zone.take(run, m_shared.node_blocks);
+        return true;
+    });
+    summarize_locked();
+    return {};
+}
+
 Status Metaslab::cancel(const Dva& dva)
 {
     MutexGuard guard(m_lock);

@@ -70,6 +70,7 @@ public:
     void end_rebuild(bool is_whole);
 
     Result<Dva> allocate(const Wish& wish);
+    Status claim(const Dva& dva);
     Status cancel(const Dva& dva);
     Status prepare_free(const Dva& dva, Must must);
 

@@ -66,6 +66,8 @@ struct core_pool_options {
 	uint32_t txg_interval_ms;      /* 1000..30000; 0: the default of 5000 */
 	uint64_t cache_limit_bytes;    /* clean metadata kept at most; 0: a quarter of the memory */
 	uint64_t dirty_limit_bytes;    /* dirty metadata of a group before it syncs early; 0: chosen */
+	bool no_recovery;              /* with read_only: the committed state, whatever the intent log holds */
+	bool discard_log;              /* what only the intent log holds is given up */
 	void (*notify)(void *context, int event); /* enum core_event; any sleepable context; may be NULL */
 	void *notify_context;
 };
@@ -95,6 +97,7 @@ struct core_format_options {
 	uint32_t metadata_copies;     /* 0: 2; 1..3 */
 	uint32_t data_checksum;       /* enum core_checksum; 0: crc32c */
 	uint64_t metaslab_bytes;      /* 0: chosen by the size of the device */
+	uint64_t log_bytes;           /* of the intent log's ring; 0: 64 MiB; at most 1/16 of the pool in any case */
 	uint32_t root_mode, root_uid, root_gid;
 };
 enum core_checksum { CORE_CHECKSUM_CRC32C = 1, CORE_CHECKSUM_XXH64 = 2, CORE_CHECKSUM_SHA256 = 3 };
@@ -131,6 +134,9 @@ struct core_pool_status {
 	uint64_t device_writes, device_reads, device_flushes;
 	uint64_t cached_nodes, cached_bytes, dirty_nodes;
 	uint64_t checksum_errors, repaired_blocks, io_errors;
+	uint64_t log_bytes;          /* of the intent log's ring; 0: there is none */
+	uint64_t log_position;       /* bytes written to it so far, all laps */
+	uint64_t log_frames, log_records, log_written_bytes, log_flushes, log_errors, log_pending_frames;
 };
 void core_pool_get_status(struct core_pool *pool, struct core_pool_status *status);
 
@@ -232,7 +238,10 @@ int core_object_set_attr(struct core_object *object, const struct core_attr *att
  * file is freed over several groups; after a crash in between the next mount goes on. Does not put.
  */
 int core_object_delete(struct core_object *object);
-/* Waits until every change of the object made so far is durable (data must have been written before). */
+/*
+ * Makes everything done so far durable, what was done to this object and before it to others. Data must have been given to
+ * core_write (and be done) or core_log_write before.
+ */
 int core_object_sync(struct core_object *object);
 
 /* ---- names ---------------------------------------------------------------------------------------- */
@@ -322,6 +331,15 @@ void core_unreserve(struct core_object *object, uint64_t blocks);
 #define CORE_INLINE_MAX 2048u
 void core_write(struct core_object *object, uint64_t block, const struct core_segment *segments, unsigned int count,
 		uint64_t size_bytes, void (*done)(void *context, int error), void *context);
+
+/*
+ * For fsync of little data: takes a copy of blocks [block, ...), which is in the file at once and rides in the intent log; it
+ * becomes durable with the next core_object_sync, and goes to its place later. Parameters and promises as core_write;
+ * at most CORE_LOG_MAX_BLOCKS. An error leaves everything as it was, promises included: use core_write then.
+ */
+#define CORE_LOG_MAX_BLOCKS 16u
+int core_log_write(struct core_object *object, uint64_t block, const struct core_segment *segments, unsigned int count,
+		   uint64_t size_bytes);
 
 /*
  * Sets the size. Shrinking frees whole blocks past the end and zeroes what is stored of the last block behind

@@ -3,12 +3,14 @@
 #include "core/fs/extents.h"
 #include "core/fs/file_read.h"
 #include "core/fs/file_write.h"
+#include "core/fs/log_write.h"
 #include "core/fs/shrink.h"
 #include "core/object/name.h"
 
 using namespace lcpfs;
 
 static_assert(CORE_READ_MAX_BLOCKS == k_read_max_blocks && CORE_WRITE_MAX_BLOCKS == k_write_max_blocks);
+static_assert(CORE_LOG_MAX_BLOCKS * k_block_size == k_max_log_data_bytes);
 static_assert(CORE_INLINE_MAX == k_max_inline_data_bytes && CORE_BLOCK_SIZE == k_block_size);
 static_assert(CORE_NAME_MAX == k_max_name_bytes && CORE_ROOT_OBJECT == k_root_object && CORE_MAX_DEVICES == k_max_vdevs);
 static_assert(CORE_LABEL_NAME_BYTES == k_pool_name_bytes);
@@ -25,6 +27,12 @@ void core_write(core_object* handle, uint64_t block, const core_segment* segment
 {
     Object& object = object_of(handle);
     write_blocks(pool_of(object), object, block, { segments, count }, size_bytes, done, context);
+}
+
+int core_log_write(core_object* handle, uint64_t block, const core_segment* segments, unsigned count, uint64_t size_bytes)
+{
+    Object& object = object_of(handle);
+    return to_errno(log_write(pool_of(object), object, block, { segments, count }, size_bytes));
 }
 
 int core_reserve(core_object* handle, uint64_t blocks) { return to_errno(reserve_blocks(pool_of(object_of(handle)), blocks)); }

@@ -2,6 +2,7 @@
 #include "core/api/handles.h"
 #include "core/base/format_text.h"
 #include "core/check/rebuild.h"
+#include "core/fs/replay.h"
 #include "core/fs/shrink.h"
 
 using namespace lcpfs;
@@ -41,7 +42,11 @@ int core_pool_open(host_bdev* const* bdevs, unsigned count, const core_pool_opti
         if (rebuilt.is_error() && !options->read_only)
             return to_errno(rebuilt);
     }
-    Status started = pool->start();
+    Status started = recover_log(*pool, *options);
+    if (started.is_ok())
+        started = pool->start();
+    if (started.is_ok() && !options->read_only)
+        started = pool->start_log();
     if (started.is_error())
         return to_errno(started);
     if (!options->read_only) {

@@ -32,6 +32,8 @@ namespace lcpfs {
     X(no_data, 19, 61, "no such attribute")                                                     \
     X(shut_down, 20, 5, "the pool was shut down")                                               \
     X(frozen, 21, 30, "the pool was frozen read-only after an error")                           \
+    X(log_pending, 22, 30, "the intent log has to be replayed first")                           \
+    X(log_opcode, 23, 95, "the intent log holds an operation this version does not know")       \
     X(io_error, 30, 5, "device I/O error")                                                      \
     X(io_medium, 31, 5, "device medium error")                                                  \
     X(io_not_supported, 32, 95, "device does not support the operation")                        \
@@ -57,8 +59,7 @@ namespace lcpfs {
     X(dataset_damaged, 60, 117, "dataset record is malformed")                                  \
     X(log_damaged, 64, 117, "a record of the intent log is malformed")                          \
     X(log_missing, 65, 117, "acknowledged frames of the intent log are missing or damaged")     \
-    X(log_opcode, 66, 95, "the intent log holds an operation this version does not know")       \
-    X(log_replay, 67, 117, "a record of the intent log does not fit the tree it applies to")    \
+    X(log_replay, 66, 117, "a record of the intent log does not fit the tree it applies to")    \
     X(label_not_lcpfs, 70, 22, "no lcpfs label on the device")                                  \
     X(label_damaged, 71, 117, "lcpfs label is damaged")                                         \
     X(label_version, 72, 22, "lcpfs label of an unknown version")                               \

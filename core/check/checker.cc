@@ -96,6 +96,8 @@ public:
 
 void Checker::check_dataset_head(Bytes key, Bytes value)
 {
+    if (key.size() == 9 && key[0] == static_cast<u8>(PoolKey::log))
+        return check_log(value);
     BigEndianKey id;
     if (key.size() == 9)
         copy_bytes(&id, key.data() + 1, 8);
@@ -110,6 +112,16 @@ void Checker::check_dataset_head(Bytes key, Bytes value)
     m_dataset_id = id.get();
     copy_bytes(&m_dataset, value.data(), sizeof(m_dataset));
     m_have_dataset = true;
+}
+
+// The blocks of the intent log's ring. What it holds is replay's to judge.
+void Checker::check_log(Bytes value)
+{
+    Result<LogRing> ring = LogRing::decode(m_pool.vdevs(), value);
+    if (ring.is_error())
+        return m_findings.say("pool tree: where the intent log is, is malformed");
+    for (const Dva& segment : ring.value().segments())
+        (void)claim(segment, { TreeKind::pool, 0, 0 }, "the intent log");
 }
 
 bool Checker::claim(const Dva& dva, const TreeOwner& owner, const char* what)

@@ -111,6 +111,8 @@ public:
     Status item(Bytes key, Bytes value) override
     {
         TRY(Nodes::item(key, value));
+        if (key.size() == 9 && key[0] == static_cast<u8>(PoolKey::log))
+            return reach_log(value);
         // What is not known may hold blocks that are not known.
         VERIFY_DISK(key.size() == 9 && key[0] == static_cast<u8>(PoolKey::dataset), dataset_damaged);
         VERIFY_DISK(value.size() == sizeof(DiskDataset), dataset_damaged);
@@ -130,6 +132,13 @@ public:
     const Found* found() const { return m_count ? &m_found : nullptr; }
 
 private:
+    Status reach_log(Bytes value)
+    {
+        const LogRing ring = TRY(LogRing::decode(m_rebuild.pool.vdevs(), value));
+        for (const Dva& segment : ring.segments())
+            TRY(m_rebuild.reached(segment));
+        return {};
+    }
     Found m_found;
     u32 m_count { 0 };
 };

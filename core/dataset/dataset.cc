@@ -167,16 +167,33 @@ Result<Ref<Object>> Dataset::load_object(ObjectId id)
     return Ref<Object>::adopt(*object);
 }
 
-Result<Ref<Object>> Dataset::make(u32 mode)
+Ref<Object> Dataset::add_to_hash(Box<Object> box)
 {
-    ObjectId id(m_next_object.add(1) - 1);
-    Box<Object> box = TRY(make_box<Object>(*this, id, m_host.trees, tree_kind_of(mode)));
-    SpinGuard guard(shard_of(id).m_lock);
+    SpinGuard guard(shard_of(box->m_id).m_lock);
     Object* object = box.release();
-    Object** bucket = bucket_of(id);
+    Object** bucket = bucket_of(object->m_id);
     object->m_hash_next = *bucket;
     *bucket = object;
     return Ref<Object>::adopt(*object);
+}
+
+Result<Ref<Object>> Dataset::make(u32 mode)
+{
+    ObjectId id(m_next_object.add(1) - 1);
+    return add_to_hash(TRY(make_box<Object>(*this, id, m_host.trees, tree_kind_of(mode))));
+}
+
+Result<Ref<Object>> Dataset::make_again(u32 mode, ObjectId id)
+{
+    if (id.value() < k_first_free_object || id.value() >> 60)
+        return Error::invalid;
+    auto present = get(id);
+    if (present.is_ok())
+        return Error::exists;
+    if (present.error() != Error::not_found)
+        return present.error();
+    m_next_object.store(max(m_next_object.load(), id.value() + 1));
+    return add_to_hash(TRY(make_box<Object>(*this, id, m_host.trees, tree_kind_of(mode))));
 }
 
 void Dataset::drop(Object& object)

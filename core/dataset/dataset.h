@@ -57,6 +57,8 @@ public:
     Result<Ref<Object>> make(u32 mode);
     // For a new object with this id: 1..2^32-1.
     u64 generation_for(ObjectId id) const;
+    // With this id, which a log record says it had. exists when there is such an object.
+    Result<Ref<Object>> make_again(u32 mode, ObjectId id);
     // The first orphan at or after `from`. False: none.
     Result<bool> next_orphan(ObjectId from, ObjectId& found);
 
@@ -94,6 +96,7 @@ private:
     Object** bucket_of(ObjectId id) { return &m_buckets[hash_of(id) % m_bucket_count]; }
     Object* find_locked(ObjectId id); // referenced; shard_of(id)'s lock
     Ref<Object> find_in_memory(ObjectId id);
+    Ref<Object> add_to_hash(Box<Object> box);
     Result<Ref<Object>> load_object(ObjectId id);
     Status sync_object(Object& object, TxgId txg, TreeWriter& writer);
     Status update_table(Object& object, TxgId txg, const ObjectVersion& version, const NodePointer& root);

@@ -7,7 +7,7 @@
 
 namespace lcpfs {
 
-enum class PoolKey : u8 { dataset = 1, property = 2 /* reserved */, partition = 3 /* reserved */ };
+enum class PoolKey : u8 { dataset = 1, property = 2 /* reserved */, partition = 3 /* reserved */, log = 4 /* id 0: DiskLogRing */ };
 
 struct DiskDataset {
     DiskNodePointer objects;  // object table

@@ -29,7 +29,7 @@ constexpr u32 k_max_log_frames_in_flight = 8;
 constexpr u32 k_max_log_data_bytes = 64 * 1024; // of one record
 constexpr u64 k_max_log_ring_bytes = 64ull << 20;
 constexpr u64 k_min_log_ring_bytes = 1ull << 20;
-constexpr u32 k_max_log_segments = 128;
+constexpr u32 k_max_log_segments = 48;
 
 enum class LogOpcode : u32 {
     create = 1,          // files, devices, pipes, sockets

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "core/fs/attributes.h"
 
+#include "core/fs/log_records.h"
+
 namespace lcpfs {
 
 namespace {
@@ -38,6 +40,7 @@ Status set_attributes(Pool& pool, Object& object, const core_attr& from, unsigne
             return Error::invalid;
     ScopedPromise promise(pool.space());
     TRY(promise.take(pool.space().operation_units(), Space::For::change));
+    Box<LogRecord> record = record_of_attributes(pool, object, from, mask);
     WriteGuard guard(object.m_lock);
     if (object.m_deleted)
         return Error::not_found;
@@ -61,11 +64,14 @@ Status set_attributes(Pool& pool, Object& object, const core_attr& from, unsigne
         object.m_attributes.mtime = from_api(from.mtime);
     if (mask & CORE_SET_CTIME)
         object.m_attributes.ctime = from_api(from.ctime);
+    pool.intent_log().append(hold.txg(), lcpfs::move(record));
     return {};
 }
 
 Status sync_object(Pool& pool, Object& object)
 {
+    if (pool.intent_log().is_on())
+        return pool.intent_log().commit();
     // Also when the pool is read-only by now: it may be so because this very change could not be committed.
     return pool.engine().wait_committed(object.newest_change());
 }

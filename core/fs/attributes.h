@@ -9,7 +9,8 @@ namespace lcpfs {
 void get_attributes(Object& object, core_attr& out);
 // `mask`: CORE_SET_*. The type bits of the mode stay.
 Status set_attributes(Pool& pool, Object& object, const core_attr& attributes, unsigned mask);
-// Waits until what was changed so far is committed.
+// Makes durable everything done so far, on whatever object, by the intent log; without one waits until the object's group
+// has committed.
 Status sync_object(Pool& pool, Object& object);
 // False once it has been deleted.
 bool is_live(Object& object);

@@ -26,12 +26,15 @@ void take_source(const Extent& extent, u64 file_block, BlockSource& source)
     copy_bytes(source.checksum, checksum.data(), checksum.size());
 }
 
+// busy: some blocks of the file are not written yet (LateWrites).
 Status read_once(Pool& pool, Object& object, u64 file_block, void* memory, BlockSource& source)
 {
     source = BlockSource();
     ChecksumKind kind;
     {
         ReadGuard guard(object.m_lock);
+        if (object.m_late_writes.load())
+            return Error::busy;
         TreeCursor cursor;
         Extent extent;
         bool found = TRY(find_extent(object.m_tree, file_block, cursor, extent)) && extent.covers(file_block);
@@ -72,7 +75,11 @@ Status read_block(Pool& pool, Object& object, u64 file_block, void* memory, Bloc
 {
     Status status = Error::data_checksum;
     for (u32 attempt = 0; attempt < k_attempts && status.is_error(); attempt++)
-        status = read_once(pool, object, file_block, memory, source);
+    {
+        do
+            status = read_once(pool, object, file_block, memory, source).error();
+        while (status.error() == Error::busy && pool.late_writes().write_all().is_ok());
+    }
     if (status.is_ok())
         return {};
     pool.m_checksum_errors.add_relaxed(status.error() == Error::data_checksum);

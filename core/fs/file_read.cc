@@ -213,12 +213,15 @@ void prepare_run(ReadOperation& operation, const Extent& extent, u64 file_block,
 }
 
 // The piece at `block`. What is in the record is copied here, under the lock; everything else is done without it.
+// busy: some of its blocks are not written yet (LateWrites).
 Result<Piece> map_piece(ReadOperation& operation, u64 block, ReadRun& run)
 {
     Object& object = *operation.object;
     u64 end = operation.block + operation.block_count;
     ReadGuard guard(object.m_lock);
     operation.file_bytes = object.m_attributes.size_bytes;
+    if (object.m_late_writes.load())
+        return Error::busy;
     TreeCursor cursor;
     Extent extent;
     bool found = TRY(find_extent(object.m_tree, block, cursor, extent));
@@ -233,6 +236,17 @@ Result<Piece> map_piece(ReadOperation& operation, u64 block, ReadRun& run)
     u32 count = static_cast<u32>(min(end, extent.end()) - block);
     prepare_run(operation, extent, block, count, run);
     return Piece { count, Piece::Kind::mapped };
+}
+
+// The same, once no block of the file is one that only the log has.
+Result<Piece> map_readable_piece(ReadOperation& operation, u64 block, ReadRun& run)
+{
+    for (;;) {
+        auto piece = map_piece(operation, block, run);
+        if (piece.is_ok() || piece.error() != Error::busy)
+            return piece;
+        TRY(operation.pool->late_writes().write_all());
+    }
 }
 
 void start_run(ReadOperation& operation, ReadRun* run)
@@ -252,7 +266,7 @@ void start_runs(ReadOperation& operation)
     const u64 end = operation.block + operation.block_count;
     ReadRun* run = nullptr;
     while (operation.next_block < end && (run || (run = take_run(operation)))) {
-        auto piece = map_piece(operation, operation.next_block, *run);
+        auto piece = map_readable_piece(operation, operation.next_block, *run);
         if (piece.is_error()) {
             for (; operation.next_block < end; operation.next_block++)
                 mark_bad(operation, operation.next_block, piece.error());

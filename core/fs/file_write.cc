@@ -3,6 +3,7 @@
 
 #include "core/codec/checksum.h"
 #include "core/fs/extents.h"
+#include "core/fs/log_records.h"
 
 namespace lcpfs {
 
@@ -42,15 +43,53 @@ void give_back_run(WriteOperation& operation, WriteRun* run)
         host_pool_free(operation.pool->requests().write_runs, run);
 }
 
-// Enters one written run; on failure the mapping is as before. False: a cut comes first, and did not come to its end.
-Result<bool> enter_run(Pool& pool, Object& object, TxgId txg, WriteRun& run, WriteOperation& operation, SpaceLog::Batch& batch)
-    REQUIRES(object.m_lock)
+Bytes item_of(const WriteRun& run)
 {
-    const u64 end_bytes = min(operation.file_bytes, (run.file_block + run.dva.length_blocks) << k_block_shift);
+    const DiskExtent& head = *reinterpret_cast<const DiskExtent*>(run.item);
+    return { run.item, sizeof(head) + size_t(run.dva.length_blocks) * checksum_bytes_of(static_cast<ChecksumKind>(head.checksum_kind)) };
+}
+
+// With room for the extents of all runs that wait to be entered.
+Box<LogRecord> record_of_runs(Pool& pool, Object& object, const WriteOperation& operation)
+{
+    u32 bytes = 0;
+    LoggedWrite write { operation.first_run->file_block, 0, operation.file_bytes };
+    for (const WriteRun* run = operation.first_run; run; run = run->next) {
+        bytes += static_cast<u32>(item_of(*run).size());
+        write.block_count += run->dva.length_blocks;
+    }
+    return record_of_write(pool, object, write, LogWriteForm::extents, bytes);
+}
+
+// Appends the record of what was entered when the scope ends, while the group is held.
+struct RunsLogged {
+    IntentLog& log;
+    TxgId txg;
+    Box<LogRecord> record;
+    bool entered { false };
+
+    ~RunsLogged()
+    {
+        if (entered)
+            log.append(txg, lcpfs::move(record));
+    }
+    void add(const WriteRun& run)
+    {
+        entered = true;
+        if (record)
+            add_extent(*record, item_of(run));
+    }
+};
+
+}
+
+Result<bool> enter_run(Pool& pool, Object& object, TxgId txg, WriteRun& run, u64 file_bytes, const Entering& entering)
+{
+    const u64 end_bytes = min(file_bytes, (run.file_block + run.dva.length_blocks) << k_block_shift);
     if (object.m_attributes.is_truncating() && end_bytes > object.m_attributes.size_bytes) {
         bool finished = false;
-        TRY(unmap_from(pool, object, txg, blocks_for_bytes(object.m_attributes.size_bytes), k_cut_extents, finished, operation.scratch,
-                       batch));
+        TRY(unmap_from(pool, object, txg, blocks_for_bytes(object.m_attributes.size_bytes), k_cut_extents, finished, entering.scratch,
+                       entering.batch));
         if (!finished)
             return false;
         object.m_attributes.state &= ~k_object_truncating;
@@ -60,13 +99,13 @@ Result<bool> enter_run(Pool& pool, Object& object, TxgId txg, WriteRun& run, Wri
     copy_bytes(&head, run.item, sizeof(head));
     head.birth_txg.set(txg.value());
     copy_bytes(run.item, &head, sizeof(head));
-    ChecksumKind kind = static_cast<ChecksumKind>(head.checksum_kind);
-    size_t bytes = sizeof(DiskExtent) + size_t(run.dva.length_blocks) * checksum_bytes_of(kind);
-    TRY(replace_range(pool, object, txg, run.file_block, run.dva.length_blocks, { run.item, bytes }, &run.dva, operation.scratch, batch));
+    TRY(replace_range(pool, object, txg, run.file_block, run.dva.length_blocks, item_of(run), &run.dva, entering.scratch, entering.batch));
     if (end_bytes > object.m_attributes.size_bytes)
         object.m_attributes.size_bytes = end_bytes;
     return true;
 }
+
+namespace {
 
 // What entering may take memory from: with Must::kit everything is at hand, and nothing is refused.
 struct Provision {
@@ -79,6 +118,7 @@ struct Provision {
 // give back. False: to be called again.
 Result<bool> enter_runs(Pool& pool, Object& object, WriteOperation& operation, const Provision& provision) EXCLUDES(object.m_lock)
 {
+    Box<LogRecord> record = record_of_runs(pool, object, operation);
     WriteGuard guard(object.m_lock);
     if (object.m_deleted)
         return Error::stale_handle;
@@ -87,9 +127,11 @@ Result<bool> enter_runs(Pool& pool, Object& object, WriteOperation& operation, c
     Tree::MustScope must(object.m_tree, provision.must);
     TRY(object.prepare_change(hold.txg(), provision.spare));
     SpaceLog::CommitScope commit(provision.batch, hold.txg());
+    RunsLogged logged { pool.intent_log(), hold.txg(), lcpfs::move(record) };
     while (WriteRun* run = operation.first_run) {
-        if (!TRY(enter_run(pool, object, hold.txg(), *run, operation, provision.batch)))
+        if (!TRY(enter_run(pool, object, hold.txg(), *run, operation.file_bytes, { operation.scratch, provision.batch })))
             return false;
+        logged.add(*run);
         operation.first_run = run->next;
         give_back_run(operation, run);
     }
@@ -162,6 +204,9 @@ Status enter_inline(WriteOperation& operation, u32 bytes, const Provision& provi
 {
     Pool& pool = *operation.pool;
     Object& object = *operation.object;
+    Box<LogRecord> record = record_of_write(pool, object, { 0, 1, operation.file_bytes }, LogWriteForm::data, bytes);
+    if (record)
+        set_data(*record, { operation.own_run.item + sizeof(DiskExtent), bytes });
     WriteGuard guard(object.m_lock);
     if (object.m_deleted)
         return Error::stale_handle;
@@ -178,6 +223,7 @@ Status enter_inline(WriteOperation& operation, u32 bytes, const Provision& provi
     u32 item_bytes = extent.encode({ operation.own_run.item, sizeof(operation.own_run.item) });
     TRY(replace_range(pool, object, hold.txg(), 0, 1, { operation.own_run.item, item_bytes }, nullptr, operation.scratch, provision.batch));
     object.m_attributes.size_bytes = max(object.m_attributes.size_bytes, operation.file_bytes);
+    pool.intent_log().append(hold.txg(), lcpfs::move(record));
     return {};
 }
 

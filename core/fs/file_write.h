@@ -9,12 +9,23 @@
 #pragma once
 
 #include "core/pool/pool.h"
+#include "core/pool/requests.h"
 
 namespace lcpfs {
 
 // See core_write.
 void write_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes,
     void (*done)(void* context, int error), void* context);
+
+// Enters one written run into the file, which grows to what of it lies within `file_bytes`; its blocks count as used. On
+// failure the mapping is as before. False: what a cut that failed left behind the end goes first, and not all of it is gone: to be
+// called again. The caller commits the batch to `txg` whatever comes of it.
+struct Entering {
+    ExtentScratch& scratch;
+    SpaceLog::Batch& batch;
+};
+Result<bool> enter_run(Pool& pool, Object& object, TxgId txg, WriteRun& run, u64 file_bytes, const Entering& entering)
+    REQUIRES(object.m_lock);
 
 // See core_reserve, core_unreserve.
 Status reserve_blocks(Pool& pool, u64 blocks);

@@ -2,6 +2,7 @@
 // Locks are taken through ObjectLocks, whose set is only known at run time: the analysis is off for this file's functions.
 #include "core/fs/names.h"
 
+#include "core/fs/log_records.h"
 #include "core/fs/name_tree.h"
 
 namespace lcpfs {
@@ -90,13 +91,19 @@ ObjectAttributes attributes_of(const NewObject& how, u64 generation, const Objec
     return attributes;
 }
 
+Result<Ref<Object>> make_object(Pool& pool, const NewObject& how)
+{
+    return how.id.value() ? pool.dataset().make_again(how.mode, how.id) : pool.dataset().make(how.mode);
+}
+
 // A fresh object, dirty in `txg`, its content in place. Only we know it.
 Status fill_new(Object& object, Object& directory, const NewObject& how, TxgId txg, Scratch& scratch) NO_THREAD_SAFETY_ANALYSIS
 {
     if (!how.target.is_empty())
         TRY(store_target(object, txg, how.target, *scratch));
     TRY(object.prepare_change(txg));
-    object.m_attributes = attributes_of(how, object.dataset().generation_for(object.id()), directory);
+    const u64 generation = how.generation ? how.generation : object.dataset().generation_for(object.id());
+    object.m_attributes = attributes_of(how, generation, directory);
     return {};
 }
 
@@ -119,8 +126,9 @@ Result<Ref<Object>> create_object(Pool& pool, Object& directory, Bytes text, con
     TRY(check_name(text));
     ScopedPromise promise(pool.space());
     TRY(promise.take(pool.space().operation_units(), Space::For::growth));
-    Ref<Object> object = TRY(pool.dataset().make(how.mode));
+    Ref<Object> object = TRY(make_object(pool, how));
     Scratch scratch(pool, !how.target.is_empty());
+    Box<LogRecord> record = record_of_create(pool, directory, text, how, object->id());
     ObjectLocks locks;
     locks.add(&directory);
     locks.lock();
@@ -141,6 +149,8 @@ Result<Ref<Object>> create_object(Pool& pool, Object& directory, Bytes text, con
     add_name(directory, spot, text, object->id(), object->m_attributes.entry_type());
     directory.m_attributes.links += is_directory;
     touch_directory(directory, how.time);
+    set_generation(record, object->m_attributes.generation);
+    pool.intent_log().append(hold.txg(), lcpfs::move(record));
     return object;
 }
 
@@ -149,11 +159,14 @@ Result<Ref<Object>> create_unnamed_object(Pool& pool, Object& directory, const N
     TRY(pool.check_writable());
     ScopedPromise promise(pool.space());
     TRY(promise.take(pool.space().operation_units(), Space::For::growth));
-    Ref<Object> object = TRY(pool.dataset().make(how.mode));
+    Ref<Object> object = TRY(make_object(pool, how));
     Scratch scratch(pool, !how.target.is_empty());
+    Box<LogRecord> record = record_of_create(pool, directory, {}, how, object->id());
     TxgHold hold(pool.engine());
     TRY(fill_new(*object, directory, how, hold.txg(), scratch));
     object->m_attributes.links = 0;
+    set_generation(record, object->m_attributes.generation);
+    pool.intent_log().append(hold.txg(), lcpfs::move(record));
     return object;
 }
 
@@ -163,6 +176,7 @@ Status link_object(Pool& pool, Object& directory, Bytes text, Object& object, Ti
     TRY(check_name(text));
     ScopedPromise promise(pool.space());
     TRY(promise.take(pool.space().operation_units(), Space::For::growth));
+    Box<LogRecord> record = record_of_link(pool, directory, text, object, time);
     ObjectLocks locks;
     locks.add(&directory);
     locks.add(&object);
@@ -185,6 +199,7 @@ Status link_object(Pool& pool, Object& directory, Bytes text, Object& object, Ti
     object.m_attributes.links++;
     touch_object(object, time);
     touch_directory(directory, time);
+    pool.intent_log().append(hold.txg(), lcpfs::move(record));
     return {};
 }
 
@@ -194,6 +209,8 @@ Status unlink_object(Pool& pool, Object& directory, Bytes text, Object& object, 
     TRY(check_name(text));
     ScopedPromise promise(pool.space());
     TRY(promise.take(pool.space().operation_units(), Space::For::removal));
+    // The type is part of the mode that never changes, so the lock is not needed for it.
+    Box<LogRecord> record = record_of_unlink(pool, directory, text, object, object.m_attributes.is_directory(), time);
     ObjectLocks locks;
     locks.add(&directory);
     locks.add(&object);
@@ -218,6 +235,7 @@ Status unlink_object(Pool& pool, Object& directory, Bytes text, Object& object, 
     }
     touch_object(object, time);
     touch_directory(directory, time);
+    pool.intent_log().append(hold.txg(), lcpfs::move(record));
     return {};
 }
 

@@ -15,6 +15,9 @@ struct NewObject {
     u32 mode { 0 }, uid { 0 }, gid { 0 }, project { 0 }, flags { 0 }, rdev { 0 };
     Time time;
     Bytes target; // symlinks
+    // Made again from a log record, which says who it was; 0: new.
+    ObjectId id;
+    u64 generation { 0 };
 };
 
 struct FoundName {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Renaming: one group, up to four objects. A name that exists is redirected in place; a new one is added before
 // the old one goes, since room is made for the addition.
+#include "core/fs/log_records.h"
 #include "core/fs/name_tree.h"
 #include "core/fs/names.h"
 
@@ -69,6 +70,7 @@ Status rename_object(Pool& pool, const Rename& rename) NO_THREAD_SAFETY_ANALYSIS
         return {}; // two names of one file: POSIX leaves both
     ScopedPromise promise(pool.space());
     TRY(promise.take(2 * pool.space().operation_units(), Space::For::growth));
+    Box<LogRecord> record = record_of_rename(pool, rename);
     ObjectLocks locks;
     locks.add(&rename.from_directory);
     locks.add(&rename.to_directory);
@@ -121,6 +123,7 @@ Status rename_object(Pool& pool, const Rename& rename) NO_THREAD_SAFETY_ANALYSIS
     touch(from, rename.time, true);
     if (&from != &to)
         touch(to, rename.time, true);
+    pool.intent_log().append(txg, lcpfs::move(record));
     return {};
 }
 

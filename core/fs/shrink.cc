@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "core/fs/shrink.h"
 
+#include "core/fs/log_records.h"
+
 #include "core/base/format_text.h"
 #include "core/fs/tail.h"
 
@@ -63,6 +65,7 @@ enum class Cut : u8 { again, begun, finished };
 // The new size, and one group's share of what lies behind it. `again`: the last block is not what `tail` was prepared for.
 Result<Cut> cut_object(Pool& pool, Object& object, u64 size_bytes, Time time, TailCut& tail)
 {
+    Box<LogRecord> record = record_of_truncate(pool, object, size_bytes, time);
     WriteGuard guard(object.m_lock);
     if (object.m_deleted)
         return Error::stale_handle;
@@ -80,6 +83,8 @@ Result<Cut> cut_object(Pool& pool, Object& object, u64 size_bytes, Time time, Ta
     object.m_attributes.change++;
     // Also when the size stays or grows: writeback may have left extents behind an end that the page cache cut before.
     object.m_attributes.state |= k_object_truncating;
+    // From here on it is done: what fails below only leaves blocks to be freed later.
+    pool.intent_log().append(hold.txg(), lcpfs::move(record));
     bool finished = false;
     TRY(unmap_from(pool, object, hold.txg(), blocks_for_bytes(size_bytes), k_extents_per_group, finished, tail.scratch(), batch));
     if (!finished)

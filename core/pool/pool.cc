@@ -59,6 +59,7 @@ Status Pool::turn_read_only()
         m_read_only.store(0);
         return committed.error();
     }
+    m_log->turn_off();
     m_engine->seal();
     return {};
 }
@@ -76,10 +77,28 @@ Status Pool::turn_writable()
             return Error::read_only;
     if (m_label->header.ro_compat.get() & ~k_known_ro_compat)
         return Error::feature_unknown;
+    if (m_log->ring().is_there() && !m_log->has_begun())
+        return Error::log_pending;
     m_engine->admit();
+    const Status logs = start_log();
+    if (logs.is_error()) {
+        m_engine->seal();
+        return logs.error();
+    }
     m_read_only.store(0);
     m_cache->set_repair(true);
     return {};
+}
+
+// A log write failed: whoever waits for it has been told. With errors=continue commits take over; else nothing goes on.
+void Pool::log_failed(void* self, Error error)
+{
+    Pool& pool = *static_cast<Pool*>(self);
+    if (pool.m_errors.load_relaxed() != CORE_ERRORS_CONTINUE)
+        return pool.freeze(error, "writing the intent log");
+    TextLine line;
+    line.add("writing the intent log failed: ").add(text_of(error)).add("; group commits take over until the next one is through");
+    pool.log(HOST_LOG_ERROR, StringView(line.text(), line.size()));
 }
 
 void Pool::set_options(u32 interval_ms, core_errors_policy errors)
@@ -146,6 +165,16 @@ void Pool::get_status(core_pool_status& status)
     status.device_writes = io.writes.load_relaxed();
     status.device_flushes = io.flushes.load_relaxed();
     status.io_errors = io.errors.load_relaxed();
+    LogStatistics log {};
+    m_log->get_statistics(log);
+    status.log_bytes = m_log->ring().bytes();
+    status.log_position = log.position;
+    status.log_frames = log.frames;
+    status.log_records = log.records;
+    status.log_written_bytes = log.bytes;
+    status.log_flushes = log.flushes;
+    status.log_errors = log.errors;
+    status.log_pending_frames = log.pending_frames;
 }
 
 Status Pool::close()
@@ -168,6 +197,8 @@ Status Pool::close()
     for (WrittenList* list : lists)
         while (Node* node = list->pop_front())
             node->unreference();
+    m_log.reset();
+    m_late_writes.reset();
     m_dataset.reset();
     m_pool_tree.reset();
     m_metaslab_table.reset();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Pool: everything of one mounted pool, put together; opening, committing, freezing, closing.
 //
-// What a commit of group T does (pool_sync.cc), all writes in one batch:
+// What a commit of group T does (pool_sync.cc), all writes but those of 0 in one batch:
+//   0. data that only the log has of T's operations goes to its place (LateWrites); the log says where its tail is
 //   1. each object T changed: its tree's dirty nodes, its record into the object table
 //   2. the dataset's tables, its record into the pool tree, the pool tree
 //   3. T's space log into the committed bitmaps
@@ -36,6 +37,8 @@
 #include "core/api/core.h"
 #include "core/dataset/dataset.h"
 #include "core/vdev/uberblock.h"
+#include "core/zil/late_writes.h"
+#include "core/zil/zil.h"
 
 namespace lcpfs {
 
@@ -52,6 +55,8 @@ public:
     Status end_rebuild(bool is_whole);
     // The second half. An error leaves it to be closed.
     Status start();
+    // After start, when an upper layer has read the log and called log().begin: commits, and lets the log be used.
+    Status start_log();
     // See core_pool_format.
     static Status format(Span<host_bdev* const> bdevs, const core_format_options& options);
     // Commits (unless frozen or read-only) and stops.
@@ -66,6 +71,8 @@ public:
     VdevSet& vdevs() { return *m_vdevs; }
     SpaceLog& space_log() { return *m_space_log; }
     NodeCache& cache() { return *m_cache; }
+    IntentLog& intent_log() { return *m_log; }
+    LateWrites& late_writes() { return *m_late_writes; }
     host_workqueue* completions() { return m_completions; }
     const Label& label() const { return *m_label; }
     Tree& pool_tree() { return *m_pool_tree; }
@@ -121,11 +128,15 @@ private:
     Status protect_previous();
     Status protect_rows_of(const Uberblock& previous);
     Status load_dataset();
+    Status load_log();
+    Status format_log(u64 wanted_bytes);
+    static void log_failed(void* self, Error error);
     Status format_first_group(const core_format_options& options);
     void release_request_pools();
 
     static Status sync_hook(void* self, TxgId txg) { return static_cast<Pool*>(self)->sync_txg(txg); }
-    static bool full_hook(void* self) { return static_cast<Pool*>(self)->m_space->is_group_full(); }
+    static bool full_hook(void* self) { return static_cast<Pool*>(self)->is_group_full(); }
+    bool is_group_full() const { return m_space->is_group_full() || m_log->is_full() || m_late_writes->is_full(); }
     Status sync_txg(TxgId txg);
     Status write_txg(TxgId txg);
     Status write_trees(TxgId txg, TreeWriter& writer, Uberblock& next);
@@ -143,6 +154,8 @@ private:
     Box<SpaceLog> m_space_log;
     Box<TxgEngine> m_engine;
     Box<Space> m_space;
+    Box<IntentLog> m_log;
+    Box<LateWrites> m_late_writes;
     Box<Dataset> m_dataset;
     host_workqueue* m_completions { nullptr };
     RequestPools m_requests;

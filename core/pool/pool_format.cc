@@ -61,6 +61,33 @@ Status make_label(Span<host_bdev* const> bdevs, const core_format_options& optio
 
 }
 
+// Takes the blocks of the log's ring, in as few runs as free space allows, and enters them into the pool tree.
+Status Pool::format_log(u64 wanted_bytes)
+{
+    TxgId first(1);
+    const u64 share = align_down(m_allocator->counts().total_blocks * k_block_size / 16, k_min_log_ring_bytes);
+    u64 left = blocks_for_bytes(min(wanted_bytes ? wanted_bytes : k_max_log_ring_bytes, max(share, k_min_log_ring_bytes)));
+    LogRing ring;
+    SpaceLog::Batch batch(*m_space_log);
+    TRY(batch.prepare(k_max_log_segments));
+    while (left >= k_min_log_segment_blocks && ring.segments().size() < k_max_log_segments) {
+        Dva dva = TRY(m_allocator->allocate(AllocClass::data, static_cast<u32>(min<u64>(left, 1u << 16)), k_min_log_segment_blocks));
+        TRY(ring.add(*m_vdevs, dva));
+        batch.add(dva, true);
+        left -= dva.length_blocks;
+    }
+    batch.commit(first);
+    Vector<u8> item;
+    static_assert(sizeof(DiskLogRing) + k_max_log_segments * sizeof(DiskDva) <= max_item_bytes(k_min_node_bytes) - 9);
+    TRY(item.resize(ring.encoded_bytes()));
+    const u32 bytes = ring.encode(item.span());
+    u8 key[9] = { static_cast<u8>(PoolKey::log) };
+    WriteGuard guard(m_pool_tree_lock);
+    TRY(m_pool_tree->prepare_insert(first, { key, 9 }, bytes));
+    m_pool_tree->insert({ key, 9 }, { item.begin(), bytes });
+    return {};
+}
+
 Status Pool::format_first_group(const core_format_options& options)
 {
     TxgId first(1);
@@ -77,6 +104,7 @@ Status Pool::format_first_group(const core_format_options& options)
             }
         }
     }
+    TRY(format_log(options.log_bytes));
     ObjectAttributes root;
     root.mode = k_mode_directory | (options.root_mode ? options.root_mode & 07777 : 0755);
     root.uid = options.root_uid;

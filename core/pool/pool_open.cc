@@ -161,6 +161,8 @@ Status Pool::start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes)
     TRY(make_request_pools());
     m_space = TRY(make_box<Space>(*m_allocator, *m_trees, *m_engine, *m_space_log,
         dirty_limit_bytes ? dirty_limit_bytes : min<u64>(memory / 16, 256ull << 20)));
+    m_log = TRY(IntentLog::create(*m_vdevs, *m_engine, header.pool_guid, { log_failed, this }));
+    m_late_writes = TRY(LateWrites::create(*m_vdevs));
     DatasetHost host { this, *m_trees, *m_engine, *m_space, *m_space_log, *m_allocator, *m_vdevs };
     m_dataset = TRY(Dataset::create(host, DatasetId(k_default_dataset)));
     return {};
@@ -262,6 +264,18 @@ Status Pool::load_bitmaps()
     return {};
 }
 
+// Where the log is. A pool may have none.
+Status Pool::load_log()
+{
+    ReadGuard guard(m_pool_tree_lock);
+    u8 key[9] = { static_cast<u8>(PoolKey::log) };
+    TreeCursor cursor;
+    if (!TRY(m_pool_tree->find({ key, 9 }, cursor)))
+        return {};
+    m_log->set_ring(TRY(LogRing::decode(*m_vdevs, cursor.value())));
+    return {};
+}
+
 Status Pool::load(UberblockScan& scan)
 {
     m_uberblock = scan.found[0];
@@ -269,6 +283,7 @@ Status Pool::load(UberblockScan& scan)
         m_previous = *previous;
     TRY(load_metaslabs());
     TRY(load_dataset());
+    TRY(load_log());
     if (scan.newer_damaged) {
         TextLine line;
         line.add("the uberblocks of transaction group ").add(scan.newer_damaged).add(" are damaged; going back to group ");
@@ -318,6 +333,15 @@ Result<Box<Pool>> Pool::open(Span<host_bdev* const> bdevs, const core_pool_optio
     }
     pool->m_engine->set_committed(scan.number_to_go_on_from());
     return pool;
+}
+
+Status Pool::start_log()
+{
+    if (!m_log->ring().is_there())
+        return {};
+    TRY(m_engine->force_commit());
+    m_log->turn_on();
+    return {};
 }
 
 Status Pool::start()

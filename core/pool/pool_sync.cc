@@ -59,6 +59,12 @@ Status Pool::write_txg(TxgId txg)
     next.txg = txg;
     next.previous = m_uberblock.txg;
     next.time_ns = host_realtime_ns();
+    TRY(m_late_writes->write_out(txg));
+    const LogTail tail = m_log->tail_for(txg);
+    next.log_generation = tail.generation;
+    next.log_tail = tail.position;
+    next.log_sequence = tail.sequence;
+    next.log_record = tail.record;
     Status written = write_trees(txg, writer, next);
     if (written.is_ok())
         written = write_metaslabs(txg, writer, batch, next);
@@ -72,6 +78,7 @@ Status Pool::write_txg(TxgId txg)
     next.used_blocks = counts.total_blocks - min(counts.total_blocks, counts.free_blocks + counts.deferred_blocks);
     TRY(m_uberblock_writer->write(next));
     m_uberblock = next;
+    m_log->committed(txg, tail);
     m_commits.add_relaxed(1);
     return {};
 }

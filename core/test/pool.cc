@@ -44,6 +44,11 @@ int TestPool::open(bool read_only)
 {
     core_pool_options options {};
     options.read_only = read_only;
+    return open_with(options);
+}
+
+int TestPool::open_with(core_pool_options options)
+{
     options.txg_interval_ms = 30000; // commits are the test's
     options.cache_limit_bytes = 8u << 20;
     host_bdev* const bdevs[] = { m_b.get(), m_a.get() };

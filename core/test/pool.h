@@ -24,6 +24,7 @@ public:
     // A new pool, open, with `root` referenced.
     Status start(u32 data_checksum = 0, u32 node_bytes = 0);
     int open(bool read_only);
+    int open_with(core_pool_options options); // cache and commits are set as for every test
     int close();
     // What is not committed is lost, as in a crash.
     int crash();
@@ -45,6 +46,7 @@ public:
     int empty(core_object* directory);
     // Metadata that claims to be dirty. 0 when everything is committed.
     u64 dirty_bytes() { return pool().trees().dirty_bytes.load(); }
+    u64 late_bytes() { return pool().late_writes().bytes(); }
     u64 promised() { return pool().space().promised_blocks(); }
     u64 used_blocks();
 

@@ -57,6 +57,7 @@
 	X(pool)              \
 	X(pool_stopped)      \
 	X(tables)            \
+	X(replay)            \
 	X(check)
 
 #endif

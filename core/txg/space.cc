@@ -141,7 +141,14 @@ Status Space::wait_for_promise(u64 units, For what)
     }
 }
 
-Status Space::promise(u64 units, For what) { return try_promise(units, what) ? Status() : wait_for_promise(units, what); }
+Status Space::promise(u64 units, For what)
+{
+    if (m_replaying) {
+        m_promised.add(units);
+        return {};
+    }
+    return try_promise(units, what) ? Status() : wait_for_promise(units, what);
+}
 
 Status Space::begin_operation(u64 units, For what)
 {
@@ -181,7 +188,7 @@ bool Space::is_group_full() const { return is_beyond(1); }
 
 void Space::throttle()
 {
-    if (!is_group_full())
+    if (m_replaying || !is_group_full())
         return;
     m_engine.poke();
     // Twice the limit: the sync under way has to catch up first.

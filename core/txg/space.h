@@ -51,6 +51,9 @@ public:
     // The worst case of entering written data into one place of a file.
     u64 write_units() const { return 8 * node_units(); }
 
+    // A log is being replayed: what it did was promised before the crash, and no commit can be waited for. Opening only.
+    void set_replaying(bool replaying) { m_replaying = replaying; }
+
     // Makes a modifier wait when metadata comes in faster than it gets synced. Same context as promise.
     void throttle();
     bool is_group_full() const;
@@ -101,6 +104,7 @@ private:
     u64 m_slop_blocks;
     u64 m_fixed_nodes;
     Atomic<u64> m_promised { 0 };
+    bool m_replaying { false };
     Atomic<u64> m_in_operations { 0 }; // part of m_promised
     Atomic<u64> m_dirty_objects[4];    // by txg & 3
     Atomic<u64> m_new_objects[4];

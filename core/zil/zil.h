@@ -58,6 +58,7 @@ public:
     // A new generation from `start` on; what lies from `keep` on stays untouched until two groups have committed. Nothing is
     // logged yet: the group that says so has to commit first.
     void begin(const LogTail& start, u64 keep, TxgId committed);
+    bool has_begun() const { return m_identity.generation != 0; }
     void turn_on();
     // No further records; waits for frames under way.
     void turn_off();

@@ -314,5 +314,13 @@ int lcpfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 		return error;
 	if (!datasync || (inode->i_state & I_DIRTY_DATASYNC))
 		error = sync_inode_metadata(inode, 1);
-	return error ?: core_object_sync(lcpfs_object(inode));
+	if (error)
+		return error;
+	error = core_object_sync(lcpfs_object(inode));
+	/* Every open file is told of a failure, once. */
+	if (error) {
+		mapping_set_error(inode->i_mapping, error);
+		error = file_check_and_advance_wb_err(file) ?: error;
+	}
+	return error;
 }

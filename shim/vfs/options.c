@@ -11,8 +11,8 @@
 #include "shim/vfs/options.h"
 
 enum {
-	LCPFS_OPT_DATASET, LCPFS_OPT_DEVICE, LCPFS_OPT_ERRORS, LCPFS_OPT_TXG_INTERVAL, LCPFS_OPT_NO_PATH_TIMEOUT,
-	LCPFS_OPT_SOURCE,
+	LCPFS_OPT_DATASET, LCPFS_OPT_DEVICE, LCPFS_OPT_ERRORS, LCPFS_OPT_NO_RECOVERY, LCPFS_OPT_RECOVER,
+	LCPFS_OPT_TXG_INTERVAL, LCPFS_OPT_NO_PATH_TIMEOUT, LCPFS_OPT_SOURCE,
 };
 
 static const struct constant_table lcpfs_errors_values[] = {
@@ -26,6 +26,8 @@ static const struct fs_parameter_spec lcpfs_parameters[] = {
 	fsparam_string("dataset", LCPFS_OPT_DATASET),
 	fsparam_string("device", LCPFS_OPT_DEVICE),
 	fsparam_enum("errors", LCPFS_OPT_ERRORS, lcpfs_errors_values),
+	fsparam_flag("norecovery", LCPFS_OPT_NO_RECOVERY),
+	fsparam_string("recover", LCPFS_OPT_RECOVER),
 	fsparam_u32("txg_interval", LCPFS_OPT_TXG_INTERVAL),
 	fsparam_s32("no_path_timeout", LCPFS_OPT_NO_PATH_TIMEOUT),
 	fsparam_string("source", LCPFS_OPT_SOURCE),
@@ -93,6 +95,14 @@ int lcpfs_options_parse(struct fs_context *context, struct lcpfs_options *option
 			return invalf(context, "lcpfs: no_path_timeout= takes -1 to %u seconds", LCPFS_NO_PATH_TIMEOUT_MAX);
 		options->no_path_timeout = result.int_32;
 		return 0;
+	case LCPFS_OPT_NO_RECOVERY:
+		options->no_recovery = true;
+		return 0;
+	case LCPFS_OPT_RECOVER:
+		if (strcmp(parameter->string, "discard-log"))
+			return invalf(context, "lcpfs: recover= takes discard-log");
+		options->discard_log = true;
+		return 0;
 	case LCPFS_OPT_SOURCE:
 		if (context->source)
 			return invalf(context, "lcpfs: more than one device to mount");
@@ -133,6 +143,8 @@ void lcpfs_options_show(struct seq_file *out, const struct lcpfs_options *option
 	seq_printf(out, ",txg_interval=%u", options->txg_interval);
 	if (options->no_path_timeout != LCPFS_NO_PATH_TIMEOUT_DEFAULT)
 		seq_printf(out, ",no_path_timeout=%d", options->no_path_timeout);
+	if (options->no_recovery)
+		seq_puts(out, ",norecovery");
 	if (options->dataset)
 		seq_show_option(out, "dataset", options->dataset);
 	for (i = 0; i < options->device_count; i++)

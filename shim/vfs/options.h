@@ -23,6 +23,8 @@ struct lcpfs_options {
 	enum core_errors_policy errors;
 	unsigned int txg_interval;            /* seconds */
 	int no_path_timeout;                  /* seconds; -1: for ever */
+	bool no_recovery;                     /* norecovery: with ro, what was committed */
+	bool discard_log;                     /* recover=discard-log */
 };
 
 static inline s64 lcpfs_options_no_path_ms(const struct lcpfs_options *options)

@@ -170,6 +170,8 @@ static int lcpfs_pool_start(const struct core_label *label, const char *source, 
 		.read_only = read_only,
 		.errors = options->errors,
 		.txg_interval_ms = options->txg_interval * 1000,
+		.no_recovery = options->no_recovery,
+		.discard_log = options->discard_log,
 		.notify = lcpfs_pool_notify,
 	};
 	struct lcpfs_pool *pool = kzalloc(sizeof(*pool), GFP_KERNEL);

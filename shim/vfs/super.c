@@ -182,6 +182,8 @@ static int lcpfs_get_tree(struct fs_context *context)
 
 	if (!context->source)
 		return invalf(context, "lcpfs: no device given");
+	if (super->options.no_recovery && !read_only)
+		return invalf(context, "lcpfs: norecovery needs ro");
 	error = lcpfs_pool_get(context->source, &super->options, read_only, &super->pool);
 	if (error)
 		return error;

@@ -11,6 +11,10 @@
  * the cache. The tail of the last block is zeroed here, since a mapping may have stored beyond the end: on disk it has to
  * be zeros (truncate.c).
  *
+ * fsync, msync and O_SYNC write through here with WB_SYNC_ALL. When the file has little that is dirty, it is not written to
+ * its place but handed to core_log_write, which copies it: the log write that fsync ends with carries it, and that is the only one.
+ * Whatever core_log_write does not take goes the ordinary way.
+ *
  * Errors. What could not be written stays in the cache, clean, and the error is recorded for fsync, syncfs and close, as
  * everywhere in Linux: a device that fails would fail again. But memory comes back: after -ENOMEM the folios are
  * dirty again as well, so that a later pass writes them.
@@ -45,6 +49,7 @@ struct lcpfs_write {
 struct lcpfs_writeback {
 	struct inode *inode;
 	struct lcpfs_write *write; /* being gathered, or NULL */
+	bool logs;                 /* little, and somebody waits for it */
 };
 
 static mempool_t *lcpfs_write_pool;
@@ -103,7 +108,12 @@ static void lcpfs_write_submit(struct lcpfs_writeback *writeback)
 	struct lcpfs_write *write = writeback->write;
 
 	writeback->write = NULL;
-	if (write)
+	if (!write)
+		return;
+	if (writeback->logs && write->blocks <= CORE_LOG_MAX_BLOCKS &&
+	    !core_log_write(lcpfs_object(writeback->inode), write->first, write->segments, write->count, write->size))
+		lcpfs_write_done(write, 0);
+	else
 		core_write(lcpfs_object(writeback->inode), write->first, write->segments, write->count, write->size,
 			   lcpfs_write_done, write);
 }
@@ -213,7 +223,11 @@ static int lcpfs_write_folio(struct folio *folio, struct writeback_control *cont
 
 int lcpfs_writepages(struct address_space *mapping, struct writeback_control *control)
 {
-	struct lcpfs_writeback writeback = { .inode = mapping->host };
+	struct lcpfs_writeback writeback = {
+		.inode = mapping->host,
+		.logs = control->sync_mode == WB_SYNC_ALL && !control->for_sync &&
+			atomic64_read(&lcpfs_inode_of(mapping->host)->promised) <= CORE_LOG_MAX_BLOCKS,
+	};
 	unsigned int scope = memalloc_nofs_save();
 	struct blk_plug plug;
 	int error;

@@ -46,6 +46,7 @@ int OpenPool::open(const std::vector<std::string>& paths)
         return -EIO;
     core_pool_options options {};
     options.read_only = true;
+    options.no_recovery = true; // what was committed is looked at, also when a log waits for the next mount
     options.errors = CORE_ERRORS_CONTINUE;
     const int error = core_pool_open(m_devices.data(), m_devices.count(), &options, &m_pool);
     if (error)

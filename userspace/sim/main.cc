@@ -77,6 +77,11 @@ const Mistake k_mistakes[] = {
     { "early-reuse", LCPFS_SWITCH(reuse_early), "crash" },
     { "skip-checksum", LCPFS_SWITCH(skip_checksum), "fault" },
     { "forget-late-writes", LCPFS_SWITCH(forget_late_writes), "path" },
+    { "log-skip-flush", LCPFS_SWITCH(log_skip_flush), "crash" },
+    { "log-ack-early", LCPFS_SWITCH(log_ack_early), "crash" },
+    { "log-reorder", LCPFS_SWITCH(log_reorder), "crash" },
+    { "log-replay-committed", LCPFS_SWITCH(log_replay_committed), "crash" },
+    { "log-skip-claim", LCPFS_SWITCH(log_skip_claim), "crash" },
 };
 
 // Switches a mistake on; false when this build does not have it.

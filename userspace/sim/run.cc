@@ -57,11 +57,12 @@ void Run::format(const core_format_options& options)
         fail("core_pool_format gave %d", error);
 }
 
-int Run::try_open(bool read_only)
+int Run::try_open(bool read_only, bool no_recovery)
 {
     std::vector<host_bdev*> devices = bdevs();
     core_pool_options options {};
-    options.read_only = read_only;
+    options.read_only = m_read_only = read_only;
+    options.no_recovery = no_recovery;
     options.txg_interval_ms = static_cast<u32>(txg_interval_ms);
     options.cache_limit_bytes = cache_limit_bytes;
     options.notify = [](void* context, int event) {
@@ -88,9 +89,13 @@ int Run::try_open(bool read_only)
     return error;
 }
 
-void Run::open(bool read_only)
+void Run::open(bool read_only, bool no_recovery)
 {
-    if (int error = try_open(read_only))
+    constexpr int k_erofs = 30;
+    int error = try_open(read_only, no_recovery);
+    if (error == -k_erofs && read_only)
+        error = try_open(false);
+    if (error)
         fail("opening the pool gave %d", error);
 }
 
@@ -155,12 +160,16 @@ u64 Run::check(bool read_data, bool tolerant)
     return 0;
 }
 
-int Run::sync()
+int Run::sync() { return sync_by([this] { return core_pool_sync(m_pool, true); }); }
+// fsync of one file makes durable whatever was done before it, by anybody.
+int Run::sync_object(core_object* object) { return sync_by([object] { return core_object_sync(object); }); }
+
+int Run::sync_by(const std::function<int()>& sync)
 {
     std::vector<u64> states;
     for (auto& worker : workers)
         states.push_back(worker->completed());
-    int error = core_pool_sync(m_pool, true);
+    int error = sync();
     if (!error)
         for (size_t i = 0; i < states.size(); i++)
             workers[i]->acknowledge(states[i], m_log.position());

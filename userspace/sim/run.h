@@ -2,6 +2,7 @@
 // One run of the core on simulated disks: the devices, the open pool, the workers, and the log of it all.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -49,8 +50,11 @@ public:
     ~Run();
 
     void format(const core_format_options& options);
-    int try_open(bool read_only);
-    void open(bool read_only);   // fails the run when it cannot
+    int try_open(bool read_only, bool no_recovery = false);
+    // Fails the run when it cannot. Read-only what has a log to replay is refused: then it is opened for writing, or
+    // with `no_recovery` as it was committed.
+    void open(bool read_only, bool no_recovery = false);
+    bool opened_read_only() const { return m_read_only; }
     int close();                 // gives core_pool_close's result; checks that nothing is left behind
     void abandon();              // core_pool_shutdown, then close: nothing more reaches the disks
     bool is_open() const { return m_pool != nullptr; }
@@ -63,6 +67,7 @@ public:
     // Every pass of the checker; `tolerant` accepts problems and gives their number.
     u64 check(bool read_data, bool tolerant = false);
     int sync();                  // core_pool_sync(wait); acknowledges for every worker
+    int sync_object(core_object* object); // the same by core_object_sync
     bool frozen() const { return m_frozen; }
     core_pool_status status();
 
@@ -74,6 +79,8 @@ public:
     u64 cache_limit_bytes { 0 };
 
 private:
+    int sync_by(const std::function<int()>& sync);
+
     IoLog m_log;
     bool m_keep_log;
     std::vector<std::unique_ptr<Disk>> m_disks;
@@ -81,6 +88,7 @@ private:
     core_dataset* m_dataset { nullptr };
     u64 m_memory_before { 0 };
     bool m_frozen { false };
+    bool m_read_only { false };
 };
 
 }

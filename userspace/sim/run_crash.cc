@@ -158,7 +158,7 @@ void check_point(const Subject& subject, Images images, u64 position, Random& ra
         trees = walk_all(run, subject.workers);
         for (size_t i = 0; i < trees.size(); i++)
             match(*subject.workers[i], trees[i], position);
-        if (!read_only && random.one_in(2) && core_pool_sync(run.pool(), true))
+        if (!run.opened_read_only() && random.one_in(2) && core_pool_sync(run.pool(), true))
             fail("core_pool_sync after the crash failed");
         run.check(random.one_in(8));
         if (int error = run.close())
@@ -194,6 +194,9 @@ u64 run_crash(u64 seed, const Options& options)
     if (int error = setup.close())
         fail("closing the new pool gave %d", error);
 
+    static constexpr u64 k_percent[] = { 0, 2, 10, 30 };
+    const u64 sync_percent = k_percent[choice.below(4)];
+    const u64 logged_percent = choice.one_in(4) ? 100 : choice.below(60);
     // The base stays as it is; the run writes over layers of it.
     Images layers = layers_over(images);
     Run run(pointers(layers), shape.latency_ns);
@@ -206,6 +209,8 @@ u64 run_crash(u64 seed, const Options& options)
         how.root = made.roots[i];
         how.shared_directory = made.shared;
         how.mix = static_cast<Mix>(choice.below(3));
+        how.sync_percent = sync_percent;
+        how.logged_percent = logged_percent;
         add_worker(run, how, mix(seed, 10 + i));
     }
     run.operate(operations);

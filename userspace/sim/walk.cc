@@ -80,16 +80,31 @@ int read_blocks(core_object* object, u64 block, Blocks& blocks, u64 count, std::
     return completion.wait("a core_read");
 }
 
-int write_blocks(core_object* object, u64 block, Blocks& blocks, u64 count, u64 size_bytes, unsigned pieces)
+static int write_reserved(core_object* object, u64 block, Blocks& blocks, u64 count, u64 size_bytes, unsigned pieces)
 {
-    if (int error = core_reserve(object, count))
-        return error;
     Completion completion;
     std::vector<core_segment> segments = blocks.segments(count, pieces);
     core_write(
         object, block, segments.data(), static_cast<unsigned>(segments.size()), size_bytes,
         [](void* context, int error) { static_cast<Completion*>(context)->finish(error); }, &completion);
     return completion.wait("a core_write");
+}
+
+int write_blocks(core_object* object, u64 block, Blocks& blocks, u64 count, u64 size_bytes, unsigned pieces)
+{
+    if (int error = core_reserve(object, count))
+        return error;
+    return write_reserved(object, block, blocks, count, size_bytes, pieces);
+}
+
+int log_blocks(core_object* object, u64 block, Blocks& blocks, u64 count, u64 size_bytes, unsigned pieces)
+{
+    if (int error = core_reserve(object, count))
+        return error;
+    std::vector<core_segment> segments = blocks.segments(count, pieces);
+    if (core_log_write(object, block, segments.data(), static_cast<unsigned>(segments.size()), size_bytes) == 0)
+        return 0;
+    return write_reserved(object, block, blocks, count, size_bytes, pieces);
 }
 
 u64 block_hash(const u8* data)

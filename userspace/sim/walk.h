@@ -30,6 +30,9 @@ int read_blocks(core_object* object, u64 block, Blocks& blocks, u64 count, std::
 // Reserves and writes. The number of steps taken before an error is the caller's to know from it: 0 reserve.
 int write_blocks(core_object* object, u64 block, Blocks& blocks, u64 count, u64 size_bytes, unsigned pieces = 1);
 
+// The same by core_log_write, or as above when that is refused.
+int log_blocks(core_object* object, u64 block, Blocks& blocks, u64 count, u64 size_bytes, unsigned pieces = 1);
+
 // 0 for a block of zeros.
 u64 block_hash(const u8* data);
 

@@ -128,7 +128,6 @@ void Worker::absorb(u64 id, core_object* object)
 {
     core_attr attr;
     core_object_attr(object, &attr);
-    m_touched[id] = m_history.states.size();
     edit().update(id, [&](ObjectState& state) {
         if (!state.partial)
             state.attr = attr;
@@ -227,7 +226,10 @@ int Worker::write(u64 id, u64 block, u64 count, u64 end_bytes)
     }
     begin("write " + std::to_string(id) + " blocks " + std::to_string(block) + "+" + std::to_string(count) + " size "
           + std::to_string(size));
-    int error = write_blocks(object, block, blocks, count, size, static_cast<unsigned>(m_random.between(1, 3)));
+    const unsigned pieces = static_cast<unsigned>(m_random.between(1, 3));
+    int error = count <= CORE_LOG_MAX_BLOCKS && m_random.below(100) < m_options.logged_percent
+        ? log_blocks(object, block, blocks, count, size, pieces)
+        : write_blocks(object, block, blocks, count, size, pieces);
     // What was promised room is written, whether there is memory or not.
     if (error == -k_enomem)
         fail("writing %llu blocks from %llu of object %llu on failed for lack of memory", static_cast<unsigned long long>(count),
@@ -463,16 +465,13 @@ void Worker::sync_object(u64 id)
     core_object* object = get(id);
     if (!object)
         return;
-    u64 state = m_touched.count(id) ? m_touched[id] : 0;
-    int error = core_object_sync(object);
+    int error = m_run.sync_object(object);
     if (error == -k_enomem && m_options.expect_no_memory)
         return;
     if (error && !m_options.expect_errors)
         fail("core_object_sync gave %d", error);
     if (error)
         m_stopped = true;
-    else
-        acknowledge(state, m_run.log().position());
 }
 
 void Worker::check_object(u64 id)

@@ -48,6 +48,8 @@ struct WorkerOptions {
     bool expect_no_memory { false }; // so is -ENOMEM
     u64 largest_file_blocks { 300 };
     u64 objects { 120 };            // beyond this, removals become likely
+    u64 logged_percent { 30 };      // of small writes: by way of the intent log
+    u64 sync_percent { 2 };         // of operations: sync of an object, beyond what the mix has
 };
 
 class Run;
@@ -114,7 +116,6 @@ private:
     Tree m_next;
     bool m_operating { false };
     std::map<u64, core_object*> m_open;
-    std::map<u64, u64> m_touched; // object -> last operation that changed it
     u64 m_names { 0 };
     bool m_stopped { false };
     u64 m_refused { 0 };

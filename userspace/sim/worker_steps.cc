@@ -165,6 +165,8 @@ void Worker::random_rename()
 void Worker::step()
 {
     // As far as the shares of the mix go: names, data, or both.
+    if (m_random.below(100) < m_options.sync_percent)
+        return sync_object(random_object([](const ObjectState&) { return true; }));
     u64 choice = m_random.below(100);
     u64 living = tree().objects().size();
     if (living > m_options.objects && m_random.one_in(2))

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/fs/log_records.h"
+
+namespace lcpfs {
+
+namespace {
+
+DiskTime disk_time(Time time)
+{
+    DiskTime disk;
+    disk.seconds.set(static_cast<u64>(time.seconds));
+    disk.nanoseconds.set(time.nanoseconds);
+    return disk;
+}
+
+DiskTime disk_time(const core_time& time) { return disk_time(Time { time.seconds, time.nanoseconds }); }
+
+Box<LogRecord> prepare(Pool& pool, LogOpcode opcode, Object& object, size_t payload_bytes)
+{
+    Box<LogRecord> record = pool.intent_log().prepare(opcode, object.id().value(), static_cast<u32>(payload_bytes));
+    if (record)
+        record->header.dataset.set(object.dataset().id().value());
+    return record;
+}
+
+// The fixed part, then up to two strings.
+template <typename Head>
+void fill(LogRecord& record, const Head& head, Bytes first, Bytes second = {})
+{
+    copy_bytes(record.payload(), &head, sizeof(head));
+    copy_bytes(record.payload() + sizeof(head), first.data(), first.size());
+    copy_bytes(record.payload() + sizeof(head) + first.size(), second.data(), second.size());
+}
+
+LogOpcode opcode_of(u32 mode, bool named)
+{
+    if (!named)
+        return LogOpcode::create_unnamed;
+    switch (mode & k_mode_type) {
+    case k_mode_directory:
+        return LogOpcode::make_directory;
+    case k_mode_symlink:
+        return LogOpcode::symlink;
+    default:
+        return LogOpcode::create;
+    }
+}
+
+Box<LogRecord> record_of_name(Pool& pool, LogOpcode opcode, Object& directory, Bytes text, Object& object, Time time)
+{
+    Box<LogRecord> record = prepare(pool, opcode, directory, sizeof(DiskLogName) + text.size());
+    if (!record)
+        return {};
+    DiskLogName head;
+    head.object.set(object.id().value());
+    head.time = disk_time(time);
+    head.name_bytes.set(static_cast<u16>(text.size()));
+    head.reserved.set(0);
+    fill(*record, head, text);
+    return record;
+}
+
+}
+
+Box<LogRecord> record_of_create(Pool& pool, Object& directory, Bytes text, const NewObject& how, ObjectId made)
+{
+    Box<LogRecord> record = prepare(pool, opcode_of(how.mode, !text.is_empty()), directory,
+                                    sizeof(DiskLogCreate) + text.size() + how.target.size());
+    if (!record)
+        return {};
+    DiskLogCreate head;
+    head.object.set(made.value());
+    head.generation.set(0);
+    head.mode.set(how.mode);
+    head.uid.set(how.uid);
+    head.gid.set(how.gid);
+    head.project.set(how.project);
+    head.flags.set(how.flags);
+    head.rdev.set(how.rdev);
+    head.time = disk_time(how.time);
+    head.name_bytes.set(static_cast<u16>(text.size()));
+    head.target_bytes.set(static_cast<u16>(how.target.size()));
+    fill(*record, head, text, how.target);
+    return record;
+}
+
+void set_generation(const Box<LogRecord>& record, u64 generation)
+{
+    if (!record)
+        return;
+    le64 disk(generation);
+    copy_bytes(record->payload() + offsetof(DiskLogCreate, generation), &disk, sizeof(disk));
+}
+
+Box<LogRecord> record_of_link(Pool& pool, Object& directory, Bytes text, Object& object, Time time)
+{
+    return record_of_name(pool, LogOpcode::link, directory, text, object, time);
+}
+
+Box<LogRecord> record_of_unlink(Pool& pool, Object& directory, Bytes text, Object& object, bool is_directory, Time time)
+{
+    return record_of_name(pool, is_directory ? LogOpcode::remove_directory : LogOpcode::remove, directory, text, object, time);
+}
+
+Box<LogRecord> record_of_rename(Pool& pool, const Rename& rename)
+{
+    Box<LogRecord> record = prepare(pool, LogOpcode::rename, rename.from_directory,
+                                    sizeof(DiskLogRename) + rename.from_text.size() + rename.to_text.size());
+    if (!record)
+        return {};
+    DiskLogRename head;
+    zero_bytes(&head, sizeof(head));
+    head.to_directory.set(rename.to_directory.id().value());
+    head.object.set(rename.object.id().value());
+    head.victim.set(rename.victim ? rename.victim->id().value() : 0);
+    head.time = disk_time(rename.time);
+    head.from_bytes.set(static_cast<u16>(rename.from_text.size()));
+    head.to_bytes.set(static_cast<u16>(rename.to_text.size()));
+    head.exchange = rename.exchange;
+    fill(*record, head, rename.from_text, rename.to_text);
+    return record;
+}
+
+Box<LogRecord> record_of_attributes(Pool& pool, Object& object, const core_attr& attributes, unsigned mask)
+{
+    Box<LogRecord> record = prepare(pool, LogOpcode::set_attributes, object, sizeof(DiskLogAttributes));
+    if (!record)
+        return {};
+    DiskLogAttributes head;
+    head.mask.set(mask);
+    head.mode.set(attributes.mode);
+    head.uid.set(attributes.uid);
+    head.gid.set(attributes.gid);
+    head.project.set(attributes.project);
+    head.flags.set(attributes.flags);
+    head.change.set(attributes.change);
+    head.atime = disk_time(attributes.atime);
+    head.mtime = disk_time(attributes.mtime);
+    head.ctime = disk_time(attributes.ctime);
+    head.reserved.set(0);
+    fill(*record, head, {});
+    return record;
+}
+
+Box<LogRecord> record_of_truncate(Pool& pool, Object& object, u64 size_bytes, Time time)
+{
+    Box<LogRecord> record = prepare(pool, LogOpcode::truncate, object, sizeof(DiskLogTruncate));
+    if (!record)
+        return {};
+    DiskLogTruncate head;
+    head.size_bytes.set(size_bytes);
+    head.time = disk_time(time);
+    head.reserved.set(0);
+    fill(*record, head, {});
+    return record;
+}
+
+Box<LogRecord> record_of_write(Pool& pool, Object& object, const LoggedWrite& write, LogWriteForm form, u32 payload_bytes)
+{
+    Box<LogRecord> record = prepare(pool, LogOpcode::write, object, sizeof(DiskLogWrite) + payload_bytes);
+    if (!record)
+        return {};
+    record->header.offset.set(write.block << k_block_shift);
+    DiskLogWrite head {};
+    head.file_bytes.set(write.file_bytes);
+    head.block_count.set(write.block_count);
+    head.form = static_cast<u8>(form);
+    fill(*record, head, {});
+    record->payload_bytes = sizeof(DiskLogWrite); // grows as it is filled
+    return record;
+}
+
+void add_extent(LogRecord& record, Bytes item)
+{
+    DiskLogWrite head;
+    copy_bytes(&head, record.payload(), sizeof(head));
+    head.extent_count.set(head.extent_count.get() + 1);
+    copy_bytes(record.payload(), &head, sizeof(head));
+    copy_bytes(record.payload() + record.payload_bytes, item.data(), item.size());
+    record.payload_bytes += static_cast<u32>(item.size());
+    record.needs_flush = true;
+}
+
+static void set_data_bytes(LogRecord& record, u32 bytes)
+{
+    le32 disk(bytes);
+    copy_bytes(record.payload() + offsetof(DiskLogWrite, data_bytes), &disk, sizeof(disk));
+}
+
+void set_data(LogRecord& record, const Ref<LogData>& data, u32 data_bytes)
+{
+    set_data_bytes(record, data_bytes);
+    record.data = data;
+    record.data_bytes = data_bytes;
+}
+
+void set_data(LogRecord& record, Bytes inline_bytes)
+{
+    set_data_bytes(record, static_cast<u32>(inline_bytes.size()));
+    copy_bytes(record.payload() + record.payload_bytes, inline_bytes.data(), inline_bytes.size());
+    record.payload_bytes += static_cast<u32>(inline_bytes.size());
+}
+
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Records of the intent log, one maker for each operation (format/zil_format.h says what is in them; replay.cc reads them).
+//
+// Made before the operation takes its locks; null when the log is off or memory is short, which IntentLog::append takes as well.
+#pragma once
+
+#include "core/fs/names.h"
+
+namespace lcpfs {
+
+Box<LogRecord> record_of_create(Pool& pool, Object& directory, Bytes text, const NewObject& how, ObjectId made);
+// The number of the new object's group is known only when it is held.
+void set_generation(const Box<LogRecord>& record, u64 generation);
+Box<LogRecord> record_of_link(Pool& pool, Object& directory, Bytes text, Object& object, Time time);
+Box<LogRecord> record_of_unlink(Pool& pool, Object& directory, Bytes text, Object& object, bool is_directory, Time time);
+Box<LogRecord> record_of_rename(Pool& pool, const Rename& rename);
+Box<LogRecord> record_of_attributes(Pool& pool, Object& object, const core_attr& attributes, unsigned mask);
+Box<LogRecord> record_of_truncate(Pool& pool, Object& object, u64 size_bytes, Time time);
+
+struct LoggedWrite {
+    u64 block;
+    u32 block_count;
+    u64 file_bytes;
+};
+// With room for `payload_bytes` behind the DiskLogWrite: the bytes, or extent items.
+Box<LogRecord> record_of_write(Pool& pool, Object& object, const LoggedWrite& write, LogWriteForm form, u32 payload_bytes);
+// Behind what is there: one extent item. Room for it was asked for.
+void add_extent(LogRecord& record, Bytes item);
+// The bytes follow in `data`, or stand in `inline_bytes`.
+void set_data(LogRecord& record, const Ref<LogData>& data, u32 data_bytes);
+void set_data(LogRecord& record, Bytes inline_bytes);
+
+inline Time time_of(const DiskTime& disk) { return Time { static_cast<i64>(disk.seconds.get()), disk.nanoseconds.get() }; }
+
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/fs/log_write.h"
+
+#include "core/codec/checksum.h"
+#include "core/fs/extents.h"
+#include "core/fs/file_write.h"
+#include "core/fs/log_records.h"
+
+namespace lcpfs {
+
+namespace {
+
+// What one such write needs before it changes anything; given back unless it came to be.
+struct Prepared {
+    explicit Prepared(Pool& pool_) : pool(pool_) {}
+    Prepared(const Prepared&) = delete;
+    ~Prepared()
+    {
+        if (run && run->dva.is_used())
+            pool.allocator().cancel(run->dva);
+        if (run)
+            host_pool_free(pool.requests().write_runs, run);
+    }
+    Pool& pool;
+    Ref<LogData> data;
+    Box<LogRecord> record;
+    Box<LateWrites::Entry> late;
+    WriteRun* run { nullptr };
+};
+
+// The bytes of the file; zeros behind its end.
+void copy_data(LogData& data, Span<const core_segment> segments, u32 data_bytes)
+{
+    u32 at = 0;
+    for (const core_segment& segment : segments)
+        for (u32 offset = 0; offset < segment.bytes; offset += k_block_size, at += k_block_size) {
+            u8* page = data.page(at / k_block_size);
+            const u32 valid = data_bytes <= at ? 0 : min(data_bytes - at, k_block_size);
+            copy_bytes(page, static_cast<const u8*>(segment.data) + offset, valid);
+            zero_bytes(page + valid, k_block_size - valid);
+        }
+}
+
+void seal_run(Prepared& prepared, u64 block)
+{
+    WriteRun& run = *prepared.run;
+    const ChecksumKind kind = prepared.pool.data_checksum();
+    const u32 each = checksum_bytes_of(kind);
+    Extent extent;
+    extent.file_block = block;
+    extent.length_blocks = run.dva.length_blocks;
+    extent.dva = run.dva;
+    extent.checksum_kind = kind;
+    u8* out = run.item + sizeof(DiskExtent);
+    for (u32 i = 0; i < run.dva.length_blocks; i++)
+        block_checksum(kind, prepared.data->page(i), out + i * each);
+    extent.payload = Bytes(out, size_t(extent.length_blocks) * each);
+    extent.encode({ run.item, sizeof(run.item) });
+}
+
+Status prepare(Prepared& prepared, Object& object, const LoggedWrite& write, Span<const core_segment> segments)
+{
+    Pool& pool = prepared.pool;
+    const u64 in_file = write.file_bytes - (write.block << k_block_shift);
+    const u32 data_bytes = static_cast<u32>(min(u64(write.block_count) * k_block_size, in_file));
+    prepared.data = TRY(LogData::create(pool.late_writes().pages(), write.block_count));
+    copy_data(*prepared.data, segments, data_bytes);
+    prepared.record = record_of_write(pool, object, write, LogWriteForm::data, 0);
+    if (!prepared.record)
+        return Error::no_memory;
+    set_data(*prepared.record, prepared.data, data_bytes);
+    prepared.late = TRY(make_box<LateWrites::Entry>());
+    prepared.run = static_cast<WriteRun*>(host_pool_alloc_reserved(pool.requests().write_runs));
+    prepared.run->dva = Dva();
+    prepared.run->file_block = write.block;
+    prepared.run->dva = TRY(pool.allocator().allocate(AllocClass::data, write.block_count, write.block_count));
+    seal_run(prepared, write.block);
+    return {};
+}
+
+Status enter(Prepared& prepared, Object& object, u64 file_bytes)
+{
+    Pool& pool = prepared.pool;
+    Scratch scratch(pool);
+    SpaceLog::Batch batch(pool.space_log());
+    WriteGuard guard(object.m_lock);
+    if (object.m_deleted)
+        return Error::stale_handle;
+    TRY(pool.check_writable());
+    TxgHold hold(pool.engine());
+    TRY(object.prepare_change(hold.txg()));
+    SpaceLog::CommitScope commit(batch, hold.txg());
+    if (!TRY(enter_run(pool, object, hold.txg(), *prepared.run, file_bytes, { *scratch, batch })))
+        return Error::busy;
+    prepared.late->data = prepared.data;
+    prepared.late->dva = prepared.run->dva;
+    prepared.late->counter = &object.m_late_writes;
+    prepared.run->dva = Dva(); // the file's now
+    pool.late_writes().add(hold.txg(), lcpfs::move(prepared.late));
+    pool.intent_log().append(hold.txg(), lcpfs::move(prepared.record));
+    return {};
+}
+
+// A file that fits into its record: writing it is no I/O in any case.
+Status write_inline(Pool& pool, Object& object, Span<const core_segment> segments, u64 file_bytes)
+{
+    struct Waiting {
+        IoBatch batch;
+        int error { 0 };
+    } waiting;
+    // write_blocks uses up a promise whatever comes of it, and the caller's has to outlive a failure.
+    TRY(pool.space().promise(promise_for_data(1), Space::For::growth));
+    waiting.batch.begin();
+    write_blocks(
+        pool, object, 0, segments, file_bytes,
+        [](void* context, int error) {
+            Waiting& waiting = *static_cast<Waiting*>(context);
+            waiting.error = error;
+            waiting.batch.finish(Error::none);
+        },
+        &waiting);
+    TRY(waiting.batch.wait());
+    return waiting.error ? Error::io_error : Error::none;
+}
+
+}
+
+Status log_write(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes)
+{
+    TRY(pool.check_writable());
+    if (!pool.intent_log().is_on())
+        return Error::not_supported;
+    u64 bytes = 0;
+    for (const core_segment& segment : segments) {
+        if (segment.bytes == 0 || (segment.bytes & (k_block_size - 1)) != 0)
+            return Error::invalid;
+        bytes += segment.bytes;
+    }
+    const u64 count = bytes >> k_block_shift;
+    if (count == 0 || count > k_max_log_data_bytes / k_block_size || block >= k_max_file_blocks || count > k_max_file_blocks - block
+        || file_bytes <= block << k_block_shift || file_bytes >> 63)
+        return Error::invalid;
+    if (block == 0 && count == 1 && file_bytes <= k_max_inline_data_bytes) {
+        TRY(write_inline(pool, object, segments, file_bytes));
+    } else {
+        ScopedPromise promise(pool.space());
+        TRY(promise.take(pool.space().write_units(), Space::For::change));
+        Prepared prepared(pool);
+        TRY(prepare(prepared, object, { block, static_cast<u32>(count), file_bytes }, segments));
+        TRY(enter(prepared, object, file_bytes));
+    }
+    pool.space().release(promise_for_data(count));
+    return {};
+}
+
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Writing a little file data by way of the intent log: in the file at once, durable with the log, at its place later.
+//
+// Cost: one allocation of blocks, a copy of the data, a checksum per block, one tree insertion, no I/O. The device write is
+// IntentLog::commit's; the one to its place is the group's (LateWrites).
+#pragma once
+
+#include "core/pool/pool.h"
+
+namespace lcpfs {
+
+// See core_log_write. not_supported: no log; no_space: no run of that length; busy: a cut of the
+// file is not finished; no_memory.
+Status log_write(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes);
+
+}

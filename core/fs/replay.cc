@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// One record applied again. What is wrong with a record's form is log_damaged, what does not fit the tree another error.
+#include "core/fs/replay.h"
+
+#include "core/fs/attributes.h"
+#include "core/fs/file_write.h"
+#include "core/fs/log_records.h"
+#include "core/fs/shrink.h"
+
+namespace lcpfs {
+
+namespace {
+
+core_time core_time_of(const DiskTime& disk) { return { static_cast<i64>(disk.seconds.get()), disk.nanoseconds.get() }; }
+
+Result<Ref<Object>> object_of(Pool& pool, u64 id) { return pool.dataset().get(ObjectId(id)); }
+Result<Ref<Object>> object_of(Pool& pool, const LogRecordView& record) { return object_of(pool, record.header.object.get()); }
+
+Status replay_create(Pool& pool, const LogRecordView& record)
+{
+    LogPayload payload(record.payload);
+    DiskLogCreate head;
+    TRY(payload.take(head));
+    Bytes text = TRY(payload.take_bytes(head.name_bytes.get()));
+    NewObject how;
+    how.mode = head.mode.get();
+    how.uid = head.uid.get();
+    how.gid = head.gid.get();
+    how.project = head.project.get();
+    how.flags = head.flags.get();
+    how.rdev = head.rdev.get();
+    how.time = time_of(head.time);
+    how.target = TRY(payload.take_bytes(head.target_bytes.get()));
+    how.id = ObjectId(head.object.get());
+    how.generation = head.generation.get();
+    TRY(payload.end());
+    VERIFY_DISK(how.id.value() && how.generation, log_damaged);
+    VERIFY_DISK(((how.mode & k_mode_type) == k_mode_symlink) == !how.target.is_empty(), log_damaged);
+    Ref<Object> directory = TRY(object_of(pool, record));
+    if (record.opcode() == LogOpcode::create_unnamed) {
+        VERIFY_DISK(text.is_empty(), log_damaged);
+        TRY(create_unnamed_object(pool, *directory, how));
+        return {};
+    }
+    TRY(create_object(pool, *directory, text, how));
+    return {};
+}
+
+Status replay_name(Pool& pool, const LogRecordView& record)
+{
+    LogPayload payload(record.payload);
+    DiskLogName head;
+    TRY(payload.take(head));
+    Bytes text = TRY(payload.take_bytes(head.name_bytes.get()));
+    TRY(payload.end());
+    Ref<Object> directory = TRY(object_of(pool, record));
+    Ref<Object> object = TRY(object_of(pool, head.object.get()));
+    if (record.opcode() == LogOpcode::link)
+        return link_object(pool, *directory, text, *object, time_of(head.time));
+    return unlink_object(pool, *directory, text, *object, time_of(head.time));
+}
+
+Status replay_rename(Pool& pool, const LogRecordView& record)
+{
+    LogPayload payload(record.payload);
+    DiskLogRename head;
+    TRY(payload.take(head));
+    Bytes from_text = TRY(payload.take_bytes(head.from_bytes.get()));
+    Bytes to_text = TRY(payload.take_bytes(head.to_bytes.get()));
+    TRY(payload.end());
+    Ref<Object> from = TRY(object_of(pool, record));
+    Ref<Object> to = TRY(object_of(pool, head.to_directory.get()));
+    Ref<Object> object = TRY(object_of(pool, head.object.get()));
+    Ref<Object> victim;
+    if (head.victim.get())
+        victim = TRY(object_of(pool, head.victim.get()));
+    return rename_object(pool, { *from, *to, from_text, to_text, *object, victim.get(), head.exchange != 0, time_of(head.time) });
+}
+
+Status replay_truncate(Pool& pool, const LogRecordView& record)
+{
+    LogPayload payload(record.payload);
+    DiskLogTruncate head;
+    TRY(payload.take(head));
+    TRY(payload.end());
+    Ref<Object> object = TRY(object_of(pool, record));
+    return truncate_object(pool, *object, head.size_bytes.get(), time_of(head.time));
+}
+
+Status replay_attributes(Pool& pool, const LogRecordView& record)
+{
+    LogPayload payload(record.payload);
+    DiskLogAttributes head;
+    TRY(payload.take(head));
+    TRY(payload.end());
+    core_attr attributes {};
+    attributes.mode = head.mode.get();
+    attributes.uid = head.uid.get();
+    attributes.gid = head.gid.get();
+    attributes.project = head.project.get();
+    attributes.flags = head.flags.get();
+    attributes.change = head.change.get();
+    attributes.atime = core_time_of(head.atime);
+    attributes.mtime = core_time_of(head.mtime);
+    attributes.ctime = core_time_of(head.ctime);
+    Ref<Object> object = TRY(object_of(pool, record));
+    return set_attributes(pool, *object, attributes, head.mask.get());
+}
+
+// The head of a write, checked, and what follows it.
+Status take_write(const LogRecordView& record, LogPayload& payload, DiskLogWrite& head)
+{
+    TRY(payload.take(head));
+    const u64 offset = record.header.offset.get();
+    const u64 block = offset >> k_block_shift;
+    const u32 count = head.block_count.get();
+    VERIFY_DISK((offset & (k_block_size - 1)) == 0 && count >= 1 && count <= k_write_max_blocks, log_damaged);
+    VERIFY_DISK(block < k_max_file_blocks && count <= k_max_file_blocks - block, log_damaged);
+    VERIFY_DISK(head.file_bytes.get() >> 63 == 0, log_damaged);
+    if (head.form == static_cast<u8>(LogWriteForm::extents)) {
+        VERIFY_DISK(head.extent_count.get() >= 1 && head.data_bytes.get() == 0, log_damaged);
+        return {};
+    }
+    VERIFY_DISK(head.form == static_cast<u8>(LogWriteForm::data) && head.extent_count.get() == 0, log_damaged);
+    VERIFY_DISK(head.data_bytes.get() <= min<u64>(u64(count) * k_block_size, k_max_log_data_bytes), log_damaged);
+    VERIFY_DISK(head.data_bytes.get() == payload.left(), log_damaged);
+    return {};
+}
+
+// The next extent item of a write: the first begins at the write's block, each further one where the one before ended.
+Result<Extent> take_extent(LogPayload& payload, u64 block, u64 end, Bytes& item)
+{
+    LogPayload ahead = payload;
+    DiskExtent disk;
+    TRY(ahead.take(disk));
+    VERIFY_DISK(disk.kind == static_cast<u8>(ExtentKind::mapped), log_damaged);
+    const u64 checksums = u64(disk.length_blocks.get()) * checksum_bytes_of(static_cast<ChecksumKind>(disk.checksum_kind));
+    VERIFY_DISK(checksums <= k_max_extent_checksum_bytes, log_damaged);
+    item = TRY(payload.take_bytes(sizeof(disk) + checksums));
+    BigEndianKey key(block);
+    Extent extent = TRY(Extent::decode({ key.data(), 8 }, item));
+    VERIFY_DISK(extent.end() <= end, log_damaged);
+    return extent;
+}
+
+// Has `body` called with every extent of a write and its item.
+template <typename Body> // Status(const Extent&, Bytes item)
+Status for_extents(const LogRecordView& record, LogPayload& payload, const DiskLogWrite& head, Body body)
+{
+    u64 block = record.header.offset.get() >> k_block_shift;
+    const u64 end = block + head.block_count.get();
+    for (u32 i = 0; i < head.extent_count.get(); i++) {
+        Bytes item;
+        Extent extent = TRY(take_extent(payload, block, end, item));
+        TRY(body(extent, item));
+        block = extent.end();
+    }
+    return payload.end();
+}
+
+Status replay_extents(Pool& pool, const LogRecordView& record, LogPayload& payload, const DiskLogWrite& head)
+{
+    Ref<Object> object = TRY(object_of(pool, record));
+    WriteRun* run = static_cast<WriteRun*>(host_pool_alloc_reserved(pool.requests().write_runs));
+    Status status;
+    {
+        Scratch scratch(pool);
+        SpaceLog::Batch batch(pool.space_log());
+        WriteGuard guard(object->m_lock);
+        TxgHold hold(pool.engine());
+        status = object->prepare_change(hold.txg()).error();
+        SpaceLog::CommitScope commit(batch, hold.txg());
+        if (status.is_ok())
+            status = for_extents(record, payload, head, [&](const Extent& extent, Bytes item) NO_THREAD_SAFETY_ANALYSIS -> Status {
+                run->file_block = extent.file_block;
+                run->dva = extent.dva;
+                copy_bytes(run->item, item.data(), item.size());
+                while (!TRY(enter_run(pool, *object, hold.txg(), *run, head.file_bytes.get(), { *scratch, batch }))) { }
+                return {};
+            }).error();
+    }
+    host_pool_free(pool.requests().write_runs, run);
+    return status.error();
+}
+
+Status replay_data(Pool& pool, const LogRecordView& record, LogPayload& payload, const DiskLogWrite& head)
+{
+    const u32 count = head.block_count.get();
+    VERIFY_DISK(count <= k_max_log_data_bytes / k_block_size, log_damaged);
+    Bytes bytes = TRY(payload.take_bytes(head.data_bytes.get()));
+    Ref<Object> object = TRY(object_of(pool, record));
+    Ref<LogData> data = TRY(LogData::create(pool.late_writes().pages(), count));
+    core_segment segments[k_max_log_data_bytes / k_block_size];
+    for (u32 i = 0; i < count; i++) {
+        const size_t from = min<size_t>(size_t(i) * k_block_size, bytes.size());
+        const size_t piece = min<size_t>(k_block_size, bytes.size() - from);
+        copy_bytes(data->page(i), bytes.data() + from, piece);
+        zero_bytes(data->page(i) + piece, k_block_size - piece);
+        segments[i] = { data->page(i), k_block_size };
+    }
+    TRY(pool.space().promise(promise_for_data(count), Space::For::growth));
+    struct Waiting {
+        IoBatch batch;
+        int error { 0 };
+    } waiting;
+    waiting.batch.begin();
+    write_blocks(
+        pool, *object, record.header.offset.get() >> k_block_shift, { segments, count }, head.file_bytes.get(),
+        [](void* context, int error) {
+            Waiting& waiting = *static_cast<Waiting*>(context);
+            waiting.error = error;
+            waiting.batch.finish(Error::none);
+        },
+        &waiting);
+    TRY(waiting.batch.wait());
+    return waiting.error ? Error::io_error : Error::none;
+}
+
+Status replay_write(Pool& pool, const LogRecordView& record)
+{
+    LogPayload payload(record.payload);
+    DiskLogWrite head;
+    TRY(take_write(record, payload, head));
+    if (head.form == static_cast<u8>(LogWriteForm::extents))
+        return replay_extents(pool, record, payload, head);
+    return replay_data(pool, record, payload, head);
+}
+
+}
+
+Status claim_record(Pool& pool, const LogRecordView& record)
+{
+    if (record.opcode() != LogOpcode::write)
+        return {};
+    LogPayload payload(record.payload);
+    DiskLogWrite head;
+    TRY(take_write(record, payload, head));
+    if (head.form != static_cast<u8>(LogWriteForm::extents))
+        return {};
+    return for_extents(record, payload, head, [&](const Extent& extent, Bytes) { return pool.allocator().claim(extent.dva); });
+}
+
+Status replay_record(Pool& pool, const LogRecordView& record)
+{
+    if (record.header.dataset.get() != pool.dataset().id().value() && record.opcode() != LogOpcode::commit_marker)
+        return Error::log_damaged;
+    switch (record.opcode()) {
+    case LogOpcode::create:
+    case LogOpcode::make_directory:
+    case LogOpcode::symlink:
+    case LogOpcode::create_unnamed:
+        return replay_create(pool, record);
+    case LogOpcode::remove:
+    case LogOpcode::remove_directory:
+    case LogOpcode::link:
+        return replay_name(pool, record);
+    case LogOpcode::rename:
+        return replay_rename(pool, record);
+    case LogOpcode::write:
+        return replay_write(pool, record);
+    case LogOpcode::truncate:
+        return replay_truncate(pool, record);
+    case LogOpcode::set_attributes:
+        return replay_attributes(pool, record);
+    case LogOpcode::commit_marker:
+        return {};
+    case LogOpcode::acl_v0:
+    case LogOpcode::acl_v1:
+    case LogOpcode::write_truncate:
+    case LogOpcode::clone_range:
+        break;
+    }
+    return Error::log_opcode;
+}
+
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Opening what a crash left: reading the intent log and doing again what the committed group lacks.
+//
+// Order: every block that a logged extent says is in use is claimed, so that nothing replay allocates lands on it; then each
+// record is applied by the same code that did the operation, in order, all in the first open group. The commit that
+// follows also starts a new generation of the log: it is done, or, after a crash before it, done again from the start with the same
+// outcome, since nothing in use was written to.
+//
+// Records say everything that time and chance decided when the operation was done (ids, generations, times, places of data), so the
+// outcome is the same to the last attribute.
+#pragma once
+
+#include "core/fs/names.h"
+#include "core/zil/reader.h"
+
+namespace lcpfs {
+
+// Between Pool::open and Pool::start. log_missing: acknowledged frames are missing and discard_log was not asked for;
+// log_pending: read-only, and there is something to replay; log_opcode; log_replay; each with a line in the log.
+Status recover_log(Pool& pool, const core_pool_options& options);
+
+// One record, in the open group. The log is off.
+Status replay_record(Pool& pool, const LogRecordView& record);
+// The blocks of a record's extents.
+Status claim_record(Pool& pool, const LogRecordView& record);
+
+}

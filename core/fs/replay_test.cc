@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The log as the filesystem uses it: every operation acknowledged by it is there after a crash, without a group's commit.
+#include "core/fs/replay.h"
+
+#include "core/test/pool.h"
+#include "core/test/test.h"
+
+namespace lcpfs {
+
+namespace {
+
+int minus(Error error) { return -errno_of(error); }
+constexpr u32 k_file = 0100644, k_directory = 0040755;
+
+// A pool whose groups commit only when asked to, with some files, committed.
+struct LogPool {
+    TestPool pool;
+    host_pool* memory { nullptr };
+    u8* data { nullptr }; // k_max_log_data_bytes
+    core_object* file { nullptr };
+    core_object* directory { nullptr };
+
+    ~LogPool()
+    {
+        drop();
+        if (data)
+            host_pool_free(memory, data);
+        host_pool_destroy(memory);
+    }
+    void drop()
+    {
+        core_object** const held[] = { &file, &directory };
+        for (core_object** object : held) {
+            if (*object)
+                core_object_put(*object);
+            *object = nullptr;
+        }
+    }
+    int find()
+    {
+        const int found = pool.find(pool.root(), "file", &file);
+        return found ? found : pool.find(pool.root(), "directory", &directory);
+    }
+    Status start()
+    {
+        memory = host_pool_create("test_log_data", k_max_log_data_bytes, 0);
+        data = memory ? static_cast<u8*>(host_pool_alloc(memory, 0)) : nullptr;
+        if (!data)
+            return Error::no_memory;
+        TRY(pool.start());
+        core_pool_set_options(pool.handle(), 3600u * 1000, CORE_ERRORS_REMOUNT_RO);
+        core_object* root = pool.root();
+        int result = pool.create(root, "file", k_file, &file);
+        result = result ? result : pool.create(root, "directory", k_directory, &directory);
+        result = result ? result : pool.write(file, 0, 8, 100, 8 * k_block_size - 50);
+        result = result ? result : pool.make(root, "a", k_file);
+        result = result ? result : pool.make(root, "b", k_file);
+        result = result ? result : pool.make(root, "empty", k_directory);
+        result = result ? result : pool.make(directory, "inside", k_file);
+        result = result ? result : pool.settle();
+        return result ? Status(Error::io_error) : Status();
+    }
+    // Blocks full of a tag, through the log.
+    int log_write(core_object* object, u64 block, u32 count, u32 tag, u64 size_bytes)
+    {
+        u32* words = reinterpret_cast<u32*>(data);
+        for (u32 i = 0; i < count * k_block_size / 4; i++)
+            words[i] = tag + i / (k_block_size / 4);
+        if (int error = core_reserve(object, count))
+            return error;
+        const core_segment segment { data, count * k_block_size };
+        const int error = core_log_write(object, block, &segment, 1, size_bytes);
+        if (error)
+            core_unreserve(object, count);
+        return error;
+    }
+    u64 committed()
+    {
+        core_pool_status status;
+        core_pool_get_status(pool.handle(), &status);
+        return status.committed_txg;
+    }
+    int crash_and_open()
+    {
+        drop();
+        (void)pool.crash();
+        if (int error = pool.open(false))
+            return error;
+        core_pool_set_options(pool.handle(), 3600u * 1000, CORE_ERRORS_REMOUNT_RO);
+        return find();
+    }
+};
+
+struct Operation {
+    const char* name;
+    int (*run)(LogPool& log);
+};
+
+int make_unnamed_and_link(LogPool& log)
+{
+    core_new how {};
+    how.mode = k_file;
+    how.time = TestPool::k_time;
+    core_object* made;
+    if (int error = core_create_unnamed(log.pool.root(), &how, &made))
+        return error;
+    int error = log.pool.write(made, 0, 2, 500, 5000);
+    error = error ? error : log.pool.link(log.directory, "linked", made);
+    core_object_put(made);
+    return error;
+}
+
+int set_attributes_of(LogPool& log)
+{
+    core_attr attr {};
+    attr.mode = 0604;
+    attr.uid = 7;
+    attr.size_bytes = 1; // not set by this
+    attr.mtime = { -5, 999999999 };
+    attr.flags = 0x10;
+    attr.project = 3;
+    return core_object_set_attr(log.file, &attr, CORE_SET_MODE | CORE_SET_UID | CORE_SET_MTIME | CORE_SET_FLAGS | CORE_SET_PROJECT);
+}
+
+constexpr Operation k_operations[] = {
+    { "create", [](LogPool& log) { return log.pool.make(log.directory, "new", k_file); } },
+    { "create_device", [](LogPool& log) { return log.pool.make(log.directory, "device", 0060600); } },
+    { "make_directory", [](LogPool& log) { return log.pool.make(log.pool.root(), "new_directory", k_directory); } },
+    { "symlink", [](LogPool& log) { return log.pool.symlink(log.pool.root(), "symlink", "where/to", 8); } },
+    { "create_unnamed_link", make_unnamed_and_link },
+    { "remove", [](LogPool& log) { return log.pool.unlink(log.pool.root(), "a"); } },
+    { "remove_kept_open", [](LogPool& log) { return log.pool.unlink(log.pool.root(), "b", false); } },
+    { "remove_directory", [](LogPool& log) { return log.pool.unlink(log.pool.root(), "empty"); } },
+    { "link", [](LogPool& log) { return log.pool.link(log.directory, "other_name", log.file); } },
+    { "rename", [](LogPool& log) { return log.pool.rename(log.pool.root(), "file", log.pool.root(), "file2", 0); } },
+    { "rename_back", [](LogPool& log) { return log.pool.rename(log.pool.root(), "file2", log.pool.root(), "file", 0); } },
+    { "rename_away", [](LogPool& log) { return log.pool.rename(log.directory, "inside", log.pool.root(), "outside", 0); } },
+    { "rename_exchange",
+      [](LogPool& log) { return log.pool.rename(log.pool.root(), "outside", log.pool.root(), "new_directory", CORE_RENAME_EXCHANGE); } },
+    { "rename_over", [](LogPool& log) { return log.pool.rename(log.directory, "new", log.pool.root(), "new_directory", 0); } },
+    { "write", [](LogPool& log) { return log.pool.write(log.file, 2, 3, 700, 8 * k_block_size - 50); } },
+    { "write_logged", [](LogPool& log) { return log.log_write(log.file, 4, 1, 900, 8 * k_block_size - 50); } },
+    { "write_behind_end", [](LogPool& log) { return log.log_write(log.file, 12, 4, 950, 16 * k_block_size - 1); } },
+    { "write_most", [](LogPool& log) { return log.log_write(log.file, 20, 16, 1000, 36 * k_block_size); } },
+    { "write_again", [](LogPool& log) { return log.log_write(log.file, 21, 2, 1100, 36 * k_block_size); } },
+    { "truncate_inside", [](LogPool& log) { return log.pool.truncate(log.file, 21 * k_block_size + 100); } },
+    { "truncate_grow", [](LogPool& log) { return log.pool.truncate(log.file, 60 * k_block_size); } },
+    { "write_inline", [](LogPool& log) { return log.pool.truncate(log.file, 0) ? -1 : log.pool.write(log.file, 0, 1, 77, 1000); } },
+    { "write_inline_logged", [](LogPool& log) { return log.log_write(log.file, 0, 1, 78, 1200); } },
+    { "set_attributes", set_attributes_of },
+};
+
+// Each operation on top of all before it, crashed right behind its acknowledgement.
+void operations(Test& test)
+{
+    Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+    REQUIRE_OK(log->start());
+    for (const Operation& operation : k_operations) {
+        const u64 committed = log->committed();
+        bool sound = CHECK_EQ(operation.run(*log), 0);
+        sound = sound && CHECK_EQ(core_object_sync(log->directory), 0);
+        sound = sound && CHECK_EQ(log->committed(), committed);
+        const u64 print = log->pool.fingerprint();
+        core_attr before, after;
+        core_object_attr(log->file, &before);
+        // The one whose name the next row takes back.
+        const bool renamed = log->pool.id_of(log->pool.root(), "file") == 0;
+        const u64 id = log->pool.id(log->file);
+        if (renamed) {
+            log->drop();
+            (void)log->pool.crash();
+            sound = sound && CHECK_EQ(log->pool.open(false), 0);
+            core_pool_set_options(log->pool.handle(), 3600u * 1000, CORE_ERRORS_REMOUNT_RO);
+            sound = sound && CHECK_EQ(log->pool.get(id, &log->file), 0);
+            sound = sound && CHECK_EQ(log->pool.find(log->pool.root(), "directory", &log->directory), 0);
+        } else {
+            sound = sound && CHECK_EQ(log->crash_and_open(), 0);
+        }
+        if (!sound) {
+            test.check(false, __FILE__, __LINE__, operation.name);
+            return;
+        }
+        core_object_attr(log->file, &after);
+        CHECK_EQ(log->pool.fingerprint(), print);
+        CHECK_EQ(compare_bytes(&before, &after, offsetof(core_attr, rdev) + sizeof(before.rdev)), 0);
+        CHECK(before.mtime.seconds == after.mtime.seconds && before.mtime.nanoseconds == after.mtime.nanoseconds);
+        CHECK_EQ(log->pool.check(), 0u);
+        if (test.failed()) {
+            test.check(false, __FILE__, __LINE__, operation.name);
+            return;
+        }
+    }
+}
+
+// What one fsync costs: one write, FUA, no flush, no group.
+void costs(Test& test)
+{
+    Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+    REQUIRE_OK(log->start());
+    Operation const rows[] = {
+        { "overwrite", [](LogPool& pool) { return pool.log_write(pool.file, 1, 1, 5, 8 * k_block_size - 50); } },
+        { "append", [](LogPool& pool) { return pool.log_write(pool.file, 8, 1, 6, 9 * k_block_size); } },
+        { "create", [](LogPool& pool) { return pool.pool.make(pool.directory, "created", k_file); } },
+    };
+    // The first after opening as well.
+    REQUIRE_EQ(log->crash_and_open(), 0);
+    for (const Operation& row : rows) {
+        core_pool_status before, after;
+        core_pool_get_status(log->pool.handle(), &before);
+        CHECK_EQ(row.run(*log), 0);
+        CHECK_EQ(core_object_sync(log->file), 0);
+        core_pool_get_status(log->pool.handle(), &after);
+        CHECK_EQ(after.device_writes, before.device_writes + 1);
+        CHECK_EQ(after.device_flushes, before.device_flushes);
+        CHECK_EQ(after.committed_txg, before.committed_txg);
+        CHECK_EQ(after.log_frames, before.log_frames + 1);
+        if (!test.check(!test.failed(), __FILE__, __LINE__, row.name))
+            return;
+    }
+    // Nothing new: nothing written.
+    core_pool_status before, after;
+    core_pool_get_status(log->pool.handle(), &before);
+    CHECK_EQ(core_object_sync(log->file), 0);
+    core_pool_get_status(log->pool.handle(), &after);
+    CHECK_EQ(after.device_writes, before.device_writes);
+    // What the log has alone can be read, and is where it belongs once the group commits.
+    u32 tags[3];
+    CHECK_EQ(log->pool.read(log->file, 0, 2, tags), 0);
+    CHECK(tags[0] == 100 && tags[1] == 5);
+    CHECK_EQ(log->log_write(log->file, 3, 1, 40, 9 * k_block_size), 0);
+    CHECK_EQ(log->pool.settle(), 0);
+    CHECK_EQ(log->pool.late_bytes(), 0u);
+    CHECK_EQ(log->pool.read(log->file, 3, 1, tags), 0);
+    CHECK_EQ(tags[0], 40u);
+    CHECK_EQ(log->pool.check(), 0u);
+    log->drop();
+}
+
+// Every write of the commit that ends a replay fails in its turn: the next opening starts over, with the same outcome.
+void again(Test& test)
+{
+    Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+    REQUIRE_OK(log->start());
+    for (const Operation& operation : k_operations)
+        REQUIRE_EQ(operation.run(*log), 0);
+    REQUIRE_EQ(core_object_sync(log->file), 0);
+    const u64 print = log->pool.fingerprint();
+    log->drop();
+    (void)log->pool.crash();
+    u32 failures = 0;
+    for (u32 n = 0; n < 80; n++) {
+        for (u32 i = 0; i < 2; i++)
+            lcpfs_test_device_fail(log->pool.device(i), HOST_IO_WRITE, n / 2, i == n % 2 ? 1 : 0);
+        const int opened = log->pool.open(false);
+        for (u32 i = 0; i < 2; i++)
+            lcpfs_test_device_fail(log->pool.device(i), HOST_IO_WRITE, 0, 0);
+        if (opened == 0)
+            break;
+        failures++;
+    }
+    CHECK(failures > 10);
+    if (!log->pool.handle())
+        REQUIRE_EQ(log->pool.open(false), 0);
+    CHECK_EQ(log->pool.fingerprint(), print);
+    CHECK_EQ(log->pool.check(), 0u);
+}
+
+// Read-only shows the committed state when asked to, and refuses else; damage in an acknowledged frame refuses.
+void refusals(Test& test)
+{
+    Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+    REQUIRE_OK(log->start());
+    const u64 committed = log->pool.fingerprint();
+    u64 positions[10];
+    for (u32 i = 0; i < 10; i++) {
+        core_pool_status status;
+        core_pool_get_status(log->pool.handle(), &status);
+        positions[i] = status.log_position;
+        char name[] = "n0";
+        name[1] = static_cast<char>('0' + i);
+        CHECK_EQ(log->pool.make(log->directory, name, k_file), 0);
+        CHECK_EQ(core_object_sync(log->directory), 0);
+    }
+    const u64 print = log->pool.fingerprint();
+    const LogRing::Place place = log->pool.pool().intent_log().ring().place(positions[3]);
+    log->drop();
+    (void)log->pool.crash();
+    CHECK_EQ(log->pool.open(true), minus(Error::log_pending));
+    core_pool_options options {};
+    options.read_only = options.no_recovery = true;
+    REQUIRE_EQ(log->pool.open_with(options), 0);
+    CHECK_EQ(log->pool.fingerprint(), committed);
+    CHECK_EQ(log->pool.check(), 0u);
+    CHECK_EQ(core_pool_set_read_only(log->pool.handle(), false), minus(Error::log_pending));
+    REQUIRE_EQ(log->pool.close(), 0);
+
+    u8 byte;
+    lcpfs_test_device_peek(log->pool.device(place.vdev.value()), place.offset_bytes + 300, &byte, 1);
+    byte ^= 1;
+    lcpfs_test_device_poke(log->pool.device(place.vdev.value()), place.offset_bytes + 300, &byte, 1);
+    CHECK_EQ(log->pool.open(false), minus(Error::log_missing));
+    byte ^= 1;
+    lcpfs_test_device_poke(log->pool.device(place.vdev.value()), place.offset_bytes + 300, &byte, 1);
+    REQUIRE_EQ(log->pool.open(false), 0);
+    CHECK_EQ(log->pool.fingerprint(), print);
+    CHECK_EQ(log->pool.check(), 0u);
+}
+
+void discarding(Test& test)
+{
+    Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+    REQUIRE_OK(log->start());
+    const u64 committed = log->pool.fingerprint();
+    CHECK_EQ(log->pool.make(log->directory, "lost", k_file), 0);
+    CHECK_EQ(core_object_sync(log->directory), 0);
+    log->drop();
+    (void)log->pool.crash();
+    core_pool_options options {};
+    options.discard_log = true;
+    REQUIRE_EQ(log->pool.open_with(options), 0);
+    CHECK_EQ(log->pool.fingerprint(), committed);
+    REQUIRE_EQ(log->pool.close(), 0);
+    REQUIRE_EQ(log->pool.open(false), 0);
+    CHECK_EQ(log->pool.fingerprint(), committed);
+    CHECK_EQ(log->pool.check(), 0u);
+}
+
+// A log write that fails: fsync fails, and the pool follows errors=.
+void log_errors(Test& test)
+{
+    const core_errors_policy policies[] = { CORE_ERRORS_REMOUNT_RO, CORE_ERRORS_CONTINUE };
+    for (core_errors_policy policy : policies) {
+        Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+        REQUIRE_OK(log->start());
+        core_pool_set_options(log->pool.handle(), 3600u * 1000, policy);
+        CHECK_EQ(log->pool.make(log->directory, "one", k_file), 0);
+        for (u32 i = 0; i < 2; i++)
+            lcpfs_test_device_fail(log->pool.device(i), HOST_IO_WRITE, 0, 1);
+        CHECK_EQ(core_object_sync(log->directory), minus(Error::io_error));
+        for (u32 i = 0; i < 2; i++)
+            lcpfs_test_device_fail(log->pool.device(i), HOST_IO_WRITE, 0, 0);
+        const int made = log->pool.make(log->directory, "two", k_file);
+        CHECK_EQ(made, policy == CORE_ERRORS_CONTINUE ? 0 : minus(Error::frozen));
+        if (made)
+            continue;
+        CHECK_EQ(core_object_sync(log->directory), 0);
+        const u64 print = log->pool.fingerprint();
+        REQUIRE_EQ(log->crash_and_open(), 0);
+        CHECK_EQ(log->pool.fingerprint(), print);
+        CHECK_EQ(log->pool.check(), 0u);
+    }
+}
+
+constexpr TestCase k_cases[] = { { "operations", operations }, { "costs", costs },           { "again", again },
+                                 { "refusals", refusals },     { "discarding", discarding }, { "log_errors", log_errors } };
+}
+LCPFS_SUITE(replay, k_cases);
+
+}

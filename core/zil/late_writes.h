@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// LateWrites: data that only the log (and memory) has so far, to be written to its place before its group commits.
+//
+// A small synchronous write allocates its blocks and enters them into the file at once, but leaves the blocks unwritten: its
+// data goes into the log record. This list keeps the data with its address. The sync of a group begins by writing what
+// its operations left here; a reader of such a file has it written first. Nothing may read such blocks before.
+//
+// An entry counts in a counter of its object, raised under the object's lock: a reader that holds the lock and finds 0 may
+// read what the tree says. The object is dirty in the group, so it lives until after the group's sync.
+#pragma once
+
+#include "core/txg/txg_engine.h"
+#include "core/vdev/vdev_set.h"
+#include "core/zil/record.h"
+
+namespace lcpfs {
+
+class LateWrites {
+public:
+    struct Entry {
+        ListLink link;
+        Ref<LogData> data;
+        Dva dva;
+        TxgId txg;
+        Atomic<u32>* counter { nullptr };
+    };
+
+    static Result<Box<LateWrites>> create(VdevSet& vdevs);
+    ~LateWrites();
+
+    host_pool* pages() { return m_pages; } // of LogData
+    // Object lock and hold of `txg`.
+    void add(TxgId txg, Box<Entry> entry);
+    // Writes what groups up to `txg` left, and waits. What failed stays. Sleepable; no core lock above its rank.
+    Status write_out(TxgId txg);
+    Status write_all() { return write_out(TxgId(~0ull)); }
+    bool is_full() const { return m_bytes.load_relaxed() > k_max_bytes; }
+    u64 bytes() const { return m_bytes.load_relaxed(); }
+
+private:
+    static constexpr u64 k_max_bytes = 32ull << 20;
+    using EntryList = List<Entry, &Entry::link>;
+    explicit LateWrites(VdevSet& vdevs) : m_vdevs(vdevs) {}
+    template <typename T, typename... Arguments>
+    friend Result<Box<T>> make_box(Arguments&&...);
+    void take(TxgId txg, EntryList& out);
+
+    VdevSet& m_vdevs;
+    host_pool* m_pages { nullptr };
+    Mutex m_writing { LCPFS_RANK_late_writes }; // one at a time: who gets it finds nothing half written
+    SpinLock m_lock { LCPFS_RANK_intent_log };
+    EntryList m_entries[4] GUARDED_BY(m_lock); // by txg & 3
+    TxgId m_txg[4] GUARDED_BY(m_lock);
+    Atomic<u64> m_bytes { 0 };
+};
+
+}
