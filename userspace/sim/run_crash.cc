@@ -24,6 +24,7 @@ struct Subject {
     std::vector<Image*> base;
     std::vector<Worker*> workers;
     u64 first_group { 0 }; // the base is this one; what came before the histories know nothing of
+    bool fell_back { false }; // the base lacks its newest group, so its bitmaps may be gone: one finding, after they are rebuilt
 };
 
 struct Setup {
@@ -77,7 +78,7 @@ std::vector<Tree> walk_all(Run& run, const std::vector<Worker*>& workers)
 void check_point(const Subject& subject, Images images, u64 position, Random& random, unsigned depth);
 
 // Goes on working on a recovered image, then checks what that made of it, and what a crash inside makes.
-void go_on(const Subject& subject, const Images& images, std::vector<Tree> trees, Random& random, unsigned depth)
+void go_on(const Subject& subject, const Images& images, std::vector<Tree> trees, Random& random, unsigned depth, bool fell_back)
 {
     // The recovered image stays as it is, for the second crash to begin from.
     Images layers = layers_over(images);
@@ -105,7 +106,7 @@ void go_on(const Subject& subject, const Images& images, std::vector<Tree> trees
     } else {
         run.abandon();
     }
-    Subject again { &run.log(), pointers(images), {}, committed_groups(images)[0] };
+    Subject again { &run.log(), pointers(images), {}, committed_groups(images)[0], fell_back || subject.fell_back };
     for (auto& worker : run.workers)
         again.workers.push_back(worker.get());
     CrashCursor cursor(run.log(), pointers(images));
@@ -139,11 +140,13 @@ void fall_back(const Subject& subject, const Images& images, u64 position, Rando
                  i, static_cast<unsigned long long>(position), static_cast<unsigned long long>(groups[0]),
                  history.states[last].difference(trees[i], false).c_str());
     }
-    run.check(false);
+    // One finding may be that the bitmaps had to be rebuilt: a group after the lost one has written over them.
+    if (u64 problems = run.check(false, true); problems > 1)
+        fail("core_check finds %llu problems", static_cast<unsigned long long>(problems));
     if (int error = run.close())
         fail("core_pool_close gave %d", error);
     if (depth < 2 && random.one_in(3))
-        go_on(subject, damaged, std::move(trees), random, depth);
+        go_on(subject, damaged, std::move(trees), random, depth, true);
 }
 
 void check_point(const Subject& subject, Images images, u64 position, Random& random, unsigned depth)
@@ -160,14 +163,15 @@ void check_point(const Subject& subject, Images images, u64 position, Random& ra
             match(*subject.workers[i], trees[i], position);
         if (!run.opened_read_only() && random.one_in(2) && core_pool_sync(run.pool(), true))
             fail("core_pool_sync after the crash failed");
-        run.check(random.one_in(8));
+        if (u64 problems = run.check(random.one_in(8), subject.fell_back); problems > 1)
+            fail("core_check finds %llu problems", static_cast<unsigned long long>(problems));
         if (int error = run.close())
             fail("core_pool_close after the crash gave %d", error);
     }
     if (random.one_in(5))
         fall_back(subject, images, position, random, depth);
     if (depth < 2 && random.one_in(depth ? 8 : 3))
-        go_on(subject, images, std::move(trees), random, depth);
+        go_on(subject, images, std::move(trees), random, depth, false);
 }
 
 }
