@@ -51,8 +51,8 @@ public:
     ObjectAttributes m_attributes GUARDED_BY(m_lock);
     Tree m_tree GUARDED_BY(m_lock);
     bool m_deleted GUARDED_BY(m_lock) { false };
-    // Extents whose data only the log has (LateWrites): raised under m_lock.
-    Atomic<u32> m_late_writes { 0 };
+    // Extents whose data only the log has (DelayedWrites): raised under m_lock.
+    Atomic<u32> m_delayed_writes { 0 };
 
     void last_reference_dropped();
 

@@ -26,14 +26,14 @@ void take_source(const Extent& extent, u64 file_block, BlockSource& source)
     copy_bytes(source.checksum, checksum.data(), checksum.size());
 }
 
-// busy: some blocks of the file are not written yet (LateWrites).
+// busy: some blocks of the file are not written yet (DelayedWrites).
 Status read_once(Pool& pool, Object& object, u64 file_block, void* memory, BlockSource& source)
 {
     source = BlockSource();
     ChecksumKind kind;
     {
         ReadGuard guard(object.m_lock);
-        if (object.m_late_writes.load())
+        if (object.m_delayed_writes.load())
             return Error::busy;
         TreeCursor cursor;
         Extent extent;
@@ -78,7 +78,7 @@ Status read_block(Pool& pool, Object& object, u64 file_block, void* memory, Bloc
     {
         do
             status = read_once(pool, object, file_block, memory, source).error();
-        while (status.error() == Error::busy && pool.late_writes().write_all().is_ok());
+        while (status.error() == Error::busy && pool.delayed_writes().write_all().is_ok());
     }
     if (status.is_ok())
         return {};

@@ -213,14 +213,14 @@ void prepare_run(ReadOperation& operation, const Extent& extent, u64 file_block,
 }
 
 // The piece at `block`. What is in the record is copied here, under the lock; everything else is done without it.
-// busy: some of its blocks are not written yet (LateWrites).
+// busy: some of its blocks are not written yet (DelayedWrites).
 Result<Piece> map_piece(ReadOperation& operation, u64 block, ReadRun& run)
 {
     Object& object = *operation.object;
     u64 end = operation.block + operation.block_count;
     ReadGuard guard(object.m_lock);
     operation.file_bytes = object.m_attributes.size_bytes;
-    if (object.m_late_writes.load())
+    if (object.m_delayed_writes.load())
         return Error::busy;
     TreeCursor cursor;
     Extent extent;
@@ -245,7 +245,7 @@ Result<Piece> map_readable_piece(ReadOperation& operation, u64 block, ReadRun& r
         auto piece = map_piece(operation, block, run);
         if (piece.is_ok() || piece.error() != Error::busy)
             return piece;
-        TRY(operation.pool->late_writes().write_all());
+        TRY(operation.pool->delayed_writes().write_all());
     }
 }
 

@@ -24,7 +24,7 @@ struct Prepared {
     Pool& pool;
     Ref<LogData> data;
     Box<LogRecord> record;
-    Box<LateWrites::Entry> late;
+    Box<DelayedWrites::Entry> delayed;
     WriteRun* run { nullptr };
 };
 
@@ -63,13 +63,13 @@ Status prepare(Prepared& prepared, Object& object, const LoggedWrite& write, Spa
     Pool& pool = prepared.pool;
     const u64 in_file = write.file_bytes - (write.block << k_block_shift);
     const u32 data_bytes = static_cast<u32>(min(u64(write.block_count) * k_block_size, in_file));
-    prepared.data = TRY(LogData::create(pool.late_writes().pages(), write.block_count));
+    prepared.data = TRY(LogData::create(pool.delayed_writes().pages(), write.block_count));
     copy_data(*prepared.data, segments, data_bytes);
     prepared.record = record_of_write(pool, object, write, LogWriteForm::data, 0);
     if (!prepared.record)
         return Error::no_memory;
     set_data(*prepared.record, prepared.data, data_bytes);
-    prepared.late = TRY(make_box<LateWrites::Entry>());
+    prepared.delayed = TRY(make_box<DelayedWrites::Entry>());
     prepared.run = static_cast<WriteRun*>(host_pool_alloc_reserved(pool.requests().write_runs));
     prepared.run->dva = Dva();
     prepared.run->file_block = write.block;
@@ -92,11 +92,11 @@ Status enter(Prepared& prepared, Object& object, u64 file_bytes)
     SpaceLog::CommitScope commit(batch, hold.txg());
     if (!TRY(enter_run(pool, object, hold.txg(), *prepared.run, file_bytes, { *scratch, batch })))
         return Error::busy;
-    prepared.late->data = prepared.data;
-    prepared.late->dva = prepared.run->dva;
-    prepared.late->counter = &object.m_late_writes;
+    prepared.delayed->data = prepared.data;
+    prepared.delayed->dva = prepared.run->dva;
+    prepared.delayed->counter = &object.m_delayed_writes;
     prepared.run->dva = Dva(); // the file's now
-    pool.late_writes().add(hold.txg(), lcpfs::move(prepared.late));
+    pool.delayed_writes().add(hold.txg(), lcpfs::move(prepared.delayed));
     pool.intent_log().append(hold.txg(), lcpfs::move(prepared.record));
     return {};
 }

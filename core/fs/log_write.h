@@ -2,7 +2,7 @@
 // Writing a little file data by way of the intent log: in the file at once, durable with the log, at its place later.
 //
 // Cost: one allocation of blocks, a copy of the data, a checksum per block, one tree insertion, no I/O. The device write is
-// IntentLog::commit's; the one to its place is the group's (LateWrites).
+// IntentLog::commit's; the one to its place is the group's (DelayedWrites).
 #pragma once
 
 #include "core/pool/pool.h"

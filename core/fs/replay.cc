@@ -189,7 +189,7 @@ Status replay_data(Pool& pool, const LogRecordView& record, LogPayload& payload,
     VERIFY_DISK(count <= k_max_log_data_bytes / k_block_size, log_damaged);
     Bytes bytes = TRY(payload.take_bytes(head.data_bytes.get()));
     Ref<Object> object = TRY(object_of(pool, record));
-    Ref<LogData> data = TRY(LogData::create(pool.late_writes().pages(), count));
+    Ref<LogData> data = TRY(LogData::create(pool.delayed_writes().pages(), count));
     core_segment segments[k_max_log_data_bytes / k_block_size];
     for (u32 i = 0; i < count; i++) {
         const size_t from = min<size_t>(size_t(i) * k_block_size, bytes.size());

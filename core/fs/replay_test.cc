@@ -229,7 +229,7 @@ void costs(Test& test)
     CHECK(tags[0] == 100 && tags[1] == 5);
     CHECK_EQ(log->log_write(log->file, 3, 1, 40, 9 * k_block_size), 0);
     CHECK_EQ(log->pool.settle(), 0);
-    CHECK_EQ(log->pool.late_bytes(), 0u);
+    CHECK_EQ(log->pool.delayed_bytes(), 0u);
     CHECK_EQ(log->pool.read(log->file, 3, 1, tags), 0);
     CHECK_EQ(tags[0], 40u);
     CHECK_EQ(log->pool.check(), 0u);

@@ -198,7 +198,7 @@ Status Pool::close()
         while (Node* node = list->pop_front())
             node->unreference();
     m_log.reset();
-    m_late_writes.reset();
+    m_delayed_writes.reset();
     m_dataset.reset();
     m_pool_tree.reset();
     m_metaslab_table.reset();

@@ -2,7 +2,7 @@
 // Pool: everything of one mounted pool, put together; opening, committing, freezing, closing.
 //
 // What a commit of group T does (pool_sync.cc), all writes but those of 0 in one batch:
-//   0. data that only the log has of T's operations goes to its place (LateWrites); the log says where its tail is
+//   0. data that only the log has of T's operations goes to its place (DelayedWrites); the log says where its tail is
 //   1. each object T changed: its tree's dirty nodes, its record into the object table
 //   2. the dataset's tables, its record into the pool tree, the pool tree
 //   3. T's space log into the committed bitmaps
@@ -37,7 +37,7 @@
 #include "core/api/core.h"
 #include "core/dataset/dataset.h"
 #include "core/vdev/uberblock.h"
-#include "core/zil/late_writes.h"
+#include "core/zil/delayed_writes.h"
 #include "core/zil/zil.h"
 
 namespace lcpfs {
@@ -72,7 +72,7 @@ public:
     SpaceLog& space_log() { return *m_space_log; }
     NodeCache& cache() { return *m_cache; }
     IntentLog& intent_log() { return *m_log; }
-    LateWrites& late_writes() { return *m_late_writes; }
+    DelayedWrites& delayed_writes() { return *m_delayed_writes; }
     host_workqueue* completions() { return m_completions; }
     const Label& label() const { return *m_label; }
     Tree& pool_tree() { return *m_pool_tree; }
@@ -136,7 +136,7 @@ private:
 
     static Status sync_hook(void* self, TxgId txg) { return static_cast<Pool*>(self)->sync_txg(txg); }
     static bool full_hook(void* self) { return static_cast<Pool*>(self)->is_group_full(); }
-    bool is_group_full() const { return m_space->is_group_full() || m_log->is_full() || m_late_writes->is_full(); }
+    bool is_group_full() const { return m_space->is_group_full() || m_log->is_full() || m_delayed_writes->is_full(); }
     Status sync_txg(TxgId txg);
     Status write_txg(TxgId txg);
     Status write_trees(TxgId txg, TreeWriter& writer, Uberblock& next);
@@ -155,7 +155,7 @@ private:
     Box<TxgEngine> m_engine;
     Box<Space> m_space;
     Box<IntentLog> m_log;
-    Box<LateWrites> m_late_writes;
+    Box<DelayedWrites> m_delayed_writes;
     Box<Dataset> m_dataset;
     host_workqueue* m_completions { nullptr };
     RequestPools m_requests;

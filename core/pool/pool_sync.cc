@@ -59,7 +59,7 @@ Status Pool::write_txg(TxgId txg)
     next.txg = txg;
     next.previous = m_uberblock.txg;
     next.time_ns = host_realtime_ns();
-    TRY(m_late_writes->write_out(txg));
+    TRY(m_delayed_writes->write_out(txg));
     const LogTail tail = m_log->tail_for(txg);
     next.log_generation = tail.generation;
     next.log_tail = tail.position;

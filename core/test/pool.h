@@ -46,7 +46,7 @@ public:
     int empty(core_object* directory);
     // Metadata that claims to be dirty. 0 when everything is committed.
     u64 dirty_bytes() { return pool().trees().dirty_bytes.load(); }
-    u64 late_bytes() { return pool().late_writes().bytes(); }
+    u64 delayed_bytes() { return pool().delayed_writes().bytes(); }
     u64 promised() { return pool().space().promised_blocks(); }
     u64 used_blocks();
 

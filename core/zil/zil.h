@@ -9,7 +9,7 @@
 // What is promised. After a crash the newest committed group is there, and on top of it exactly the operations whose records
 // are in the log up to its end and whose group is newer: a prefix of all operations (design.md, invariant 4). File data
 // counts as an operation when the core takes it: a record of a write carries the bytes (synchronous small writes: they are
-// written to their place before the group commits, see LateWrites), or the extents of data that is in place. In the
+// written to their place before the group commits, see DelayedWrites), or the extents of data that is in place. In the
 // second case the devices written are flushed before the frame goes out. Other files' writes are in the row as well:
 // leaving them out would make replay something else than a prefix, since later records may build on them.
 //

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// LateWrites: data that only the log (and memory) has so far, to be written to its place before its group commits.
+// DelayedWrites: data that only the log (and memory) has so far, to be written to its place before its group commits.
 //
 // A small synchronous write allocates its blocks and enters them into the file at once, but leaves the blocks unwritten: its
 // data goes into the log record. This list keeps the data with its address. The sync of a group begins by writing what
@@ -15,7 +15,7 @@
 
 namespace lcpfs {
 
-class LateWrites {
+class DelayedWrites {
 public:
     struct Entry {
         ListLink link;
@@ -25,8 +25,8 @@ public:
         Atomic<u32>* counter { nullptr };
     };
 
-    static Result<Box<LateWrites>> create(VdevSet& vdevs);
-    ~LateWrites();
+    static Result<Box<DelayedWrites>> create(VdevSet& vdevs);
+    ~DelayedWrites();
 
     host_pool* pages() { return m_pages; } // of LogData
     // Object lock and hold of `txg`.
@@ -40,14 +40,14 @@ public:
 private:
     static constexpr u64 k_max_bytes = 32ull << 20;
     using EntryList = List<Entry, &Entry::link>;
-    explicit LateWrites(VdevSet& vdevs) : m_vdevs(vdevs) {}
+    explicit DelayedWrites(VdevSet& vdevs) : m_vdevs(vdevs) {}
     template <typename T, typename... Arguments>
     friend Result<Box<T>> make_box(Arguments&&...);
     void take(TxgId txg, EntryList& out);
 
     VdevSet& m_vdevs;
     host_pool* m_pages { nullptr };
-    Mutex m_writing { LCPFS_RANK_late_writes }; // one at a time: who gets it finds nothing half written
+    Mutex m_writing { LCPFS_RANK_delayed_writes }; // one at a time: who gets it finds nothing half written
     SpinLock m_lock { LCPFS_RANK_intent_log };
     EntryList m_entries[4] GUARDED_BY(m_lock); // by txg & 3
     TxgId m_txg[4] GUARDED_BY(m_lock);

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "core/zil/late_writes.h"
+#include "core/zil/delayed_writes.h"
 
 namespace lcpfs {
 
-Result<Box<LateWrites>> LateWrites::create(VdevSet& vdevs)
+Result<Box<DelayedWrites>> DelayedWrites::create(VdevSet& vdevs)
 {
-    Box<LateWrites> writes = TRY(make_box<LateWrites>(vdevs));
+    Box<DelayedWrites> writes = TRY(make_box<DelayedWrites>(vdevs));
     writes->m_pages = host_pool_create("lcpfs_log_data", k_block_size, 0);
     if (!writes->m_pages)
         return Error::no_memory;
     return writes;
 }
 
-LateWrites::~LateWrites()
+DelayedWrites::~DelayedWrites()
 {
     EntryList left;
     take(TxgId(~0ull), left);
@@ -21,7 +21,7 @@ LateWrites::~LateWrites()
     host_pool_destroy(m_pages);
 }
 
-void LateWrites::add(TxgId txg, Box<Entry> entry)
+void DelayedWrites::add(TxgId txg, Box<Entry> entry)
 {
     entry->txg = txg;
     entry->counter->add(1);
@@ -31,7 +31,7 @@ void LateWrites::add(TxgId txg, Box<Entry> entry)
     m_entries[txg.value() & 3].push_back(*entry.release());
 }
 
-void LateWrites::take(TxgId txg, EntryList& out)
+void DelayedWrites::take(TxgId txg, EntryList& out)
 {
     SpinGuard guard(m_lock);
     for (u32 i = 0; i < 4; i++)
@@ -39,7 +39,7 @@ void LateWrites::take(TxgId txg, EntryList& out)
             out.take_all(m_entries[i]);
 }
 
-Status LateWrites::write_out(TxgId txg)
+Status DelayedWrites::write_out(TxgId txg)
 {
     MutexGuard writing(m_writing);
     EntryList entries;
