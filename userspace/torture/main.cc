@@ -37,9 +37,10 @@ int main(int count, char** words)
                   { "words", torture::check_words },
                   { "errors", torture::sync_status },
                   { "tails", torture::tails },
-                  { "reconfigure", torture::reconfigure } };
+                  { "reconfigure", torture::reconfigure },
+                  { "acknowledged", torture::acknowledged } };
     for (const auto& verb : verbs)
         if (count > 1 && !strcmp(words[1], verb.name))
             return verb.run(count - 2, words + 2);
-    torture::fail("verbs: model, race, words, errors, tails, reconfigure");
+    torture::fail("verbs: model, race, words, errors, tails, reconfigure, acknowledged");
 }

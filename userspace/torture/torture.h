@@ -42,5 +42,7 @@ int sync_status(int count, char** words);
 int reconfigure(int count, char** words);
 // torture tails DIRECTORY write|check
 int tails(int count, char** words);
+// torture acknowledged DIRECTORY WITNESS THREADS check|SEED [SECONDS]
+int acknowledged(int count, char** words);
 
 }
