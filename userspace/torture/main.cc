@@ -38,9 +38,10 @@ int main(int count, char** words)
                   { "errors", torture::sync_status },
                   { "tails", torture::tails },
                   { "reconfigure", torture::reconfigure },
-                  { "acknowledged", torture::acknowledged } };
+                  { "acknowledged", torture::acknowledged },
+                  { "sync-load", torture::sync_load } };
     for (const auto& verb : verbs)
         if (count > 1 && !strcmp(words[1], verb.name))
             return verb.run(count - 2, words + 2);
-    torture::fail("verbs: model, race, words, errors, tails, reconfigure, acknowledged");
+    torture::fail("verbs: model, race, words, errors, tails, reconfigure, acknowledged, sync-load");
 }

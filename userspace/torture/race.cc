@@ -173,10 +173,21 @@ void use_unnamed(Random& random, const char* path)
     close(fd);
 }
 
+// Setting fault injection back is a call that faults are injected into: tried until it is through.
 void write_setting(const char* path, const char* value)
 {
-    int fd = open(path, O_WRONLY);
-    must(fd >= 0 && write(fd, value, strlen(value)) > 0 && close(fd) == 0, path);
+    bool is_set = false;
+    for (unsigned tries = 0; tries < 1000 && !is_set; tries++) {
+        const int fd = open(path, O_WRONLY);
+        if (fd < 0) {
+            must(errno == ENOMEM, path);
+            continue;
+        }
+        is_set = write(fd, value, strlen(value)) > 0;
+        must(is_set || errno == ENOMEM, path);
+        must(close(fd) == 0, path);
+    }
+    must(is_set, path);
 }
 
 int work(uint64_t seed, time_t end)

@@ -44,5 +44,7 @@ int reconfigure(int count, char** words);
 int tails(int count, char** words);
 // torture acknowledged DIRECTORY WITNESS THREADS check|SEED [SECONDS]
 int acknowledged(int count, char** words);
+// torture sync-load DIRECTORY overwrite|append|create THREADS SECONDS [histogram]
+int sync_load(int count, char** words);
 
 }
