@@ -63,29 +63,37 @@ void CrashCursor::make_durable(u32 index)
     }
 }
 
-std::vector<std::unique_ptr<Image>> CrashCursor::crash(Random& random)
+std::vector<std::unique_ptr<Image>> CrashCursor::crash(const Keep& keep) const
 {
     std::vector<std::unique_ptr<Image>> images;
     for (auto& durable : m_durable)
         images.push_back(std::make_unique<Image>(durable->bytes(), durable.get()));
+    for (size_t n = 0; n < m_pending.size(); n++) {
+        const Pending& pending = m_pending[n];
+        const LoggedWrite& write = m_log.writes[pending.write];
+        for (u64 at = 0; at < write.data.size(); at += k_sector)
+            if ((pending.superseded.empty() || !pending.superseded[at / k_sector]) && keep(n, at / k_sector))
+                images[write.disk]->write(write.offset + at, write.data.data() + at, k_sector);
+    }
+    return images;
+}
+
+std::vector<std::unique_ptr<Image>> CrashCursor::crash(Random& random)
+{
     // Few kept, many kept, half, all, none: each finds other mistakes.
     static constexpr u32 k_keep_percent[] = { 0, 10, 50, 50, 90, 100 };
     u32 keep = k_keep_percent[random.below(6)];
     u32 torn = keep == 0 || keep == 100 ? 0 : static_cast<u32>(random.below(40));
-    for (const Pending& pending : m_pending) {
-        const LoggedWrite& write = m_log.writes[pending.write];
-        bool tear = random.below(100) < torn;
-        if (!tear && random.below(100) >= keep)
-            continue;
-        for (u64 at = 0; at < write.data.size(); at += k_sector) {
-            if (!pending.superseded.empty() && pending.superseded[at / k_sector])
-                continue;
-            if (tear && random.one_in(2))
-                continue;
-            images[write.disk]->write(write.offset + at, write.data.data() + at, k_sector);
+    bool tears = false, keeps = false;
+    size_t current = m_pending.size();
+    return crash([&](size_t n, u64) {
+        if (n != current) {
+            current = n;
+            tears = random.below(100) < torn;
+            keeps = tears || random.below(100) < keep;
         }
-    }
-    return images;
+        return keeps && !(tears && random.one_in(2));
+    });
 }
 
 }

@@ -9,6 +9,7 @@
 // more than the writes that are in doubt.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -24,6 +25,12 @@ public:
     void advance_to(u64 position);
     // Images over this cursor's durable ones: use them before it advances.
     std::vector<std::unique_ptr<Image>> crash(Random& random);
+    // The same with the choice made by the caller: whether sector `sector` of the n-th write in doubt is kept.
+    using Keep = std::function<bool(size_t n, u64 sector)>;
+    std::vector<std::unique_ptr<Image>> crash(const Keep& keep) const;
+    // The writes in doubt, in order of submission.
+    size_t in_doubt() const { return m_pending.size(); }
+    u32 write_in_doubt(size_t n) const { return m_pending[n].write; }
 
 private:
     struct Pending {

@@ -67,8 +67,9 @@ void Disk::submit(IoRequest& request)
             flight.content = host_xxh64(segment.iov_base, segment.iov_len, flight.content);
     }
     if (m_log && (flight.write || io.op == HOST_IO_FLUSH)) {
-        LoggedWrite logged { m_index, io.op == HOST_IO_FLUSH, (io.flags & HOST_IO_PREFLUSH) != 0, (io.flags & HOST_IO_FUA) != 0,
-                             (io.flags & HOST_IO_META) != 0, io.offset_bytes, {}, m_log->position() };
+        LoggedWrite logged { m_index, io.op == HOST_IO_FLUSH, (io.flags & HOST_IO_PREFLUSH) != 0,
+                             (io.flags & HOST_IO_FUA) != 0 || !info.volatile_cache, (io.flags & HOST_IO_META) != 0,
+                             io.offset_bytes, {}, m_log->position() };
         if (io.op == HOST_IO_WRITE) {
             logged.data.resize(io.length_bytes);
             request.gather(logged.data.data());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A simulated disk with a volatile write cache, and the log of everything written to it.
+// A simulated disk, with a volatile write cache or without, and the log of everything written to it.
 //
 // A request completes after a random latency, so in any order. What a write carries is visible to reads from
 // its completion; it is durable when it was FUA, or when a flush was submitted after its completion
@@ -26,7 +26,9 @@ constexpr u64 k_sector = 512;
 struct LoggedWrite {
     u32 disk;
     bool flush;                 // carries no data
-    bool preflush, fua, meta;
+    bool preflush;
+    bool fua;                   // durable when complete: asked for, or the disk has no volatile cache
+    bool meta;
     u64 offset;
     std::vector<u8> data;
     u64 submitted;              // positions in the log

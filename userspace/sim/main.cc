@@ -18,6 +18,7 @@
 #include "userspace/host/common/log.h"
 #include "userspace/host/common/thread_context.h"
 #include "userspace/sim/failure.h"
+#include "userspace/sim/log_states.h"
 #include "userspace/sim/run.h"
 
 using namespace lcpfs;
@@ -39,6 +40,7 @@ constexpr Kind k_kinds[] = {
     { "mutate", run_mutate, 40, "mutated images" },
     { "oom", run_out_of_memory, 8, "failed allocations" },
     { "path", run_path, 24, "broken paths" },
+    { "log", run_log, 120, "crash states of the log" },
 };
 constexpr double k_child_limit_seconds = 600;
 
@@ -51,8 +53,8 @@ double now_seconds()
 
 void usage()
 {
-    fprintf(stderr, "usage: sim [--seeds A..B | --seed N] [--kind crash|fault|enospc|full|mutate|oom|path|all] [--ops N] [--threads N]\n"
-                    "           [--points N] [--point POSITION.VARIANT] [--jobs N] [--broken=NAME] [-v]\n"
+    fprintf(stderr, "usage: sim [--seeds A..B | --seed N] [--kind crash|fault|enospc|full|mutate|oom|path|log|all]\n"
+                    "           [--ops N] [--threads N] [--points N] [--point POSITION.VARIANT] [--jobs N] [--broken=NAME] [-v]\n"
                     "  --broken: a deliberate mistake (\"list\": which there are); succeeds when it is found\n");
     exit(2);
 }
@@ -77,11 +79,11 @@ const Mistake k_mistakes[] = {
     { "early-reuse", LCPFS_SWITCH(reuse_early), "crash" },
     { "skip-checksum", LCPFS_SWITCH(skip_checksum), "fault" },
     { "forget-late-writes", LCPFS_SWITCH(forget_late_writes), "path" },
-    { "log-skip-flush", LCPFS_SWITCH(log_skip_flush), "crash" },
-    { "log-ack-early", LCPFS_SWITCH(log_ack_early), "crash" },
-    { "log-reorder", LCPFS_SWITCH(log_reorder), "crash" },
-    { "log-replay-committed", LCPFS_SWITCH(log_replay_committed), "crash" },
-    { "log-skip-claim", LCPFS_SWITCH(log_skip_claim), "crash" },
+    { "log-skip-flush", LCPFS_SWITCH(log_skip_flush), "log" },
+    { "log-ack-early", LCPFS_SWITCH(log_ack_early), "log" },
+    { "log-reorder", LCPFS_SWITCH(log_reorder), "log" },
+    { "log-replay-committed", LCPFS_SWITCH(log_replay_committed), "log" },
+    { "log-skip-claim", LCPFS_SWITCH(log_skip_claim), "log" },
 };
 
 // Switches a mistake on; false when this build does not have it.
@@ -162,6 +164,12 @@ std::string command_for(const char* program, const Kind& kind, u64 seed, const O
     raise(number);
 }
 
+// What a child tells when it ends well.
+struct Done {
+    u64 checked { 0 };
+    u64 states[k_state_classes] {}; // of the log, by class
+};
+
 struct Child {
     const Kind* kind;
     u64 seed;
@@ -200,7 +208,10 @@ pid_t start(const Kind& kind, u64 seed, const Options& options, const std::strin
         signal(SIGILL, end_by_signal);
         signal(SIGBUS, end_by_signal);
 #endif
-        u64 done = kind.run(seed, options);
+        Done done;
+        done.checked = kind.run(seed, options);
+        for (u32 i = 0; i < k_state_classes; i++)
+            done.states[i] = states_of(static_cast<StateClass>(i));
         if (write(ends[1], &done, sizeof(done)) != sizeof(done))
             _exit(3);
         _exit(0);
@@ -214,6 +225,7 @@ struct Totals {
     u64 passed { 0 }, failed { 0 };
     std::map<std::string, u64> by_kind;
     std::map<std::string, double> seconds;
+    u64 states[k_state_classes] {};
     std::vector<std::string> failures;
 };
 
@@ -221,13 +233,15 @@ void finish(pid_t pid, int status, std::map<pid_t, Child>& children, Totals& tot
 {
     Child child = children[pid];
     children.erase(pid);
-    u64 done = 0;
+    Done done;
     bool told = read(child.result, &done, sizeof(done)) == sizeof(done);
     close(child.result);
     totals.seconds[child.kind->name] += now_seconds() - child.started;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && told) {
-        totals.passed += done;
-        totals.by_kind[child.kind->name] += done;
+        totals.passed += done.checked;
+        totals.by_kind[child.kind->name] += done.checked;
+        for (u32 i = 0; i < k_state_classes; i++)
+            totals.states[i] += done.states[i];
         return;
     }
     totals.failed++;
@@ -319,6 +333,9 @@ int main(int argc, char** argv)
         if (u64 done = totals.by_kind[kind.name])
             printf("sim: %llu %s in %.1f s of processor time, %.0f per second\n", static_cast<unsigned long long>(done), kind.unit,
                    totals.seconds[kind.name], static_cast<double>(done) / (totals.seconds[kind.name] + 1e-9));
+    for (u32 i = 0; i < k_state_classes; i++)
+        if (totals.states[i])
+            printf("sim:   of the log, %s: %llu\n", k_state_class_names[i], static_cast<unsigned long long>(totals.states[i]));
     for (const std::string& command : totals.failures)
         printf("sim: failed: %s\n", command.c_str());
     if (!options.broken.empty()) {

@@ -63,6 +63,7 @@ int Run::try_open(bool read_only, bool no_recovery)
     core_pool_options options {};
     options.read_only = m_read_only = read_only;
     options.no_recovery = no_recovery;
+    options.discard_log = discard_log;
     options.txg_interval_ms = static_cast<u32>(txg_interval_ms);
     options.cache_limit_bytes = cache_limit_bytes;
     options.notify = [](void* context, int event) {

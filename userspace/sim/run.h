@@ -34,6 +34,7 @@ u64 run_full(u64 seed, const Options& options);
 u64 run_mutate(u64 seed, const Options& options);
 u64 run_out_of_memory(u64 seed, const Options& options);
 u64 run_path(u64 seed, const Options& options);
+u64 run_log(u64 seed, const Options& options);
 
 struct PoolShape {
     u32 disks { 2 };
@@ -75,8 +76,12 @@ public:
     // Runs the workers as threads of their own, to the end.
     void operate(u64 operations_each);
 
+    // Rises with each call: what began and ended before what.
+    u64 next_moment() { return ++m_moment; }
+
     u64 txg_interval_ms { 1000 };
     u64 cache_limit_bytes { 0 };
+    bool discard_log { false }; // recover=discard-log
 
 private:
     int sync_by(const std::function<int()>& sync);
@@ -87,6 +92,7 @@ private:
     core_pool* m_pool { nullptr };
     core_dataset* m_dataset { nullptr };
     u64 m_memory_before { 0 };
+    u64 m_moment { 0 };
     bool m_frozen { false };
     bool m_read_only { false };
 };

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "userspace/sim/failure.h"
+#include "userspace/sim/judge.h"
 #include "userspace/sim/prepare.h"
 #include "userspace/sim/run.h"
 #include "userspace/sim/scheduler.h"
@@ -31,49 +32,6 @@ struct Setup {
     std::vector<u64> roots;
     u64 shared { 0 };
 };
-
-// The state that the recovered subtree of a worker equals, by its history; fails when there is none.
-u64 match(Worker& worker, const Tree& found, u64 position)
-{
-    const History& history = worker.history();
-    History::Range range = history.allowed(position);
-    for (u64 i = range.last + 1; i-- > range.first;)
-        if (history.states[i].hash() == found.hash())
-            return i;
-    std::string what;
-    for (u64 i = 0; i < history.states.size() && what.empty(); i++)
-        if (history.states[i].hash() == found.hash())
-            what = i < range.first ? "it is the older state " + std::to_string(i) + " after \"" + history.descriptions[i]
-                    + "\": acknowledged work is lost"
-                                   : "it is the later state " + std::to_string(i);
-    if (what.empty()) {
-        // The nearest: the one with the shortest list of differences.
-        u64 best = range.first;
-        std::string difference;
-        for (u64 i = range.first; i <= range.last; i++) {
-            std::string text = history.states[i].difference(found, false, 40);
-            if (difference.empty() || text.size() < difference.size()) {
-                difference = text;
-                best = i;
-            }
-        }
-        what = "it is no state at all; the nearest is " + std::to_string(best) + " after \"" + history.descriptions[best]
-            + "\":" + difference;
-    }
-    fail("worker %u: after a crash at position %llu its subtree is none of the states %llu (acknowledged, \"%s\") to %llu "
-         "(issued, \"%s\"): %s",
-         worker.options().number, static_cast<unsigned long long>(position), static_cast<unsigned long long>(range.first),
-         history.descriptions[range.first].c_str(), static_cast<unsigned long long>(range.last),
-         history.descriptions[range.last].c_str(), what.c_str());
-}
-
-std::vector<Tree> walk_all(Run& run, const std::vector<Worker*>& workers)
-{
-    std::vector<Tree> trees;
-    for (Worker* worker : workers)
-        trees.push_back(walk(run.dataset(), worker->options().root, worker->walk_options()));
-    return trees;
-}
 
 void check_point(const Subject& subject, Images images, u64 position, Random& random, unsigned depth);
 
@@ -159,8 +117,7 @@ void check_point(const Subject& subject, Images images, u64 position, Random& ra
         Run run(pointers(layers), 1000, false);
         run.open(read_only);
         trees = walk_all(run, subject.workers);
-        for (size_t i = 0; i < trees.size(); i++)
-            match(*subject.workers[i], trees[i], position);
+        match_all(subject.workers, trees, position);
         if (!run.opened_read_only() && random.one_in(2) && core_pool_sync(run.pool(), true))
             fail("core_pool_sync after the crash failed");
         if (u64 problems = run.check(random.one_in(8), subject.fell_back); problems > 1)

@@ -40,6 +40,8 @@ Worker::Worker(Run& run, core_dataset* dataset, const WorkerOptions& options, Tr
     m_history.states.push_back(std::move(start));
     m_history.issued.push_back(0);
     m_history.descriptions.push_back("start");
+    m_history.began.push_back(0);
+    m_history.ended.push_back(0);
 }
 
 Worker::~Worker() = default;
@@ -98,6 +100,7 @@ void Worker::begin(const std::string& what)
     m_next = tree();
     m_history.issued.push_back(m_run.log().position());
     m_history.descriptions.push_back(what);
+    m_history.began.push_back(m_run.next_moment());
 }
 
 int Worker::end(int error)
@@ -120,6 +123,7 @@ int Worker::end(int error)
                 static_cast<unsigned long long>(m_history.issued.back()), static_cast<unsigned long long>(m_run.log().position()),
                 what.c_str(), error ? " (refused)" : "");
     m_history.states.push_back(std::move(m_next));
+    m_history.ended.push_back(m_run.next_moment());
     Scheduler::get().note_progress();
     return error;
 }
@@ -204,6 +208,28 @@ int Worker::create(u64 directory, const std::string& name, u32 mode, const std::
     end(0);
     put(object);
     return 0;
+}
+
+int Worker::create_unnamed(u64 directory, u32 mode, u64& id)
+{
+    core_object* parent = get(directory);
+    if (!parent)
+        return m_stopped ? -5 : -k_enomem;
+    core_new how {};
+    how.mode = mode;
+    how.time = now();
+    begin("create unnamed in " + std::to_string(directory));
+    core_object* object = nullptr;
+    if (int error = core_create_unnamed(parent, &how, &object))
+        return end(error);
+    core_attr attr;
+    core_object_attr(object, &attr);
+    id = attr.id;
+    edit().forget(id);
+    m_open[id] = object;
+    edit().update(id, [](ObjectState&) {});
+    predict(edit(), id, object, 0, 0);
+    return end(0);
 }
 
 int Worker::write(u64 id, u64 block, u64 count, u64 end_bytes)
@@ -432,7 +458,10 @@ int Worker::set_attr(u64 id)
     attr.gid = static_cast<u32>(m_random.below(100000));
     attr.atime = attr.mtime = attr.ctime = now();
     attr.mtime.seconds -= static_cast<i64>(m_random.below(1u << 31));
-    unsigned mask = static_cast<unsigned>(m_random.below(64)) | CORE_SET_CTIME;
+    attr.project = static_cast<u32>(m_random.below(4));
+    attr.flags = static_cast<u32>(m_random.below(256));
+    attr.change = tree().at(id).attr.change + m_random.below(1000);
+    unsigned mask = static_cast<unsigned>(m_random.below(512)) | CORE_SET_CTIME;
     begin("set attributes of " + std::to_string(id));
     int error = core_object_set_attr(object, &attr, mask);
     if (error)
@@ -441,7 +470,8 @@ int Worker::set_attr(u64 id)
     core_object_attr(object, &found);
     if ((mask & CORE_SET_MODE && found.mode != attr.mode) || (mask & CORE_SET_UID && found.uid != attr.uid)
         || (mask & CORE_SET_GID && found.gid != attr.gid) || (mask & CORE_SET_MTIME && found.mtime.seconds != attr.mtime.seconds)
-        || found.ctime.seconds != attr.ctime.seconds)
+        || (mask & CORE_SET_PROJECT && found.project != attr.project) || (mask & CORE_SET_FLAGS && found.flags != attr.flags)
+        || (mask & CORE_SET_CHANGE && found.change < attr.change) || found.ctime.seconds != attr.ctime.seconds)
         fail("set_attr of object %llu did not take", static_cast<unsigned long long>(id));
     predict(edit(), id, object, tree().at(id).attr.links, tree().at(id).attr.size_bytes);
     end(0);

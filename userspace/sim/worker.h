@@ -28,6 +28,7 @@ struct History {
     std::vector<Tree> states;              // [0]: before the first operation
     std::vector<u64> issued;               // position at which operation i (leading to states[i]) was issued
     std::vector<std::string> descriptions; // of operation i
+    std::vector<u64> began, ended;         // of operation i: numbers that rise over all workers of a run
     std::vector<Acknowledgement> acknowledged;
 
     struct Range {
@@ -74,6 +75,7 @@ public:
 
     // The single operations, for runs that script them. All give the error.
     int create(u64 directory, const std::string& name, u32 mode, const std::string& target = "", u64* id = nullptr);
+    int create_unnamed(u64 directory, u32 mode, u64& id);
     int write(u64 id, u64 block, u64 count, u64 end_bytes);
     int truncate(u64 id, u64 size_bytes);
     int unlink(u64 directory, const std::string& name);

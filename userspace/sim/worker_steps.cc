@@ -78,7 +78,13 @@ void Worker::random_create()
     u64 kind = m_random.below(20);
     u32 permissions = static_cast<u32>(m_random.below(01000));
     u64 id = 0;
-    if (kind < 4 && directory != m_options.shared_directory) {
+    if (kind == 6) {
+        // What gets no name is deleted by a later step, or a crash.
+        if (create_unnamed(directory, k_file | permissions, id) || (m_random.one_in(2) && write(id, 0, 2, m_random.between(5000, 8192)))
+            || m_random.one_in(4))
+            return;
+        link(directory, name, id);
+    } else if (kind < 4 && directory != m_options.shared_directory) {
         create(directory, name, k_directory | permissions);
     } else if (kind == 4) {
         u64 length = m_random.one_in(8) ? m_random.between(500, CORE_SYMLINK_MAX) : m_random.between(1, 80);

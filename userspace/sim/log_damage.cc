@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "userspace/sim/log_damage.h"
+
+#include <algorithm>
+
+#include "core/api/handles.h"
+#include "userspace/sim/failure.h"
+#include "userspace/sim/judge.h"
+#include "userspace/sim/scheduler.h"
+
+namespace lcpfs::sim {
+
+namespace {
+
+constexpr int k_euclean = 117;
+constexpr u64 k_positions = 6;
+
+struct Frame {
+    const LoggedWrite* write;
+    u64 sequence, acknowledged;
+};
+
+// The frames that a mount would read, oldest first: from the tail of the committed group on,
+// without a gap. `vouched` becomes the newest that any frame, also one behind a gap, says to have
+// been acknowledged.
+std::vector<Frame> frames_to_read(const IoLog& log, u64 position, const Uberblock& uberblock, u64& vouched)
+{
+    std::vector<Frame> frames;
+    u64 next = uberblock.log_sequence;
+    for (const LoggedWrite& write : log.writes) {
+        const DiskLogFrame* frame = frame_of(write);
+        if (frame && write.completed <= position && !write.failed && frame->generation.get() == uberblock.log_generation
+            && frame->sequence.get() >= next)
+            frames.push_back({ &write, frame->sequence.get(), frame->acknowledged.get() });
+    }
+    std::sort(frames.begin(), frames.end(), [](const Frame& one, const Frame& other) { return one.sequence < other.sequence; });
+    vouched = 0;
+    for (const Frame& frame : frames)
+        vouched = max(vouched, frame.acknowledged);
+    for (size_t i = 0; i < frames.size(); i++)
+        if (frames[i].sequence != next + i) {
+            frames.resize(i);
+            break;
+        }
+    return frames;
+}
+
+// The committed state, and what its uberblock says of the log.
+std::vector<Tree> committed_state(const LogShape& shape, const Images& images, const std::vector<Worker*>& workers,
+                                  Uberblock& uberblock)
+{
+    Images layers = layers_over(images);
+    Run run(pointers(layers), 1000, false);
+    shape.apply(run);
+    run.open(true, true);
+    uberblock = pool_of(run.pool()).uberblock();
+    std::vector<Tree> trees = walk_all(run, workers);
+    if (int error = run.close())
+        fail("core_pool_close of a pool read without its log gave %d", error);
+    return trees;
+}
+
+void flip_in(Images& images, const LoggedWrite& write, Random& random)
+{
+    const DiskLogFrame* frame = frame_of(write);
+    images[write.disk]->flip_bit(write.offset + random.below(frame->used_bytes.get()), static_cast<u32>(random.below(8)));
+}
+
+void expect_refusal(const LogShape& shape, const Images& images, const std::vector<Worker*>& workers, const Frame& frame,
+                    const std::vector<Tree>& committed)
+{
+    Images layers = layers_over(images);
+    Run run(pointers(layers), 1000, false);
+    shape.apply(run);
+    forget_log();
+    if (int error = run.try_open(false); error != -k_euclean)
+        fail("frame %llu of the intent log was damaged after its acknowledgement, and "
+             "opening gave %d",
+             static_cast<unsigned long long>(frame.sequence), error);
+    if (!log_contains("frame " + std::to_string(frame.sequence) + " at position "))
+        fail("opening was refused without naming the damaged frame %llu", static_cast<unsigned long long>(frame.sequence));
+    run.discard_log = true;
+    run.open(false);
+    std::vector<Tree> trees = walk_all(run, workers);
+    for (size_t i = 0; i < trees.size(); i++)
+        if (trees[i].hash() != committed[i].hash())
+            fail("worker %zu: with the log discarded there is not the committed "
+                 "state:%s",
+                 i, committed[i].difference(trees[i], false).c_str());
+    run.check(false);
+    if (int error = run.close())
+        fail("core_pool_close gave %d", error);
+}
+
+}
+
+void damage_frames(const LogShape& shape, const IoLog& log, const std::vector<Image*>& base, u64 end,
+                   const std::vector<Worker*>& workers, u64 seed)
+{
+    Random random(seed);
+    CrashCursor cursor(log, base);
+    for (u64 i = 0; i < k_positions; i++) {
+        cursor.advance_to(end * (i + 1) / k_positions);
+        Images images = cursor.crash([](size_t, u64) { return false; });
+        Scheduler::get().reset(random.next(), 50);
+        Uberblock uberblock;
+        const std::vector<Tree> committed = committed_state(shape, images, workers, uberblock);
+        u64 vouched = 0;
+        const std::vector<Frame> frames = frames_to_read(log, cursor.position(), uberblock, vouched);
+        if (frames.empty())
+            continue;
+        const Frame& newest = frames.back();
+        const u64 victims = vouched < frames[0].sequence ? 0 : min(vouched - frames[0].sequence + 1, u64(frames.size()));
+        if (victims) {
+            const Frame& victim = frames[random.below(victims)];
+            Images damaged = layers_over(images);
+            flip_in(damaged, *victim.write, random);
+            count_state(StateClass::damaged);
+            expect_refusal(shape, damaged, workers, victim, committed);
+        }
+        if (newest.sequence <= vouched)
+            continue;
+        Images damaged = layers_over(images);
+        flip_in(damaged, *newest.write, random);
+        count_state(StateClass::damaged);
+        // What was acknowledged by that frame is gone; nothing can tell that it had been.
+        match_all(workers, open_and_walk(shape, damaged, workers, random), cursor.position(), newest.write->submitted);
+    }
+}
+
+}
