@@ -90,7 +90,7 @@ say "one good label of four is enough to mount"
 
 say "options"
 whole other /dev/vdc
-for option in nonsense txg_interval=99 errors=maybe device= dataset=nope; do
+for option in nonsense txg_interval=99 errors=maybe device= dataset=nope sync_mode=sometimes logbias=slow; do
 	dmesg -c >/dev/null
 	must_fail mount -i -t lcpfs -o $option /dev/vdc /mnt 2>/dev/null
 	dmesg | grep -q "lcpfs.*${option%%=*}" || fail "$option: the log says: $(dmesg)"

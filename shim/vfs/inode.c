@@ -212,11 +212,6 @@ void lcpfs_inode_refresh(struct inode *inode)
 	inode_inc_iversion(inode);
 }
 
-int lcpfs_inode_dirsync(struct inode *directory)
-{
-	return IS_DIRSYNC(directory) ? core_object_sync(lcpfs_object(directory)) : 0;
-}
-
 int lcpfs_inode_push(struct inode *inode, unsigned int mask)
 {
 	struct core_attr attr = {
@@ -283,7 +278,7 @@ int lcpfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *
 		inode_set_ctime_to_ts(inode, lcpfs_timespec(old.ctime));
 		return error;
 	}
-	return IS_SYNC(inode) ? core_object_sync(lcpfs_object(inode)) : 0;
+	return lcpfs_inode_changed(inode);
 }
 
 int lcpfs_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat *stat, u32 request_mask,
@@ -301,26 +296,4 @@ int lcpfs_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat
 	/* What is dirty counts as if it were allocated, so that nobody takes a new file for sparse. */
 	stat->blocks = (attr.blocks + atomic64_read(&lcpfs_inode_of(inode)->promised)) * (CORE_BLOCK_SIZE >> SECTOR_SHIFT);
 	return 0;
-}
-
-/* Files and directories: data, then what the inode still keeps, then everything the core knows of it. */
-int lcpfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
-{
-	struct inode *inode = file_inode(file);
-	int error;
-
-	error = file_write_and_wait_range(file, start, end);
-	if (error)
-		return error;
-	if (!datasync || (inode->i_state & I_DIRTY_DATASYNC))
-		error = sync_inode_metadata(inode, 1);
-	if (error)
-		return error;
-	error = core_object_sync(lcpfs_object(inode));
-	/* Every open file is told of a failure, once. */
-	if (error) {
-		mapping_set_error(inode->i_mapping, error);
-		error = file_check_and_advance_wb_err(file) ?: error;
-	}
-	return error;
 }

@@ -66,14 +66,17 @@ struct inode *lcpfs_inode_new(struct super_block *sb, struct core_object *object
 
 /* Takes links, times and for directories the size from the core, after a change of names. i_rwsem held. */
 void lcpfs_inode_refresh(struct inode *inode);
-/* For sync and dirsync mounts: a change of names in the directory is durable when the call returns. */
-int lcpfs_inode_dirsync(struct inode *directory);
 /* Gives the core the fields of `mask` (CORE_SET_*). */
 int lcpfs_inode_push(struct inode *inode, unsigned int mask);
 
 int lcpfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *change);
 int lcpfs_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat *stat, u32 request_mask,
 		  unsigned int flags);
+
+/* durable.c: last thing in a call, with the change done. Of names in a directory; of an inode's attributes or size; of data. */
+int lcpfs_inode_dirsync(struct inode *directory);
+int lcpfs_inode_changed(struct inode *inode);
+ssize_t lcpfs_written(struct kiocb *iocb, ssize_t bytes);
 int lcpfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
 
 /* truncate.c; i_rwsem held. */

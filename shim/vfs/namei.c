@@ -4,8 +4,8 @@
  *
  * Each operation is one call of the core, atomic on disk, and then a refresh of the inodes it touched, so that
  * the VFS shows what the core did. Checks that need only the VFS (permissions, types, loops, sticky
- * directories) the VFS has made. The directories are locked by it, exclusively for changes. On sync and dirsync mounts
- * a change is durable when its call returns; when that fails the change stands all the same, as with a failed fsync.
+ * directories) the VFS has made. The directories are locked by it, exclusively for changes. Where a change has to be
+ * durable when its call returns (durable.c) and that fails, the change stands all the same, as with a failed fsync.
  */
 #include <linux/fs.h>
 #include <linux/iversion.h>
@@ -125,7 +125,7 @@ static int lcpfs_tmpfile(struct mnt_idmap *idmap, struct inode *directory, struc
 	set_nlink(inode, 1);
 	d_tmpfile(file, inode);
 	unlock_new_inode(inode);
-	return finish_open_simple(file, 0);
+	return finish_open_simple(file, lcpfs_inode_dirsync(directory));
 }
 
 static int lcpfs_link(struct dentry *old, struct inode *directory, struct dentry *dentry)

@@ -2,6 +2,10 @@
 /*
  * options.c: mount options: parsing, the rules of changing them, and showing them in /proc/mounts such that
  * what is shown, given again, mounts the same. Only options that do something are known here.
+ *
+ * sync=. The kernel takes a parameter called "sync" for its own flag of that name, before any filesystem sees it and
+ * whatever its value is. mount(2) gives its options as one string, which is ours to take apart: there sync= arrives as
+ * sync_mode=, which fsconfig(2) has to use itself. A program that gives fsconfig(2) sync= gets a sync mount, which loses nothing.
  */
 #include <linux/fs_parser.h>
 #include <linux/seq_file.h>
@@ -10,15 +14,29 @@
 
 #include "shim/vfs/options.h"
 
+#define LCPFS_SYNC_KEY "sync_mode"
+
 enum {
 	LCPFS_OPT_DATASET, LCPFS_OPT_DEVICE, LCPFS_OPT_ERRORS, LCPFS_OPT_NO_RECOVERY, LCPFS_OPT_RECOVER,
-	LCPFS_OPT_TXG_INTERVAL, LCPFS_OPT_NO_PATH_TIMEOUT, LCPFS_OPT_SOURCE,
+	LCPFS_OPT_TXG_INTERVAL, LCPFS_OPT_NO_PATH_TIMEOUT, LCPFS_OPT_SYNC, LCPFS_OPT_LOG_BIAS, LCPFS_OPT_SOURCE,
 };
 
 static const struct constant_table lcpfs_errors_values[] = {
 	{ "remount-ro", CORE_ERRORS_REMOUNT_RO },
 	{ "continue", CORE_ERRORS_CONTINUE },
 	{ "panic", CORE_ERRORS_PANIC },
+	{}
+};
+
+static const char *const lcpfs_sync_names[] = {
+	[LCPFS_SYNC_STANDARD] = "standard",
+	[LCPFS_SYNC_ALWAYS] = "always",
+	[LCPFS_SYNC_DISABLED] = "disabled",
+};
+
+static const struct constant_table lcpfs_log_bias_values[] = {
+	{ "latency", LCPFS_LOG_BIAS_LATENCY },
+	{ "throughput", LCPFS_LOG_BIAS_THROUGHPUT },
 	{}
 };
 
@@ -30,6 +48,8 @@ static const struct fs_parameter_spec lcpfs_parameters[] = {
 	fsparam_string("recover", LCPFS_OPT_RECOVER),
 	fsparam_u32("txg_interval", LCPFS_OPT_TXG_INTERVAL),
 	fsparam_s32("no_path_timeout", LCPFS_OPT_NO_PATH_TIMEOUT),
+	fsparam_string(LCPFS_SYNC_KEY, LCPFS_OPT_SYNC),
+	fsparam_enum("logbias", LCPFS_OPT_LOG_BIAS, lcpfs_log_bias_values),
 	fsparam_string("source", LCPFS_OPT_SOURCE),
 	{}
 };
@@ -50,6 +70,46 @@ void lcpfs_options_destroy(struct lcpfs_options *options)
 	options->dataset = NULL;
 }
 
+/* With "sync=" turned into "sync_mode=" wherever an option begins. NULL: no memory. */
+static char *lcpfs_options_rename_sync(const char *from)
+{
+	static const char word[] = "sync=", key[] = LCPFS_SYNC_KEY "=";
+	size_t bytes = strlen(from) + 1, extra = 0;
+	const char *at;
+	char *copy, *out;
+
+	for (at = from; (at = strstr(at, word)); at += sizeof(word) - 1)
+		extra += sizeof(key) - sizeof(word);
+	copy = kmalloc(bytes + extra, GFP_KERNEL);
+	for (at = from, out = copy; copy && *at;) {
+		if ((at == from || at[-1] == ',') && !strncmp(at, word, sizeof(word) - 1)) {
+			memcpy(out, key, sizeof(key) - 1);
+			out += sizeof(key) - 1;
+			at += sizeof(word) - 1;
+		} else {
+			*out++ = *at++;
+		}
+	}
+	if (copy)
+		*out = 0;
+	return copy;
+}
+
+int lcpfs_options_parse_string(struct fs_context *context, void *data)
+{
+	char *copy;
+	int error;
+
+	if (!data)
+		return 0;
+	copy = lcpfs_options_rename_sync(data);
+	if (!copy)
+		return -ENOMEM;
+	error = generic_parse_monolithic(context, copy);
+	kfree(copy);
+	return error;
+}
+
 /* The string of a parameter, taken over; the caller of parse_param frees only what is left. */
 static char *lcpfs_options_take(struct fs_parameter *parameter)
 {
@@ -63,6 +123,7 @@ int lcpfs_options_parse(struct fs_context *context, struct lcpfs_options *option
 {
 	struct fs_parse_result result;
 	int option = fs_parse(context, lcpfs_parameters, parameter, &result);
+	int mode;
 
 	if (option < 0)
 		return option;
@@ -94,6 +155,15 @@ int lcpfs_options_parse(struct fs_context *context, struct lcpfs_options *option
 		if (result.int_32 < -1 || result.int_32 > LCPFS_NO_PATH_TIMEOUT_MAX)
 			return invalf(context, "lcpfs: no_path_timeout= takes -1 to %u seconds", LCPFS_NO_PATH_TIMEOUT_MAX);
 		options->no_path_timeout = result.int_32;
+		return 0;
+	case LCPFS_OPT_SYNC:
+		mode = match_string(lcpfs_sync_names, ARRAY_SIZE(lcpfs_sync_names), parameter->string);
+		if (mode < 0)
+			return invalf(context, "lcpfs: sync= (or sync_mode=) takes standard, always or disabled");
+		options->sync = mode;
+		return 0;
+	case LCPFS_OPT_LOG_BIAS:
+		options->log_bias = result.uint_32;
 		return 0;
 	case LCPFS_OPT_NO_RECOVERY:
 		options->no_recovery = true;
@@ -135,6 +205,13 @@ int lcpfs_options_check_change(struct fs_context *context, const struct lcpfs_op
 	return 0;
 }
 
+void lcpfs_options_warn(const char *pool, enum lcpfs_sync_mode before, enum lcpfs_sync_mode now)
+{
+	if (now == LCPFS_SYNC_DISABLED && before != now)
+		pr_warn("lcpfs (%s): sync=disabled: fsync and synchronous writes return before they are durable; %s\n", pool,
+			"sync(2), syncfs(2), unmounting and freezing still wait for everything");
+}
+
 void lcpfs_options_show(struct seq_file *out, const struct lcpfs_options *options)
 {
 	unsigned int i;
@@ -143,6 +220,10 @@ void lcpfs_options_show(struct seq_file *out, const struct lcpfs_options *option
 	seq_printf(out, ",txg_interval=%u", options->txg_interval);
 	if (options->no_path_timeout != LCPFS_NO_PATH_TIMEOUT_DEFAULT)
 		seq_printf(out, ",no_path_timeout=%d", options->no_path_timeout);
+	if (options->sync != LCPFS_SYNC_STANDARD)
+		seq_show_option(out, "sync", lcpfs_sync_names[options->sync]);
+	if (options->log_bias != LCPFS_LOG_BIAS_LATENCY)
+		seq_show_option(out, "logbias", lcpfs_log_bias_values[options->log_bias].name);
 	if (options->no_recovery)
 		seq_puts(out, ",norecovery");
 	if (options->dataset)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * options.h: the mount options, parsed. Those of a mounted superblock are changed only by remount, under
- * s_umount; show_options reads single words of them.
+ * s_umount; show_options and durable.c read single words of them.
  */
 #ifndef LCPFS_OPTIONS_H
 #define LCPFS_OPTIONS_H
@@ -16,6 +16,9 @@
 #define LCPFS_NO_PATH_TIMEOUT_DEFAULT 30
 #define LCPFS_NO_PATH_TIMEOUT_MAX 86400
 
+enum lcpfs_sync_mode { LCPFS_SYNC_STANDARD, LCPFS_SYNC_ALWAYS, LCPFS_SYNC_DISABLED };      /* durable.c */
+enum lcpfs_log_bias { LCPFS_LOG_BIAS_LATENCY, LCPFS_LOG_BIAS_THROUGHPUT };                  /* writeback.c */
+
 struct lcpfs_options {
 	char *dataset;                        /* NULL: the default one */
 	char *devices[CORE_MAX_DEVICES];      /* device=, in the order given */
@@ -23,6 +26,8 @@ struct lcpfs_options {
 	enum core_errors_policy errors;
 	unsigned int txg_interval;            /* seconds */
 	int no_path_timeout;                  /* seconds; -1: for ever */
+	enum lcpfs_sync_mode sync;
+	enum lcpfs_log_bias log_bias;
 	bool no_recovery;                     /* norecovery: with ro, what was committed */
 	bool discard_log;                     /* recover=discard-log */
 };
@@ -34,11 +39,15 @@ static inline s64 lcpfs_options_no_path_ms(const struct lcpfs_options *options)
 
 void lcpfs_options_init(struct lcpfs_options *options);
 void lcpfs_options_destroy(struct lcpfs_options *options);
+/* All options of a mount(2), as one string, to the context's parse_param one by one. */
+int lcpfs_options_parse_string(struct fs_context *context, void *data);
 /* One option; unknown ones are refused by name. */
 int lcpfs_options_parse(struct fs_context *context, struct lcpfs_options *options, struct fs_parameter *parameter);
 /* Whether a remount may go from `from` to `to`; says by name what it may not change. */
 int lcpfs_options_check_change(struct fs_context *context, const struct lcpfs_options *from,
 			       const struct lcpfs_options *to);
+/* Says in the kernel log what sync=disabled means, where it was not so before. */
+void lcpfs_options_warn(const char *pool, enum lcpfs_sync_mode before, enum lcpfs_sync_mode now);
 void lcpfs_options_show(struct seq_file *out, const struct lcpfs_options *options);
 
 #endif

@@ -161,6 +161,7 @@ static int lcpfs_fill_super(struct super_block *sb, struct fs_context *context)
 	if (!sb->s_root)
 		return -ENOMEM;
 	super->vfs = sb;
+	lcpfs_options_warn(sb->s_id, LCPFS_SYNC_STANDARD, super->options.sync);
 	lcpfs_pool_add_super(super->pool, super);
 	return 0;
 }
@@ -236,6 +237,9 @@ static int lcpfs_reconfigure(struct fs_context *context)
 	super->options.errors = wanted->options.errors;
 	super->options.txg_interval = wanted->options.txg_interval;
 	super->options.no_path_timeout = wanted->options.no_path_timeout;
+	lcpfs_options_warn(sb->s_id, super->options.sync, wanted->options.sync);
+	WRITE_ONCE(super->options.sync, wanted->options.sync);
+	WRITE_ONCE(super->options.log_bias, wanted->options.log_bias);
 	core_pool_set_no_path_timeout(super->pool->core, lcpfs_options_no_path_ms(&super->options));
 	core_pool_set_options(super->pool->core, super->options.txg_interval * 1000, super->options.errors);
 	return 0;
@@ -254,6 +258,7 @@ static void lcpfs_free_context(struct fs_context *context)
 }
 
 static const struct fs_context_operations lcpfs_context_operations = {
+	.parse_monolithic = lcpfs_options_parse_string,
 	.parse_param = lcpfs_parse_param,
 	.get_tree = lcpfs_get_tree,
 	.reconfigure = lcpfs_reconfigure,
@@ -275,6 +280,8 @@ static int lcpfs_init_context(struct fs_context *context)
 		super->options.errors = old->options.errors;
 		super->options.txg_interval = old->options.txg_interval;
 		super->options.no_path_timeout = old->options.no_path_timeout;
+		super->options.sync = old->options.sync;
+		super->options.log_bias = old->options.log_bias;
 	}
 	context->s_fs_info = super;
 	context->ops = &lcpfs_context_operations;

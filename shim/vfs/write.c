@@ -193,6 +193,6 @@ ssize_t lcpfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 unlock:
 	inode_unlock(inode);
 	if (result > 0)
-		result = generic_write_sync(iocb, result);
+		result = lcpfs_written(iocb, result);
 	return result;
 }

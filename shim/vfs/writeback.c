@@ -13,7 +13,8 @@
  *
  * fsync, msync and O_SYNC write through here with WB_SYNC_ALL. When the file has little that is dirty, it is not written to
  * its place but handed to core_log_write, which copies it: the log write that fsync ends with carries it, and that is the only one.
- * Whatever core_log_write does not take goes the ordinary way.
+ * Whatever core_log_write does not take goes the ordinary way: to its place, and the log write says where that is. With
+ * logbias=throughput everything does.
  *
  * Errors. What could not be written stays in the cache, clean, and the error is recorded for fsync, syncfs and close, as
  * everywhere in Linux: a device that fails would fail again. But memory comes back: after -ENOMEM the folios are
@@ -30,6 +31,7 @@
 
 #include "shim/vfs/inode.h"
 #include "shim/vfs/promise.h"
+#include "shim/vfs/super.h"
 #include "shim/vfs/transfer.h"
 
 #define LCPFS_WRITE_RESERVE 16
@@ -226,7 +228,8 @@ int lcpfs_writepages(struct address_space *mapping, struct writeback_control *co
 	struct lcpfs_writeback writeback = {
 		.inode = mapping->host,
 		.logs = control->sync_mode == WB_SYNC_ALL && !control->for_sync &&
-			atomic64_read(&lcpfs_inode_of(mapping->host)->promised) <= CORE_LOG_MAX_BLOCKS,
+			atomic64_read(&lcpfs_inode_of(mapping->host)->promised) <= CORE_LOG_MAX_BLOCKS &&
+			READ_ONCE(lcpfs_super_of(mapping->host->i_sb)->options.log_bias) == LCPFS_LOG_BIAS_LATENCY,
 	};
 	unsigned int scope = memalloc_nofs_save();
 	struct blk_plug plug;

@@ -39,9 +39,10 @@ int main(int count, char** words)
                   { "tails", torture::tails },
                   { "reconfigure", torture::reconfigure },
                   { "acknowledged", torture::acknowledged },
-                  { "sync-load", torture::sync_load } };
+                  { "sync-load", torture::sync_load },
+                  { "sync-cost", torture::sync_cost } };
     for (const auto& verb : verbs)
         if (count > 1 && !strcmp(words[1], verb.name))
             return verb.run(count - 2, words + 2);
-    torture::fail("verbs: model, race, words, errors, tails, reconfigure, acknowledged, sync-load");
+    torture::fail("verbs: model, race, words, errors, tails, reconfigure, acknowledged, sync-load, sync-cost");
 }
