@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Reading the log at opening and having it replayed.
 #include "core/base/format_text.h"
-#include "core/fs/replay.h"
+#include "core/fs/lost_records.h"
 #include "core/test/breakage.h"
 
 namespace lcpfs {
@@ -28,6 +28,8 @@ Status read_log(Pool& pool, LogReader& reader, bool discards)
         line.add("cannot be read behind frame ").add(reader.next_sequence()).add(": ").add(text_of(status.error()));
     line.add(discards ? "; all that only the log holds is dropped as asked for"
                       : "; mount with -o recover=discard-log to go on without what only the log holds");
+    if (status.error() == Error::log_missing)
+        say_lost_records(pool, reader, uberblock.txg);
     say(pool, HOST_LOG_ERROR, line);
     return discards ? Error::none : status.error();
 }

@@ -35,6 +35,9 @@ public:
         u64 sequence { 0 }, position { 0 }, proof { 0 };
     };
     const Missing& missing() const { return m_missing; }
+    // After log_missing: has `found` called with every record of newer groups that can still be read, from the missing frame
+    // on. The record is valid during the call.
+    Status find_lost(TxgId committed, void (*found)(void* context, const LogRecordView& record), void* context);
     // The group read from is older than one that had committed, and what only that one had is needed from here on: the
     // records end before (their frames do not).
     bool lacks_group() const { return m_lacks_group; }
@@ -45,6 +48,7 @@ private:
 
     Status prepare();
     Result<u8*> window(u64 position, u32 bytes);
+    Result<const u8*> window_within(u64 position, u32 bytes);
     // False: no frame of ours begins there.
     Result<bool> head_at(u64 position, LogFrameHead& head);
     Result<bool> frame_at(u64 position, LogFrameHead& head, u8*& bytes);

@@ -23,14 +23,29 @@ struct LogGround {
     Box<IntentLog> log;
     LogTail committed_tail { k_generation, 0, 1, 0 };
     LogTail previous_tail { k_generation, 0, 1, 0 };
+    TxgId committed { 10 };
+    Mutex lock { LCPFS_RANK_test };
     u32 failures { 0 };
 
+    // Of one moment: groups asked for early commit while the test goes on.
+    LogTail newest(TxgId& txg, LogTail* previous = nullptr)
+    {
+        MutexGuard guard(lock);
+        txg = committed;
+        if (previous)
+            *previous = previous_tail;
+        return committed_tail;
+    }
     static Status sync(void* self, TxgId txg)
     {
         LogGround& ground = *static_cast<LogGround*>(self);
         const LogTail tail = ground.log->tail_for(txg);
-        ground.previous_tail = ground.committed_tail;
-        ground.committed_tail = tail;
+        {
+            MutexGuard guard(ground.lock);
+            ground.previous_tail = ground.committed_tail;
+            ground.committed_tail = tail;
+            ground.committed = txg;
+        }
         ground.log->committed(txg, tail);
         return {};
     }
@@ -243,8 +258,10 @@ void around(Test& test)
         if (i % 10)
             continue;
         // Both of the last two groups find all that they need, each record once.
-        const LogTail tails[] = { ground->committed_tail, ground->previous_tail };
-        const u64 committed = ground->engine->committed_txg().value();
+        TxgId newest;
+        LogTail tails[2];
+        tails[0] = ground->newest(newest, &tails[1]);
+        const u64 committed = newest.value();
         for (u32 back = 0; back < 2 && committed > 10 + back; back++) {
             LogReader reader(*ground->vdevs, ground->log->ring(), k_pool);
             REQUIRE_OK(reader.read(tails[back], TxgId(committed - back)));
@@ -336,6 +353,16 @@ void damaged(Test& test)
                 CHECK_EQ(reader.records().size(), 11u);
             else
                 CHECK(reader.missing().sequence == frame + 1 && reader.missing().position == starts[frame]);
+            u64 told = 0;
+            if (status.is_error())
+                CHECK_OK(reader.find_lost(
+                    TxgId(10), [](void* told, const LogRecordView& record) { *static_cast<u64*>(told) |= 1ull << record.sequence(); },
+                    &told));
+            // Those behind it, and its own where the damage is not in the record.
+            u64 expected = 0;
+            for (u32 lost = frame + (at == 200); lost < 12; lost++)
+                expected |= 2ull << lost;
+            CHECK_EQ(told, frame == 11 ? 0 : expected);
             ground->flip(starts[frame] + at);
         }
     }
@@ -395,8 +422,10 @@ void together(Test& test)
     ground->log->get_statistics(statistics);
     CHECK(statistics.frames <= k_callers * k_rounds);
     CHECK(statistics.records <= k_callers * k_rounds && statistics.records > k_callers * k_rounds / 2);
+    TxgId txg;
+    const LogTail tail = ground->newest(txg);
     LogReader reader(*ground->vdevs, ground->log->ring(), k_pool);
-    REQUIRE_OK(ground->read(reader, ground->engine->committed_txg()));
+    REQUIRE_OK(reader.read(tail, txg));
     CHECK_EQ(reader.last_record(), k_callers * k_rounds);
 }
 

@@ -79,6 +79,8 @@ void expect_refusal(const LogShape& shape, const Images& images, const std::vect
              static_cast<unsigned long long>(frame.sequence), error);
     if (!log_contains("frame " + std::to_string(frame.sequence) + " at position "))
         fail("opening was refused without naming the damaged frame %llu", static_cast<unsigned long long>(frame.sequence));
+    if (!log_contains(" of missing frames and behind them can still be told") || log_contains("reading for more failed"))
+        fail("opening was refused without telling what is lost");
     run.discard_log = true;
     run.open(false);
     std::vector<Tree> trees = walk_all(run, workers);
