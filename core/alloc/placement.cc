@@ -9,6 +9,10 @@ void Placement::start(Span<Box<Metaslab>> metaslabs, Span<size_t> first)
 {
     m_metaslabs = metaslabs;
     m_first = first;
+    m_vdev_count = 0;
+    for (u16 vdev = 0; vdev < first.size(); vdev++)
+        if (metaslabs_of(VdevId(vdev)).size())
+            m_vdevs[m_vdev_count++] = vdev;
 }
 
 Span<Box<Metaslab>> Placement::metaslabs_of(VdevId vdev) const
@@ -34,17 +38,17 @@ bool Placement::is_short_of_space(VdevId id) const
     return (m_shared.vdev_free[id.value()].load_relaxed() >> 10) < wanted;
 }
 
-VdevId Placement::choose_vdev(AllocClass which, u32 blocks)
+// Its place in m_vdevs.
+size_t Placement::choose_vdev(AllocClass which, u32 blocks)
 {
     const u64 place = m_rotor[static_cast<u8>(which)].add(blocks) - blocks;
-    const size_t count = m_first.size();
-    const size_t first = place / k_stripe_blocks % count;
-    for (size_t i = 0; i < count; i++) {
-        const VdevId vdev(static_cast<u16>((first + i) % count));
-        if (!is_short_of_space(vdev))
-            return vdev;
+    const size_t first = place / k_stripe_blocks % m_vdev_count;
+    for (size_t i = 0; i < m_vdev_count; i++) {
+        const size_t at = (first + i) % m_vdev_count;
+        if (!is_short_of_space(VdevId(m_vdevs[at])))
+            return at;
     }
-    return VdevId(static_cast<u16>(first));
+    return first;
 }
 
 // Prefers one that is not unprotected; then, in this order: one of the class that has room, an unassigned one, any of the
@@ -128,13 +132,15 @@ Result<Dva> Placement::allocate_broken(VdevId vdev, const Wish& wish)
 
 Result<Dva> Placement::allocate(AllocClass which, const Wish& wish, VdevId avoid)
 {
-    const size_t count = m_first.size();
-    const VdevId first = choose_vdev(which, wish.want);
+    const size_t count = m_vdev_count;
+    if (count == 0)
+        return Error::no_space;
+    const size_t first = choose_vdev(which, wish.want);
     Error failure = Error::no_space;
     // Long runs on any vdev, then what there is, then even on the vdev to avoid.
     for (u32 round = 0; round < 3; round++) {
         for (size_t i = 0; i < count; i++) {
-            const VdevId vdev(static_cast<u16>((first.value() + i) % count));
+            const VdevId vdev(m_vdevs[(first + i) % count]);
             if ((vdev == avoid && count > 1) != (round == 2))
                 continue;
             Cursor& cursor = cursor_of(vdev, which);

@@ -36,7 +36,7 @@ private:
     };
 
     Span<Box<Metaslab>> metaslabs_of(VdevId vdev) const;
-    VdevId choose_vdev(AllocClass which, u32 blocks);
+    size_t choose_vdev(AllocClass which, u32 blocks);
     bool is_short_of_space(VdevId vdev) const;
     Result<Dva> allocate_on(VdevId vdev, AllocClass which, const Wish& wish, u32 accept, Cursor& cursor);
     Metaslab* choose_metaslab(VdevId vdev, AllocClass which, const Wish& wish, const Metaslab* not_this) const;
@@ -46,6 +46,8 @@ private:
     AllocatorShared& m_shared;
     Span<Box<Metaslab>> m_metaslabs;
     Span<size_t> m_first;
+    u16 m_vdevs[k_max_vdevs] {}; // those with metaslabs
+    size_t m_vdev_count { 0 };
     Cursor m_cursors[k_max_vdevs][2][k_lanes];
     Atomic<u64> m_rotor[2];
 };

@@ -38,6 +38,8 @@ struct core_label {
 	uint32_t device_index;
 	uint32_t device_count;
 	uint64_t device_bytes;
+	uint32_t log_device_count; /* of device_count; a pool may have gone on without them */
+	bool is_log;               /* this is one */
 	char name[CORE_LABEL_NAME_BYTES]; /* NUL-terminated, printable */
 };
 
@@ -67,7 +69,7 @@ struct core_pool_options {
 	uint64_t cache_limit_bytes;    /* clean metadata kept at most; 0: a quarter of the memory */
 	uint64_t dirty_limit_bytes;    /* dirty metadata of a group before it syncs early; 0: chosen */
 	bool no_recovery;              /* with read_only: the committed state, whatever the intent log holds */
-	bool discard_log;              /* what only the intent log holds is given up */
+	bool discard_log;              /* what only the intent log holds is given up, and a log device that is missing */
 	void (*notify)(void *context, int event); /* enum core_event; any sleepable context; may be NULL */
 	void *notify_context;
 };
@@ -75,7 +77,8 @@ struct core_pool_options {
 enum core_event { CORE_EVENT_FROZEN = 1 }; /* the pool stopped writing after an error */
 
 /*
- * Starts a pool from all of its devices (any order). Several that show the same device of the pool are paths to it
+ * Starts a pool from all of its devices (any order), of which a log device may be missing when discard_log is set or only
+ * what was committed is looked at (read_only and no_recovery). Several that show the same device of the pool are paths to it
  * (a read-only pool uses one of them). The devices stay the caller's, open until core_pool_close returned.
  * Errors: -ENXIO a device is missing, -EINVAL foreign, duplicate or unsupported, -EUCLEAN damaged, -EIO, -ENOMEM,
  * -EROFS (device is read-only, options are not).
@@ -98,6 +101,7 @@ struct core_format_options {
 	uint32_t data_checksum;       /* enum core_checksum; 0: crc32c */
 	uint64_t metaslab_bytes;      /* 0: chosen by the size of the device */
 	uint64_t log_bytes;           /* of the intent log's ring; 0: 64 MiB; at most 1/16 of the pool in any case */
+	uint32_t log_devices;         /* so many of the devices, the last, are log devices: 0 or 1, -EOPNOTSUPP above */
 	uint32_t root_mode, root_uid, root_gid;
 };
 enum core_checksum { CORE_CHECKSUM_CRC32C = 1, CORE_CHECKSUM_XXH64 = 2, CORE_CHECKSUM_SHA256 = 3 };
@@ -114,6 +118,14 @@ void core_pool_set_options(struct core_pool *pool, uint32_t txg_interval_ms, enu
 int core_pool_sync(struct core_pool *pool, bool wait);
 /* Stops all changes at once; what is not committed is lost on purpose (shutdown ioctl, tests). */
 void core_pool_shutdown(struct core_pool *pool);
+
+enum core_log_device {
+	CORE_LOG_DEVICE_NONE,
+	CORE_LOG_DEVICE_ACTIVE,
+	CORE_LOG_DEVICE_FAILED,  /* while mounted: the log is in the pool until the next mount */
+	CORE_LOG_DEVICE_MISSING, /* and only what was committed is looked at */
+	CORE_LOG_DEVICE_UNUSED,  /* it is there, but the pool has gone on without it */
+};
 
 struct core_pool_status {
 	uint8_t guid[16];
@@ -134,6 +146,7 @@ struct core_pool_status {
 	uint64_t device_writes, device_reads, device_flushes;
 	uint64_t cached_nodes, cached_bytes, dirty_nodes;
 	uint64_t checksum_errors, repaired_blocks, io_errors;
+	enum core_log_device log_device;
 	uint64_t log_bytes;          /* of the intent log's ring; 0: there is none */
 	uint64_t log_position;       /* bytes written to it so far, all laps */
 	uint64_t log_frames, log_records, log_written_bytes, log_flushes, log_errors, log_pending_frames;

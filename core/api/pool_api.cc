@@ -25,37 +25,53 @@ int core_read_label(host_bdev* bdev, core_label* out, bool quiet)
     out->device_index = header.vdev_index.get();
     out->device_count = header.vdev_count.get();
     out->device_bytes = label.vdevs.entries[header.vdev_index.get()].capacity_blocks.get() * k_block_size;
+    out->is_log = label.vdevs.entries[header.vdev_index.get()].role == static_cast<u8>(VdevRole::log);
+    out->log_device_count = 0;
+    for (u32 i = 0; i < out->device_count; i++)
+        out->log_device_count += label.vdevs.entries[i].role == static_cast<u8>(VdevRole::log);
     copy_bytes(out->name, header.name, k_pool_name_bytes);
     out->name[k_pool_name_bytes - 1] = 0;
     return 0;
 }
 
-int core_pool_open(host_bdev* const* bdevs, unsigned count, const core_pool_options* options, core_pool** out)
+static Result<Box<Pool>> open_pool(Span<host_bdev* const> bdevs, const core_pool_options& options, bool drops_pool_ring)
 {
-    auto opened = Pool::open({ bdevs, count }, *options);
-    if (opened.is_error())
-        return to_errno(opened);
-    Box<Pool> pool = opened.release_value();
+    Box<Pool> pool = TRY(Pool::open(bdevs, options));
     if (pool->has_lost_bitmaps()) {
         // To be read it needs none.
         const Status rebuilt = rebuild_bitmaps(*pool);
-        if (rebuilt.is_error() && !options->read_only)
-            return to_errno(rebuilt);
+        if (rebuilt.is_error() && !options.read_only)
+            return rebuilt.error();
     }
-    Status started = recover_log(*pool, *options);
-    if (started.is_ok())
-        started = pool->start();
-    if (started.is_ok() && !options->read_only)
-        started = pool->start_log();
-    if (started.is_error())
-        return to_errno(started);
-    if (!options->read_only) {
-        Status finished = finish_orphans(*pool);
-        if (finished.is_error())
-            pool->log(HOST_LOG_WARNING, "removals that a crash had interrupted could not be finished; their space stays in use");
+    TRY(recover_log(*pool, options, drops_pool_ring));
+    TRY(pool->start());
+    if (options.read_only)
+        return pool;
+    TRY(pool->start_log());
+    const Status finished = finish_orphans(*pool);
+    if (finished.is_error())
+        pool->log(HOST_LOG_WARNING, "removals that a crash had interrupted could not be finished; their space stays in use");
+    return pool;
+}
+
+static bool is_of_log(Error error)
+{
+    return error == Error::log_missing || error == Error::log_damaged || error == Error::log_opcode || error == Error::log_replay;
+}
+
+int core_pool_open(host_bdev* const* bdevs, unsigned count, const core_pool_options* options, core_pool** out)
+{
+    // When discard_log gave up a log device that is missing, and then the ring in the pool cannot be replayed, that goes too: part
+    // of it has been done in memory, so all begins again.
+    for (u32 attempt = 0;; attempt++) {
+        auto opened = open_pool({ bdevs, count }, *options, attempt != 0);
+        if (opened.is_ok()) {
+            *out = reinterpret_cast<core_pool*>(opened.release_value().release());
+            return 0;
+        }
+        if (attempt || !options->discard_log || !is_of_log(opened.error()))
+            return to_errno(opened);
     }
-    *out = reinterpret_cast<core_pool*>(pool.release());
-    return 0;
 }
 
 int core_pool_close(core_pool* handle)

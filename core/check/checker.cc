@@ -96,11 +96,11 @@ public:
 
 void Checker::check_dataset_head(Bytes key, Bytes value)
 {
-    if (key.size() == 9 && key[0] == static_cast<u8>(PoolKey::log))
-        return check_log(value);
     BigEndianKey id;
     if (key.size() == 9)
         copy_bytes(&id, key.data() + 1, 8);
+    if (key.size() == 9 && key[0] == static_cast<u8>(PoolKey::log))
+        return check_log(id.get(), value);
     if (key.size() != 9 || key[0] != static_cast<u8>(PoolKey::dataset) || value.size() != sizeof(DiskDataset)) {
         m_findings.say("pool tree: an entry of an unknown kind");
         return;
@@ -114,14 +114,18 @@ void Checker::check_dataset_head(Bytes key, Bytes value)
     m_have_dataset = true;
 }
 
-// The blocks of the intent log's ring. What it holds is replay's to judge.
-void Checker::check_log(Bytes value)
+// The blocks of a ring of the intent log. What it holds is replay's to judge. A log device has nothing else, and no bitmaps.
+void Checker::check_log(u64 id, Bytes value)
 {
     Result<LogRing> ring = LogRing::decode(m_pool.vdevs(), value);
-    if (ring.is_error())
-        return m_findings.say("pool tree: where the intent log is, is malformed");
-    for (const Dva& segment : ring.value().segments())
-        (void)claim(segment, { TreeKind::pool, 0, 0 }, "the intent log");
+    if (ring.is_error() || id >= k_log_ring_ids || ring.value().is_on_log_device() != (id == k_device_ring))
+        return m_findings.say("pool tree: where ring ", id, " of the intent log is, is malformed");
+    for (const Dva& segment : ring.value().segments()) {
+        if (id == k_pool_ring)
+            (void)claim(segment, { TreeKind::pool, 0, 0 }, "the intent log");
+        else if (!m_pool.vdevs().vdev(segment.vdev).is_there())
+            m_findings.say("device ", u64(segment.vdev.value()), ": the log device is missing");
+    }
 }
 
 bool Checker::claim(const Dva& dva, const TreeOwner& owner, const char* what)
@@ -155,6 +159,8 @@ void Checker::check_labels()
     }
     for (u16 i = 0; i < m_pool.vdevs().count(); i++) {
         const Vdev& vdev = m_pool.vdevs().vdev(VdevId(i));
+        if (!vdev.is_there()) // whether it is missed says the pool tree
+            continue;
         for (u32 copy = 0; copy < k_label_count; copy++) {
             Status status = read_label_copy(vdev.bdev, copy, vdev.capacity_blocks, *label.value());
             if (status.is_ok())

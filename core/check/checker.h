@@ -58,7 +58,7 @@ private:
 
     void check_labels();
     void check_dataset_head(Bytes key, Bytes value);
-    void check_log(Bytes value);
+    void check_log(u64 ring, Bytes value);
     Status check_dataset();
     Status check_object(u64 id, Bytes record);
     Status check_names(const NodePointer& objects);

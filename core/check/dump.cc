@@ -148,6 +148,10 @@ Status dump_pool(Pool& pool, StringView what, const Lines& lines)
         return Error::invalid;
     for (u16 i = 0; i < pool.vdevs().count(); i++) {
         host_bdev* const bdev = pool.vdevs().vdev(VdevId(i)).bdev;
+        if (!bdev) {
+            lines.put("device ", u64(i), ": a log device that is not there");
+            continue;
+        }
         lines.put("device ", u64(i), ": ", host_bdev_name(bdev));
         TRY(dump_device(bdev, what, lines));
     }

@@ -60,8 +60,11 @@ void dump_label(const Label& label, const Lines& lines)
         const DiskVdevEntry& entry = label.vdevs.entries[i];
         TextLine text;
         text.add("  device ").add(u64(i)).add(": ").add_hex({ entry.guid.bytes, sizeof(entry.guid.bytes) });
-        text.add(", ").add(entry.capacity_blocks.get()).add(" blocks, ").add(u64(entry.metaslab_count.get())).add(" metaslabs of ");
-        text.add(u64(entry.metaslab_blocks.get())).add(" blocks");
+        text.add(", ").add(entry.capacity_blocks.get()).add(" blocks, ");
+        if (entry.role == static_cast<u8>(VdevRole::log))
+            text.add("log device");
+        else
+            text.add(u64(entry.metaslab_count.get())).add(" metaslabs of ").add(u64(entry.metaslab_blocks.get())).add(" blocks");
         lines.put_line(text);
     }
 }
@@ -73,6 +76,10 @@ void dump_uberblock(const Uberblock& uberblock, const Lines& lines)
     dump_pointer("pool tree", uberblock.pool_tree, lines);
     dump_pointer("metaslab table", uberblock.metaslab_table, lines);
     lines.put("  blocks: ", uberblock.used_blocks, " of ", uberblock.total_blocks, " in use");
+    if (uberblock.log_generation == 0)
+        return lines.put("  intent log: never used");
+    lines.put("  intent log: on ", uberblock.log_ring == k_device_ring ? "the log device" : "the pool's ring", " from position ",
+              uberblock.log_tail, ", frame ", uberblock.log_sequence, ", behind record ", uberblock.log_record);
 }
 
 static Status dump_labels(host_bdev* bdev, const Lines& lines)
@@ -101,6 +108,10 @@ static Status dump_uberblocks(host_bdev* bdev, const Lines& lines)
 {
     Box<Label> label = TRY(read_label(bdev));
     const DiskVdevEntry& entry = label->vdevs.entries[label->header.vdev_index.get()];
+    if (entry.role == static_cast<u8>(VdevRole::log)) {
+        lines.put("a log device: it holds no uberblocks");
+        return {};
+    }
     Box<Vdev> vdev = TRY(make_box<Vdev>());
     vdev->bdev = bdev;
     vdev->capacity_blocks = entry.capacity_blocks.get();

@@ -135,8 +135,8 @@ private:
     Status reach_log(Bytes value)
     {
         const LogRing ring = TRY(LogRing::decode(m_rebuild.pool.vdevs(), value));
-        for (const Dva& segment : ring.segments())
-            TRY(m_rebuild.reached(segment));
+        for (size_t i = 0; i < ring.segments().size() && !ring.is_on_log_device(); i++)
+            TRY(m_rebuild.reached(ring.segments()[i]));
         return {};
     }
     Found m_found;

@@ -7,7 +7,21 @@
 
 namespace lcpfs {
 
-enum class PoolKey : u8 { dataset = 1, property = 2 /* reserved */, partition = 3 /* reserved */, log = 4 /* id 0: DiskLogRing */ };
+enum class PoolKey : u8 { dataset = 1, property = 2 /* reserved */, partition = 3 /* reserved */, log = 4 /* DiskLogRing */ };
+
+class PoolTreeKey {
+public:
+    PoolTreeKey(PoolKey type, u64 id)
+    {
+        m_bytes[0] = static_cast<u8>(type);
+        const BigEndianKey number(id);
+        copy_bytes(m_bytes + 1, number.data(), 8);
+    }
+    Bytes bytes() const { return { m_bytes, sizeof(m_bytes) }; }
+
+private:
+    u8 m_bytes[9];
+};
 
 struct DiskDataset {
     DiskNodePointer objects;  // object table

@@ -34,7 +34,8 @@ constexpr u32 k_pool_name_bytes = 64;
 // Features. A set bit not in k_known_* : compat is ignored, ro_compat mounts read-only, incompat refuses.
 constexpr u64 k_known_compat = 0;
 constexpr u64 k_known_ro_compat = 0;
-constexpr u64 k_known_incompat = 0;
+constexpr u64 k_incompat_log_device = 1; // the vdev table has entries of VdevRole::log
+constexpr u64 k_known_incompat = k_incompat_log_device;
 
 struct DiskGuid {
     u8 bytes[16];
@@ -72,13 +73,16 @@ static_assert(offsetof(DiskLabelHeader, vdevs_checksum) == 184);
 static_assert(sizeof(DiskLabelHeader) == 504);
 
 enum class VdevKind : u8 { device = 1, mirror = 2, raidz1 = 3, raidz2 = 4, raidz3 = 5 }; // 2..5 reserved
-enum class VdevRole : u8 { data = 1, log = 2 };                                         // 2 reserved
+// A log device has its labels and, between them, a ring of the intent log (zil_format.h); no metaslabs, and no uberblocks: its
+// rings of those stay zero, so that what a pool has committed never depends on it. It is of use while the pool tree has
+// its ring; the label names it for good.
+enum class VdevRole : u8 { data = 1, log = 2 };
 
 struct DiskVdevEntry {
     DiskGuid guid;
     le64 capacity_blocks;      // of the device, labels included
-    le32 metaslab_blocks;      // size of a metaslab; a power of two
-    le32 metaslab_count;
+    le32 metaslab_blocks;      // size of a metaslab; a power of two; role log: 0
+    le32 metaslab_count;       // role log: 0
     le16 parent;               // index of the mirror or raidz it belongs to; 0xffff: top level
     u8 kind;                   // VdevKind
     u8 role;                   // VdevRole
@@ -99,7 +103,8 @@ constexpr u64 label_offset(u32 index, u64 capacity_blocks)
     return index < 2 ? u64(index) * k_label_bytes
                      : capacity_blocks * k_block_size - u64(k_label_count - index) * k_label_bytes;
 }
-// First block after the front labels; metaslab 0 starts here.
+// First block after the front labels; metaslab 0 starts here, or the ring of a log device.
 constexpr u64 k_first_metaslab_block = 2 * k_label_blocks;
+constexpr u64 k_min_log_device_bytes = 4ull << 20; // the labels take a quarter of it
 
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The intent log on disk: a ring of frames, each holding whole records.
 //
-// The ring is the concatenation of the runs that DiskLogRing lists. A position counts bytes from the ring's first use and
+// A pool has a ring in its metaslabs, and may have one on a log device; the uberblock says of which its tail is.
+// A ring is the concatenation of the runs that DiskLogRing lists. A position counts bytes from the ring's first use and
 // never wraps: position % ring size is the place. A frame begins at a position that is a multiple of the
 // largest logical block of the ring's devices, and lies within one run; one that would not fit begins at the next run.
 //
@@ -204,7 +205,16 @@ constexpr u32 log_record_bytes(u64 payload_bytes)
     return static_cast<u32>(align_up(sizeof(DiskLogRecord) + payload_bytes, k_log_record_align));
 }
 
-// Where the ring is: the pool tree's entry PoolKey::log. The segments follow.
+// The ring on a log device has the limit of the one in the pool: replay keeps in memory what it has to do again, and a
+// machine that is short of memory has to be able to mount; and a group commits early once a quarter is full, which at 16 MiB
+// costs the devices less than what was logged.
+//
+// Where a ring is: the pool tree's entry PoolKey::log. The segments follow.
+enum LogRingId : u32 {
+    k_pool_ring = 0,        // in metaslabs: every pool has it
+    k_device_ring = 1,      // on a log device
+    k_log_ring_ids
+};
 struct DiskLogRing {
     le32 segment_count;     // 1..k_max_log_segments
     le32 reserved;

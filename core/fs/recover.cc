@@ -16,14 +16,20 @@ Status read_log(Pool& pool, LogReader& reader, bool discards)
     if (uberblock.log_generation == 0)
         return {};
     const LogTail tail { uberblock.log_generation, uberblock.log_tail, uberblock.log_sequence, uberblock.log_record };
-    const Status status = reader.read(tail, uberblock.txg);
+    Status status = reader.read(tail, uberblock.txg);
+    LogReader::Missing missing = reader.missing();
+    if (status.is_ok() && uberblock.log_ring == k_device_ring) {
+        Box<LogReader> other = TRY(make_box<LogReader>(pool.vdevs(), pool.intent_log().ring(k_pool_ring), pool.label().header.pool_guid));
+        status = other->look_for_takeover(tail, reader);
+        missing = other->missing();
+    }
     if (status.is_ok() || status.error() == Error::no_memory)
         return status.error();
     TextLine line;
     line.add("intent log: ");
     if (status.error() == Error::log_missing)
-        line.add("frame ").add(reader.missing().sequence).add(" at position ").add(reader.missing().position)
-            .add(" is missing or damaged, but frame ").add(reader.missing().proof).add(" says that it had been acknowledged");
+        line.add("frame ").add(missing.sequence).add(" at position ").add(missing.position)
+            .add(" is missing or damaged, but frame ").add(missing.proof).add(" says that it had been acknowledged");
     else
         line.add("cannot be read behind frame ").add(reader.next_sequence()).add(": ").add(text_of(status.error()));
     line.add(discards ? "; all that only the log holds is dropped as asked for"
@@ -68,18 +74,23 @@ Status replay(Pool& pool, Span<const LogRecordView> records)
 
 }
 
-Status recover_log(Pool& pool, const core_pool_options& options)
+Status recover_log(Pool& pool, const core_pool_options& options, bool drops_pool_ring)
 {
     IntentLog& log = pool.intent_log();
-    if (!log.ring().is_there() || (options.read_only && options.no_recovery))
-        return {};
-    Box<LogReader> reader = TRY(make_box<LogReader>(pool.vdevs(), log.ring(), pool.label().header.pool_guid));
-    TRY(read_log(pool, *reader, options.discard_log));
     const Uberblock& uberblock = pool.uberblock();
+    const u32 from = static_cast<u32>(uberblock.log_ring);
+    if (!log.ring(k_pool_ring).is_there() || (options.read_only && options.no_recovery))
+        return {};
+    const bool is_lost = pool.lacks_log_device() && from == k_device_ring;
+    // With the device missing that is what is given up; the pool's own ring has what was done since it failed.
+    const bool drops = options.discard_log && (!pool.lacks_log_device() || is_lost || drops_pool_ring);
+    Box<LogReader> reader = TRY(make_box<LogReader>(pool.vdevs(), log.ring(from), pool.label().header.pool_guid));
+    if (!is_lost)
+        TRY(read_log(pool, *reader, drops));
     LogTail next { 0, uberblock.log_tail, uberblock.log_sequence, uberblock.log_record };
-    if (uberblock.log_generation)
+    if (uberblock.log_generation && !is_lost)
         next = { 0, reader->end_position(), reader->next_sequence(), reader->last_record() };
-    if (!reader->records().is_empty() && !options.discard_log) {
+    if (!reader->records().is_empty() && !drops) {
         TextLine line;
         line.add("intent log: ").add(u64(reader->records().size())).add(" operations are newer than the committed group ");
         line.add(uberblock.txg.value());
@@ -95,7 +106,10 @@ Status recover_log(Pool& pool, const core_pool_options& options)
         pool.log(HOST_LOG_WARNING, "intent log: what was done after the group that is lost cannot be done again");
     while (next.generation == 0)
         host_random_bytes(&next.generation, sizeof(next.generation));
-    log.begin(next, uberblock.log_tail, pool.engine().committed_txg());
+    next.ring = log.ring(k_device_ring).is_there() && !pool.lacks_log_device() ? k_device_ring : k_pool_ring;
+    if (next.ring != from) // in which the committed group has nothing
+        next.position = 0;
+    log.begin(next, next.ring == from ? uberblock.log_tail : 0, pool.engine().committed_txg());
     return {};
 }
 

@@ -72,7 +72,7 @@ Status Pool::turn_writable()
         return Error::frozen;
     if (has_lost_bitmaps())
         return Error::bitmap_damaged;
-    for (size_t i = 0; i < m_vdevs->count(); i++)
+    for (size_t i = 0; i < m_vdevs->count(); i++) // one that is not there is not read-only
         if (m_vdevs->vdev(VdevId(static_cast<u16>(i))).info.read_only)
             return Error::read_only;
     if (m_label->header.ro_compat.get() & ~k_known_ro_compat)
@@ -88,17 +88,6 @@ Status Pool::turn_writable()
     m_read_only.store(0);
     m_cache->set_repair(true);
     return {};
-}
-
-// A log write failed: whoever waits for it has been told. With errors=continue commits take over; else nothing goes on.
-void Pool::log_failed(void* self, Error error)
-{
-    Pool& pool = *static_cast<Pool*>(self);
-    if (pool.m_errors.load_relaxed() != CORE_ERRORS_CONTINUE)
-        return pool.freeze(error, "writing the intent log");
-    TextLine line;
-    line.add("writing the intent log failed: ").add(text_of(error)).add("; group commits take over until the next one is through");
-    pool.log(HOST_LOG_ERROR, StringView(line.text(), line.size()));
 }
 
 void Pool::set_options(u32 interval_ms, core_errors_policy errors)
@@ -168,6 +157,7 @@ void Pool::get_status(core_pool_status& status)
     LogStatistics log {};
     m_log->get_statistics(log);
     status.log_bytes = m_log->ring().bytes();
+    status.log_device = static_cast<core_log_device>(m_log_device.load());
     status.log_position = log.position;
     status.log_frames = log.frames;
     status.log_records = log.records;

@@ -22,6 +22,11 @@
 //           replaying it
 //   start   the threads of the engine; groups commit from here on
 //   ...     finishing interrupted removals, as ordinary operations
+//
+// A log device may be missing. Whether it is missed says the pool tree: as long as that has a ring on it, a mount is refused, or
+// with discard_log the first commit takes the ring out of the tree. From then on the device is none of the pool's,
+// whatever the labels say.
+//
 // A pool that is only opened is closed like any other, and leaves the disks as they were.
 //
 // Falling back. When the newest group's uberblocks are damaged, the one before, U, is opened, and said so. Then:
@@ -37,6 +42,7 @@
 #include "core/api/core.h"
 #include "core/dataset/dataset.h"
 #include "core/vdev/uberblock.h"
+#include "core/base/format_text.h"
 #include "core/zil/delayed_writes.h"
 #include "core/zil/zil.h"
 
@@ -80,6 +86,8 @@ public:
     const Uberblock& uberblock() const { return m_uberblock; }
     ChecksumKind data_checksum() const { return static_cast<ChecksumKind>(m_label->header.data_checksum); }
     const char* name() const { return m_name; }
+    // The pool has a ring on a log device that is not there, and goes on without, or is only looked at.
+    bool lacks_log_device() const { return m_log_device.load() == CORE_LOG_DEVICE_MISSING; }
 
     // Pools of requests (requests.h), used by core/fs.
     struct RequestPools {
@@ -122,15 +130,21 @@ private:
     Status make_request_pools();
     Status turn_read_only() REQUIRES(m_state_lock);
     Status turn_writable() REQUIRES(m_state_lock);
-    Status load(UberblockScan& scan);
+    Status load(UberblockScan& scan, const core_pool_options& options);
     Status load_metaslabs();
     Status load_bitmaps();
     Status protect_previous();
     Status protect_rows_of(const Uberblock& previous);
     Status load_dataset();
-    Status load_log();
-    Status format_log(u64 wanted_bytes);
-    static void log_failed(void* self, Error error);
+    Status load_log(const core_pool_options& options);
+    Status load_log_ring(u32 id);
+    Status miss_log_device(VdevId id, const core_pool_options& options);
+    void name_log_device(TextLine& line, VdevId id) const;
+    Status drop_log_device(TxgId txg) REQUIRES(m_pool_tree_lock);
+    Status format_pool_ring(u64 wanted_bytes);
+    Status format_device_ring(u64 wanted_bytes);
+    Status enter_ring(const LogRing& ring, u32 id);
+    static void log_failed(void* self, Error error, bool takes_over);
     Status format_first_group(const core_format_options& options);
     void release_request_pools();
 
@@ -172,6 +186,8 @@ private:
     u64 m_interval_ns { 0 };
     Atomic<u8> m_lost_bitmaps { 0 };
     Atomic<u8> m_damaged_bitmaps { 0 };
+    Atomic<u8> m_log_device { 0 };  // core_log_device
+    bool m_drops_log_device { false }; // its ring leaves the pool tree with the next commit; sync thread
     Atomic<u8> m_read_only { 0 };
     Atomic<u8> m_shut_down { 0 };
     Atomic<u8> m_errors { 0 };     // core_errors_policy

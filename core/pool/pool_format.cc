@@ -35,6 +35,12 @@ Status make_label(Span<host_bdev* const> bdevs, const core_format_options& optio
         host_random_bytes(header.pool_guid.bytes, 16);
     StringView name(options.name);
     copy_bytes(header.name, name.data(), name.size());
+    // One log device. Several would be mirrors.
+    if (options.log_devices >= bdevs.size())
+        return Error::invalid;
+    if (options.log_devices > 1)
+        return Error::not_supported;
+    header.incompat.set(options.log_devices ? k_incompat_log_device : 0);
     header.vdev_count.set(static_cast<u16>(bdevs.size()));
     header.block_shift = k_block_shift;
     header.node_shift = static_cast<u8>(__builtin_ctz(node_bytes));
@@ -53,16 +59,47 @@ Status make_label(Span<host_bdev* const> bdevs, const core_format_options& optio
         host_random_bytes(entry.guid.bytes, 16);
         entry.parent.set(0xffff);
         entry.kind = static_cast<u8>(VdevKind::device);
-        entry.role = static_cast<u8>(VdevRole::data);
-        TRY(choose_geometry(info.capacity_bytes, options.metaslab_bytes, entry));
+        const bool is_log = i + options.log_devices >= bdevs.size();
+        entry.role = static_cast<u8>(is_log ? VdevRole::log : VdevRole::data);
+        TRY(is_log ? choose_log_geometry(info.capacity_bytes, entry)
+                   : choose_geometry(info.capacity_bytes, options.metaslab_bytes, entry));
     }
     return {};
 }
 
 }
 
-// Takes the blocks of the log's ring, in as few runs as free space allows, and enters them into the pool tree.
-Status Pool::format_log(u64 wanted_bytes)
+Status Pool::enter_ring(const LogRing& ring, u32 id)
+{
+    Vector<u8> item;
+    static_assert(sizeof(DiskLogRing) + k_max_log_segments * sizeof(DiskDva) <= max_item_bytes(k_min_node_bytes) - 9);
+    TRY(item.resize(ring.encoded_bytes()));
+    const u32 bytes = ring.encode(item.span());
+    const PoolTreeKey key(PoolKey::log, id);
+    WriteGuard guard(m_pool_tree_lock);
+    TRY(m_pool_tree->prepare_insert(TxgId(1), key.bytes(), bytes));
+    m_pool_tree->insert(key.bytes(), { item.begin(), bytes });
+    return {};
+}
+
+// The whole of the log device, up to the limit.
+Status Pool::format_device_ring(u64 wanted_bytes)
+{
+    const u64 most = min(wanted_bytes ? wanted_bytes : k_max_log_ring_bytes, k_max_log_ring_bytes) / k_block_size;
+    for (u16 i = 0; i < m_vdevs->count(); i++) {
+        const Vdev& vdev = m_vdevs->vdev(VdevId(i));
+        if (vdev.role != VdevRole::log)
+            continue;
+        const u64 usable = vdev.capacity_blocks - k_label_count * k_label_blocks;
+        LogRing ring;
+        TRY(ring.add(*m_vdevs, { k_first_metaslab_block, static_cast<u32>(min(usable, most)), vdev.id }));
+        TRY(enter_ring(ring, k_device_ring));
+    }
+    return {};
+}
+
+// Takes the blocks of the ring in the pool, in as few runs as free space allows.
+Status Pool::format_pool_ring(u64 wanted_bytes)
 {
     TxgId first(1);
     const u64 share = align_down(m_allocator->counts().total_blocks * k_block_size / 16, k_min_log_ring_bytes);
@@ -77,15 +114,7 @@ Status Pool::format_log(u64 wanted_bytes)
         left -= dva.length_blocks;
     }
     batch.commit(first);
-    Vector<u8> item;
-    static_assert(sizeof(DiskLogRing) + k_max_log_segments * sizeof(DiskDva) <= max_item_bytes(k_min_node_bytes) - 9);
-    TRY(item.resize(ring.encoded_bytes()));
-    const u32 bytes = ring.encode(item.span());
-    u8 key[9] = { static_cast<u8>(PoolKey::log) };
-    WriteGuard guard(m_pool_tree_lock);
-    TRY(m_pool_tree->prepare_insert(first, { key, 9 }, bytes));
-    m_pool_tree->insert({ key, 9 }, { item.begin(), bytes });
-    return {};
+    return enter_ring(ring, k_pool_ring);
 }
 
 Status Pool::format_first_group(const core_format_options& options)
@@ -104,7 +133,8 @@ Status Pool::format_first_group(const core_format_options& options)
             }
         }
     }
-    TRY(format_log(options.log_bytes));
+    TRY(format_pool_ring(options.log_bytes));
+    TRY(format_device_ring(options.log_bytes));
     ObjectAttributes root;
     root.mode = k_mode_directory | (options.root_mode ? options.root_mode & 07777 : 0755);
     root.uid = options.root_uid;

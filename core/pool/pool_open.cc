@@ -45,6 +45,7 @@ Status Pool::assemble_one(host_bdev* bdev, bool read_only, Vector<Box<Vdev>>& vd
     Box<Vdev> vdev = TRY(make_box<Vdev>());
     vdev->id = VdevId(index);
     vdev->guid = header.vdev_guid;
+    vdev->role = static_cast<VdevRole>(entry.role);
     vdev->bdev = bdev;
     host_bdev_get_info(bdev, &vdev->info);
     vdev->capacity_blocks = entry.capacity_blocks.get();
@@ -73,9 +74,19 @@ Status Pool::assemble(Span<host_bdev* const> bdevs, bool read_only)
     for (size_t index = 0; index < vdevs.size(); index++) {
         if (vdevs[index])
             continue;
+        const DiskVdevEntry& entry = m_label->vdevs.entries[index];
+        if (entry.role == static_cast<u8>(VdevRole::log)) { // whether it is missed will be seen
+            Box<Vdev> absent = TRY(make_box<Vdev>());
+            absent->id = VdevId(static_cast<u16>(index));
+            absent->guid = entry.guid;
+            absent->role = VdevRole::log;
+            absent->capacity_blocks = entry.capacity_blocks.get();
+            vdevs[index] = lcpfs::move(absent);
+            continue;
+        }
         TextLine line;
         line.add("pool ").add(m_name).add(": device ").add(u64(index)).add(" of ").add(u64(vdevs.size())).add(" (guid ");
-        line.add_hex({ m_label->vdevs.entries[index].guid.bytes, 16 });
+        line.add_hex({ entry.guid.bytes, 16 });
         line.add(") is missing; name it with -o device= or register it with lcpfs scan");
         refuse(nullptr, Error::device_missing, line.text());
         return Error::device_missing;
@@ -238,12 +249,8 @@ Status Pool::load_dataset()
     DiskDataset record;
     {
         ReadGuard guard(m_pool_tree_lock);
-        u8 key[9];
-        key[0] = static_cast<u8>(PoolKey::dataset);
-        BigEndianKey id(k_default_dataset);
-        copy_bytes(key + 1, id.data(), 8);
         TreeCursor cursor;
-        bool found = TRY(m_pool_tree->find({ key, 9 }, cursor));
+        bool found = TRY(m_pool_tree->find(PoolTreeKey(PoolKey::dataset, k_default_dataset).bytes(), cursor));
         VERIFY_DISK(found && cursor.value().size() == sizeof(record), dataset_damaged);
         copy_bytes(&record, cursor.value().data(), sizeof(record));
     }
@@ -264,26 +271,14 @@ Status Pool::load_bitmaps()
     return {};
 }
 
-// Where the log is. A pool may have none.
-Status Pool::load_log()
-{
-    ReadGuard guard(m_pool_tree_lock);
-    u8 key[9] = { static_cast<u8>(PoolKey::log) };
-    TreeCursor cursor;
-    if (!TRY(m_pool_tree->find({ key, 9 }, cursor)))
-        return {};
-    m_log->set_ring(TRY(LogRing::decode(*m_vdevs, cursor.value())));
-    return {};
-}
-
-Status Pool::load(UberblockScan& scan)
+Status Pool::load(UberblockScan& scan, const core_pool_options& options)
 {
     m_uberblock = scan.found[0];
     if (const Uberblock* previous = scan.previous_of(m_uberblock))
         m_previous = *previous;
     TRY(load_metaslabs());
     TRY(load_dataset());
-    TRY(load_log());
+    TRY(load_log(options));
     if (scan.newer_damaged) {
         TextLine line;
         line.add("the uberblocks of transaction group ").add(scan.newer_damaged).add(" are damaged; going back to group ");
@@ -324,7 +319,9 @@ Result<Box<Pool>> Pool::open(Span<host_bdev* const> bdevs, const core_pool_optio
     pool->m_notify = options.notify;
     pool->m_notify_context = options.notify_context;
     pool->m_cache->set_repair(!options.read_only);
-    Status loaded = pool->load(scan);
+    Status loaded = pool->load(scan, options);
+    if (loaded.error() == Error::device_missing) // said already
+        return loaded.error();
     if (loaded.is_error()) {
         TextLine line;
         line.add("transaction group ").add(scan.found[0].txg.value()).add(" cannot be read: ").add(text_of(loaded.error()));
@@ -333,15 +330,6 @@ Result<Box<Pool>> Pool::open(Span<host_bdev* const> bdevs, const core_pool_optio
     }
     pool->m_engine->set_committed(scan.number_to_go_on_from());
     return pool;
-}
-
-Status Pool::start_log()
-{
-    if (!m_log->ring().is_there())
-        return {};
-    TRY(m_engine->force_commit());
-    m_log->turn_on();
-    return {};
 }
 
 Status Pool::start()

@@ -13,16 +13,26 @@ Status Pool::write_trees(TxgId txg, TreeWriter& writer, Uberblock& next)
     bool changed = false;
     TRY(m_dataset->sync(txg, writer, record, changed));
     if (changed) {
-        u8 key[9];
-        key[0] = static_cast<u8>(PoolKey::dataset);
-        BigEndianKey id(m_dataset->id().value());
-        copy_bytes(key + 1, id.data(), 8);
+        const PoolTreeKey key(PoolKey::dataset, m_dataset->id().value());
         WriteGuard guard(m_pool_tree_lock);
-        TRY(m_pool_tree->prepare_insert(txg, { key, 9 }, sizeof(record)));
-        (void)m_pool_tree->insert({ key, 9 }, bytes_of(record));
+        TRY(m_pool_tree->prepare_insert(txg, key.bytes(), sizeof(record)));
+        (void)m_pool_tree->insert(key.bytes(), bytes_of(record));
+    }
+    if (m_drops_log_device) {
+        WriteGuard guard(m_pool_tree_lock);
+        TRY(drop_log_device(txg));
     }
     next.pool_tree = TRY(writer.write(m_pool_tree->version(), 0, m_pool_tree_written));
     return m_pool_tree->free_dead(txg);
+}
+
+Status Pool::drop_log_device(TxgId txg)
+{
+    const PoolTreeKey key(PoolKey::log, k_device_ring);
+    TRY(m_pool_tree->prepare_change(txg, key.bytes()));
+    (void)m_pool_tree->remove(txg, key.bytes());
+    m_drops_log_device = false; // a commit that fails from here on is the last
+    return {};
 }
 
 // Makes a table row's path writable and gives its nodes places, so that writing the row later allocates nothing.
@@ -65,6 +75,7 @@ Status Pool::write_txg(TxgId txg)
     next.log_tail = tail.position;
     next.log_sequence = tail.sequence;
     next.log_record = tail.record;
+    next.log_ring = tail.ring;
     Status written = write_trees(txg, writer, next);
     if (written.is_ok())
         written = write_metaslabs(txg, writer, batch, next);

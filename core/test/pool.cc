@@ -18,9 +18,15 @@ TestPool::~TestPool()
     host_pool_destroy(m_page_pool);
 }
 
+Status TestPool::start_with_log_device(u64 log_device_bytes)
+{
+    m_log = TRY(make_box<TestDevice>(log_device_bytes));
+    return start();
+}
+
 Status TestPool::start(u32 data_checksum, u32 node_bytes)
 {
-    if (!m_a || !m_b)
+    if (!m_a || !m_b || (m_log && !*m_log))
         return Error::no_memory;
     m_page_pool = host_pool_create("lcpfs_test_page", k_block_size, 0);
     if (!m_page_pool)
@@ -34,8 +40,9 @@ Status TestPool::start(u32 data_checksum, u32 node_bytes)
     options.name = "test";
     options.node_bytes = node_bytes;
     options.data_checksum = data_checksum;
-    host_bdev* const bdevs[] = { m_a.get(), m_b.get() };
-    if (core_pool_format(bdevs, 2, &options) != 0 || open(false) != 0)
+    options.log_devices = m_log ? 1 : 0;
+    host_bdev* const bdevs[] = { m_a.get(), m_b.get(), m_log ? m_log->get() : nullptr };
+    if (core_pool_format(bdevs, m_log ? 3 : 2, &options) != 0 || open(false) != 0)
         return Error::contradiction;
     return {};
 }
@@ -51,8 +58,9 @@ int TestPool::open_with(core_pool_options options)
 {
     options.txg_interval_ms = 30000; // commits are the test's
     options.cache_limit_bytes = 8u << 20;
-    host_bdev* const bdevs[] = { m_b.get(), m_a.get() };
-    int result = core_pool_open(bdevs, 2, &options, &m_pool);
+    const bool has_log = m_log && !lacks_log_device;
+    host_bdev* const bdevs[] = { m_b.get(), m_a.get(), has_log ? m_log->get() : nullptr };
+    int result = core_pool_open(bdevs, has_log ? 3 : 2, &options, &m_pool);
     if (result != 0)
         return result;
     result = get(CORE_ROOT_OBJECT, &m_root);

@@ -58,6 +58,7 @@
 	X(pool_stopped)      \
 	X(tables)            \
 	X(replay)            \
+	X(log_device)        \
 	X(check)
 
 #endif

@@ -31,13 +31,20 @@ static Status verify_name(const u8* name)
     return {};
 }
 
+static bool is_log(const DiskVdevEntry& entry) { return entry.role == static_cast<u8>(VdevRole::log); }
+
 static Status verify_entry(const DiskVdevEntry& entry)
 {
     VERIFY_DISK(entry.kind >= 1 && entry.kind <= 5 && entry.role >= 1 && entry.role <= 2, label_damaged);
-    VERIFY_DISK(entry.kind == static_cast<u8>(VdevKind::device) && entry.role == static_cast<u8>(VdevRole::data), feature_unknown);
+    VERIFY_DISK(entry.kind == static_cast<u8>(VdevKind::device), feature_unknown);
     VERIFY_DISK(entry.parent.get() == k_no_parent, label_damaged);
     const u64 capacity = entry.capacity_blocks.get();
     const u64 metaslab = entry.metaslab_blocks.get();
+    if (is_log(entry)) {
+        VERIFY_DISK(capacity >= k_min_log_device_bytes / k_block_size && capacity <= k_max_capacity_blocks, label_damaged);
+        VERIFY_DISK(metaslab == 0 && entry.metaslab_count.get() == 0, label_damaged);
+        return {};
+    }
     VERIFY_DISK(capacity >= k_min_device_bytes / k_block_size && capacity <= k_max_capacity_blocks, label_damaged);
     VERIFY_DISK(metaslab >= k_min_metaslab_blocks && metaslab <= k_max_metaslab_blocks && is_power_of_two(metaslab), label_damaged);
     VERIFY_DISK(entry.metaslab_count.get() >= 1, label_damaged);
@@ -64,11 +71,15 @@ Status verify_label(const Label& label)
     VERIFY_DISK(header.data_checksum >= 1 && header.data_checksum <= 3, label_damaged);
     VERIFY_DISK(header.node_checksum >= 1 && header.node_checksum <= 3, label_damaged);
     const Span<const DiskVdevEntry> entries(label.vdevs.entries, header.vdev_count.get());
+    const bool may_have_logs = (header.incompat.get() & k_incompat_log_device) != 0;
+    size_t logs = 0;
     for (size_t i = 0; i < entries.size(); i++) {
         TRY(verify_entry(entries[i]));
+        logs += is_log(entries[i]);
         for (size_t j = 0; j < i; j++)
             VERIFY_DISK(!same_guid(entries[i].guid, entries[j].guid), label_damaged);
     }
+    VERIFY_DISK(logs < entries.size() && (logs == 0 || may_have_logs), label_damaged);
     VERIFY_DISK(same_guid(entries[header.vdev_index.get()].guid, header.vdev_guid), label_damaged);
     return {};
 }
@@ -198,6 +209,16 @@ Status choose_geometry(u64 capacity_bytes, u64 wanted_metaslab_bytes, DiskVdevEn
     entry.capacity_blocks.set(capacity);
     entry.metaslab_blocks.set(static_cast<u32>(metaslab));
     entry.metaslab_count.set(static_cast<u32>(count));
+    return {};
+}
+
+Status choose_log_geometry(u64 capacity_bytes, DiskVdevEntry& entry)
+{
+    if (capacity_bytes < k_min_log_device_bytes)
+        return Error::device_too_small;
+    entry.capacity_blocks.set(min(capacity_bytes / k_block_size, k_max_capacity_blocks));
+    entry.metaslab_blocks.set(0);
+    entry.metaslab_count.set(0);
     return {};
 }
 

@@ -15,7 +15,7 @@ struct Label {
 };
 
 // Checks magic, version, checksum, feature flags, counts, geometry (metaslabs inside the capacity, powers of two,
-// name printable and terminated, index < count, every entry's kind and role known). Codes label_*, feature_unknown.
+// name printable and terminated, index < count, every entry's kind and role known, a data device among them). Codes label_*, feature_unknown.
 Status verify_label(const Label& label);
 void seal_label(Label& label);
 
@@ -37,5 +37,8 @@ Result<bool> have_same_front(host_bdev* a, host_bdev* b);
 // Chooses metaslab_blocks and metaslab_count for a device (0 wanted: about 256 metaslabs within the limits).
 // device_too_small below 16 MiB.
 Status choose_geometry(u64 capacity_bytes, u64 wanted_metaslab_bytes, DiskVdevEntry& entry);
+
+// The entry of a log device. device_too_small below k_min_log_device_bytes.
+Status choose_log_geometry(u64 capacity_bytes, DiskVdevEntry& entry);
 
 }

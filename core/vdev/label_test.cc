@@ -110,6 +110,15 @@ struct Lie {
     void (*tell)(Label& label);
     Error expected;
 };
+// Device 1 as a log device, but for the flag.
+static void make_log(Label& label)
+{
+    DiskVdevEntry& entry = label.vdevs.entries[1];
+    entry.role = static_cast<u8>(VdevRole::log);
+    entry.metaslab_blocks.set(0);
+    entry.metaslab_count.set(0);
+}
+
 constexpr Lie k_lies[] = {
     { "version", [](Label& l) { l.header.version.set(9); }, Error::label_version },
     { "feature", [](Label& l) { l.header.incompat.set(1ull << 40); }, Error::feature_unknown },
@@ -127,6 +136,30 @@ constexpr Lie k_lies[] = {
     { "same_guid_twice", [](Label& l) { l.vdevs.entries[1].guid = l.vdevs.entries[0].guid; }, Error::label_damaged },
     { "kind", [](Label& l) { l.vdevs.entries[1].kind = 6; }, Error::label_damaged },
     { "mirror", [](Label& l) { l.vdevs.entries[1].kind = 2; }, Error::feature_unknown },
+    { "log_without_flag", make_log, Error::label_damaged },
+    { "log_metaslabs",
+      [](Label& l) {
+          make_log(l);
+          l.header.incompat.set(k_incompat_log_device);
+          l.vdevs.entries[1].metaslab_count.set(1);
+      },
+      Error::label_damaged },
+    { "log_small",
+      [](Label& l) {
+          make_log(l);
+          l.header.incompat.set(k_incompat_log_device);
+          l.vdevs.entries[1].capacity_blocks.set(k_min_log_device_bytes / k_block_size - 1);
+      },
+      Error::label_damaged },
+    { "only_logs",
+      [](Label& l) {
+          make_log(l);
+          l.header.incompat.set(k_incompat_log_device);
+          l.header.vdev_count.set(2);
+          l.vdevs.entries[0] = l.vdevs.entries[1];
+          l.vdevs.entries[0].guid.bytes[0] ^= 1;
+      },
+      Error::label_damaged },
     { "role", [](Label& l) { l.vdevs.entries[0].role = 3; }, Error::label_damaged },
     { "parent", [](Label& l) { l.vdevs.entries[0].parent.set(0); }, Error::label_damaged },
     { "metaslab_odd", [](Label& l) { l.vdevs.entries[0].metaslab_blocks.set(1025); }, Error::label_damaged },

@@ -23,6 +23,7 @@ void Uberblock::encode(DiskUberblock& disk, const DiskGuid& pool_guid) const
     disk.log_generation.set(log_generation);
     disk.log_sequence.set(log_sequence);
     disk.log_record.set(log_record);
+    disk.log_ring.set(log_ring);
     disk.total_blocks.set(total_blocks);
     disk.used_blocks.set(used_blocks);
     disk.next_dataset.set(next_dataset);
@@ -47,6 +48,7 @@ Result<Uberblock> Uberblock::decode(const DiskUberblock& disk, const DiskGuid& p
     uberblock.log_generation = disk.log_generation.get();
     uberblock.log_sequence = disk.log_sequence.get();
     uberblock.log_record = disk.log_record.get();
+    uberblock.log_ring = disk.log_ring.get();
     uberblock.total_blocks = disk.total_blocks.get();
     uberblock.used_blocks = disk.used_blocks.get();
     VERIFY_DISK(uberblock.used_blocks <= uberblock.total_blocks, node_damaged);
@@ -112,16 +114,19 @@ Status UberblockWriter::write_slot(u64 txg)
 
     constexpr size_t k_devices = 3;
     IoBatch batches[k_devices];
-    const size_t devices = min<size_t>(m_vdevs.count(), k_devices);
-    for (size_t i = 0; i < devices; i++) {
-        const Vdev& vdev = m_vdevs.vdev(VdevId(static_cast<u16>(i)));
+    size_t devices = 0;
+    for (u16 id = 0; id < m_vdevs.count() && devices < k_devices; id++) {
+        const Vdev& vdev = m_vdevs.vdev(VdevId(id));
+        if (vdev.role != VdevRole::data)
+            continue;
+        IoBatch& batch = batches[devices++];
         const bool whole = vdev.info.logical_block_bytes > k_uberblock_slot_bytes;
         const u32 from = whole ? offset / k_block_size * k_block_size : offset;
         for (u32 label = txg % 2; label < k_label_count; label += 2) {
-            batches[i].begin();
+            batch.begin();
             m_vdevs.transfer(HOST_IO_WRITE, vdev.id, label_offset(label, vdev.capacity_blocks) + k_label_ring_offset + from,
                              page + from % k_block_size, whole ? k_block_size : k_uberblock_slot_bytes,
-                             HOST_IO_FUA | HOST_IO_SYNC | HOST_IO_META, IoBatch::done, &batches[i]);
+                             HOST_IO_FUA | HOST_IO_SYNC | HOST_IO_META, IoBatch::done, &batch);
         }
     }
     bool committed = false;

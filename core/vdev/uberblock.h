@@ -12,7 +12,7 @@ struct Uberblock {
     i64 time_ns { 0 };
     NodePointer pool_tree;
     NodePointer metaslab_table;
-    u64 log_tail { 0 }, log_generation { 0 }, log_sequence { 0 }, log_record { 0 };
+    u64 log_tail { 0 }, log_generation { 0 }, log_sequence { 0 }, log_record { 0 }, log_ring { 0 };
     u64 total_blocks { 0 }, used_blocks { 0 };
     u64 next_dataset { 0 };
 
@@ -36,10 +36,10 @@ struct UberblockScan {
     TxgId number_to_go_on_from() const;
 };
 
-// Reads the rings of all labels of all vdevs. Unreadable ones are skipped (counted damaged); no_uberblock when none is good.
+// Reads the rings of all labels of all data vdevs. Unreadable ones are skipped (counted damaged); no_uberblock when none is good.
 Result<UberblockScan> scan_uberblocks(VdevSet& vdevs, const DiskGuid& pool_guid);
 
-// Commits: writes the group's uberblock with FUA to its two labels on up to three vdevs (in parallel) and waits.
+// Commits: writes the group's uberblock with FUA to its two labels on up to three data vdevs (in parallel) and waits.
 // Success when at least one vdev took both its copies. Sleepable; nothing is allocated beyond host_io. One thread.
 // Slots of numbers that were given up are zeroed after it: a copy in one of them that could not be read may turn out to be
 // whole later, and must not come to life again when its blocks are others'.

@@ -152,6 +152,8 @@ Result<UberblockScan> scan_uberblocks(VdevSet& vdevs, const DiskGuid& pool_guid)
     Box<DamagedSlots> damaged = TRY(make_box<DamagedSlots>());
     for (u16 i = 0; i < vdevs.count(); i++) {
         const Vdev& vdev = vdevs.vdev(VdevId(i));
+        if (vdev.role != VdevRole::data)
+            continue;
         for (u32 label = 0; label < k_label_count; label++) {
             if (ring->read(vdevs, vdev, label).is_error()) {
                 scan.damaged_copies++;

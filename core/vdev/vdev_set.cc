@@ -95,6 +95,8 @@ Result<Box<VdevSet>> VdevSet::create(Vector<Box<Vdev>> vdevs, const DiskGuid& po
     if (vdevs.is_empty() || vdevs.size() > k_max_vdevs)
         return Error::too_many_devices;
     for (Box<Vdev>& vdev : vdevs) {
+        if (!vdev->is_there() && vdev->role == VdevRole::log)
+            continue;
         host_bdev_get_info(vdev->bdev, &vdev->info);
         if (vdev->capacity_blocks > vdev->info.capacity_bytes / k_block_size)
             return Error::device_too_small;
@@ -103,6 +105,8 @@ Result<Box<VdevSet>> VdevSet::create(Vector<Box<Vdev>> vdevs, const DiskGuid& po
     set->m_paths = TRY(PathManager::create(pool_guid));
     for (size_t i = 0; i < set->m_vdevs.size(); i++) {
         Vdev& vdev = *set->m_vdevs[i];
+        if (!vdev.is_there())
+            continue;
         vdev.paths = TRY(set->m_paths->add_group(TargetId(i), vdev.guid, vdev.bdev));
         copy_bytes(vdev.name, vdev.paths->table().slot(0).name, sizeof(vdev.name));
     }
@@ -141,11 +145,22 @@ bool VdevSet::is_valid(const Dva& dva) const
     if (dva.vdev.value() >= m_vdevs.size() || dva.length_blocks == 0 || dva.block < k_first_metaslab_block)
         return false;
     const Vdev& vdev = *m_vdevs[dva.vdev.value()];
+    if (vdev.metaslab_count == 0)
+        return false;
     const u64 relative = dva.block - k_first_metaslab_block;
     const u64 metaslab = relative / vdev.metaslab_blocks;
     const u64 inside = relative % vdev.metaslab_blocks;
     return metaslab < vdev.metaslab_count && inside >= 2 * bitmap_blocks(vdev.metaslab_blocks)
         && inside + dva.length_blocks <= vdev.metaslab_blocks;
+}
+
+bool VdevSet::is_valid_log(const Dva& dva) const
+{
+    if (dva.vdev.value() >= m_vdevs.size() || dva.length_blocks == 0 || dva.block < k_first_metaslab_block)
+        return false;
+    const Vdev& vdev = *m_vdevs[dva.vdev.value()];
+    const u64 end = vdev.capacity_blocks - min<u64>(vdev.capacity_blocks, 2 * k_label_blocks);
+    return vdev.role == VdevRole::log && dva.block <= end && dva.length_blocks <= end - dva.block;
 }
 
 void VdevSet::read(const Dva& dva, Span<const core_segment> segments, unsigned flags, IoDone done, void* context, u8* served_by)
@@ -178,6 +193,8 @@ void VdevSet::transfer(host_io_op op, VdevId id, u64 offset_bytes, Span<const co
     if (id.value() >= m_vdevs.size())
         return done(context, Error::address_out_of_range);
     Vdev& target = *m_vdevs[id.value()];
+    if (!target.is_there())
+        return done(context, Error::io_offline);
     const u64 sector = target.info.logical_block_bytes ? target.info.logical_block_bytes : 512;
     if (end > target.capacity_blocks * k_block_size || offset_bytes % sector || end % sector)
         return done(context, Error::address_out_of_range);
@@ -333,6 +350,8 @@ Status VdevSet::flush_written()
         return {};
     IoBatch batch;
     for (Box<Vdev>& vdev : m_vdevs) {
+        if (vdev->role == VdevRole::log)
+            continue;
         for (u32 slot = 0; slot < vdev->paths->slot_count(); slot++) {
             if (!vdev->paths->owes_flush(slot))
                 continue;

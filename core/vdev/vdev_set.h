@@ -42,13 +42,15 @@ using IoDone = void (*)(void* context, Error error); // any context
 struct Vdev {
     VdevId id {};
     DiskGuid guid {};
-    host_bdev* bdev { nullptr };  // the one it was opened by; it may be gone from the paths later
+    VdevRole role { VdevRole::data };
+    host_bdev* bdev { nullptr };  // the one it was opened by; it may be gone from the paths later. Null: a log device not there
     char name[Path::k_name_bytes] {}; // of that one, for messages
     host_bdev_info info {};
     u64 capacity_blocks { 0 };
     u32 metaslab_blocks { 0 };
     u32 metaslab_count { 0 };
     PathGroup* paths { nullptr };
+    bool is_there() const { return bdev != nullptr; }
 };
 
 struct IoCounters {
@@ -57,13 +59,14 @@ struct IoCounters {
 
 class VdevSet {
 public:
-    // `vdevs` in index order, all present. `pool_guid` tells the paths of one pool from those of another.
+    // `vdevs` in index order, all present but for log devices: a request to one that is not fails with io_offline. `pool_guid` tells the paths of one pool from those of another.
     static Result<Box<VdevSet>> create(Vector<Box<Vdev>> vdevs, const DiskGuid& pool_guid = DiskGuid());
     ~VdevSet();
 
     u16 count() const { return static_cast<u16>(m_vdevs.size()); } // at most k_max_vdevs
     Vdev& vdev(VdevId id) { return *m_vdevs[id.value()]; }
     bool is_valid(const Dva& dva) const; // on a device, inside its metaslabs, not on a bitmap copy
+    bool is_valid_log(const Dva& dva) const; // on a log device, between its labels
     IoCounters& counters() { return m_counters; }
     // Whose devices these are, for the log; until it is set, lines carry no name. At opening, before anybody else has the set.
     void set_pool_name(const char* name);
@@ -95,7 +98,8 @@ public:
         return reread_erased(dva, segments, served_by, [](void* context) { return (*static_cast<IsRight*>(context))(); }, &is_right);
     }
     // Makes durable what was written and completed before the call, on every device written since its
-    // last flush, by every path it was written by; devices without a volatile cache are skipped. Sleepable, waits.
+    // last flush, by every path it was written by; devices without a volatile cache are skipped, and log devices, whose
+    // writes are made durable one by one. Sleepable, waits.
     Status flush_written();
 
 private:

@@ -140,6 +140,18 @@ Status LogReader::look_ahead()
     return {};
 }
 
+Status LogReader::look_for_takeover(const LogTail& tail, const LogReader& before)
+{
+    TRY(prepare());
+    m_identity.generation = tail.generation;
+    LogFrameHead head;
+    u8* bytes;
+    if (!TRY(head_at(0, head)) || head.acknowledged < before.next_sequence() || !TRY(frame_at(0, head, bytes)))
+        return {};
+    m_missing = { before.next_sequence(), before.end_position(), head.sequence };
+    return Error::log_missing;
+}
+
 Status LogReader::read(const LogTail& tail, TxgId committed)
 {
     if (!m_page_pool)

@@ -26,6 +26,10 @@ public:
 
     // Everything from `tail` on whose group is newer than `committed`. log_missing, log_damaged, no_memory, device errors.
     Status read(const LogTail& tail, TxgId committed);
+    // After another reader has read `before` to its end, on a log device: whether the log went on in this ring, as it does from
+    // its start on when the device fails. Then what `before` lacks had been acknowledged: log_missing, told by `missing`.
+    // Only a group that is lost can have known.
+    Status look_for_takeover(const LogTail& tail, const LogReader& before);
 
     Span<const LogRecordView> records() const { return m_records.span(); } // in order of their numbers
     u64 end_position() const { return m_position; }

@@ -13,13 +13,15 @@ public:
     LogRing() = default;
     LogRing(LogRing&&) = default;
     LogRing& operator=(LogRing&&) = default;
-    Status add(VdevSet& vdevs, const Dva& segment); // address_out_of_range
+    // In metaslabs, or on a log device; one ring is not of both. address_out_of_range
+    Status add(VdevSet& vdevs, const Dva& segment);
     static Result<LogRing> decode(VdevSet& vdevs, Bytes item);
     // Bytes written into `out` of at least encoded_bytes().
     u32 encoded_bytes() const { return static_cast<u32>(sizeof(DiskLogRing) + m_segments.size() * sizeof(DiskDva)); }
     u32 encode(MutableBytes out) const;
 
     bool is_there() const { return m_bytes != 0; }
+    bool is_on_log_device() const { return m_is_on_log_device; }
     u64 bytes() const { return m_bytes; }
     u32 alignment() const { return m_alignment; }
     Span<const Dva> segments() const { return m_segments.span(); }
@@ -42,6 +44,7 @@ private:
     Vector<Dva> m_segments;
     u64 m_bytes { 0 };
     u32 m_alignment { 512 };
+    bool m_is_on_log_device { false };
 };
 
 // Shortest run that a ring is made of.

@@ -44,8 +44,10 @@ void IntentLog::begin(const LogTail& start, u64 keep, TxgId committed)
     m_identity.generation = start.generation;
     m_writer->start(start.sequence);
     SpinGuard guard(m_lock);
+    m_active.store(start.ring);
     m_last.store(start.record);
-    m_head = m_tail = m_previous = start.position;
+    // The devices may be others than they were, with larger blocks.
+    m_head = m_tail = m_previous = align_up(start.position, ring().alignment());
     m_keep = keep;
     m_committed = committed;
     for (FirstOfGroup& first : m_first)
@@ -57,7 +59,7 @@ void IntentLog::begin(const LogTail& start, u64 keep, TxgId committed)
     m_failed_txg = TxgId();
 }
 
-void IntentLog::turn_on() { m_on.store(m_ring.is_there()); }
+void IntentLog::turn_on() { m_on.store(ring().is_there()); }
 
 void IntentLog::turn_off()
 {
@@ -136,6 +138,44 @@ void IntentLog::note_failure_locked()
         m_failed_txg = m_engine.open_txg();
 }
 
+bool IntentLog::takes_over_locked() const
+{
+    return m_active.load() != k_pool_ring && m_rings[k_pool_ring].is_there() && !m_flush_failed;
+}
+
+// A frame that was written to `ring` failed. Whether its caller looks again rather than failing.
+bool IntentLog::waits_for_takeover(u32 ring, Error error)
+{
+    bool takes_over;
+    {
+        SpinGuard guard(m_lock);
+        if (m_active.load() != ring)
+            return true; // it is over
+        note_failure_locked();
+        takes_over = takes_over_locked();
+    }
+    if (takes_over)
+        tell_takeover();
+    else if (m_hooks.failed)
+        m_hooks.failed(m_hooks.context, error, false);
+    return takes_over;
+}
+
+// Once, by whoever comes first, at the latest before the log goes on.
+void IntentLog::tell_takeover()
+{
+    Error error;
+    {
+        SpinGuard guard(m_lock);
+        if (!m_failed_txg.value() || !takes_over_locked() || m_takeover_told)
+            return;
+        m_takeover_told = true;
+        error = m_writer->failed();
+    }
+    if (m_hooks.failed)
+        m_hooks.failed(m_hooks.context, error, true);
+}
+
 // Takes the records of the next frame and gives it its place. False: the ring has no room.
 bool IntentLog::plan_frame_locked(Plan& plan)
 {
@@ -148,9 +188,9 @@ bool IntentLog::plan_frame_locked(Plan& plan)
         used += record->framed_bytes();
         count++;
     }
-    const u32 length = static_cast<u32>(align_up(used, m_ring.alignment()));
-    const u64 position = m_ring.fit(m_head, length);
-    if (position + length - m_keep > m_ring.bytes())
+    const u32 length = static_cast<u32>(align_up(used, ring().alignment()));
+    const u64 position = ring().fit(m_head, length);
+    if (position + length - m_keep > ring().bytes())
         return false;
     plan.token = m_writer->assign(*plan.slot);
     plan.position = position;
@@ -184,7 +224,10 @@ void IntentLog::look_locked(u64 target, Plan& plan)
     plan.txg = m_failed_txg;
     if (covered_locked() >= target) {
         plan.token = token_for_locked(target);
-        plan.what = m_writer->is_durable(plan.token) ? Plan::What::done : Plan::What::wait_token;
+        if (m_writer->is_durable(plan.token))
+            plan.what = Plan::What::done;
+        else if (!m_failed_txg.value() || !takes_over_locked())
+            plan.what = Plan::What::wait_token;
         return;
     }
     if (m_failed_txg.value())
@@ -204,13 +247,16 @@ void IntentLog::look_locked(u64 target, Plan& plan)
 
 void IntentLog::look(u64 target, Plan& plan)
 {
-    bool early = false;
+    bool early = false, has_failed;
     {
         SpinGuard guard(m_lock);
         look_locked(target, plan);
-        early = plan.what == Plan::What::build && m_head - m_tail > m_ring.bytes() / 4;
+        has_failed = m_failed_txg.value() != 0;
+        early = plan.what == Plan::What::build && m_head - m_tail > ring().bytes() / 4;
     }
     destroy(plan.dropped);
+    if (has_failed)
+        tell_takeover();
     if (early)
         m_engine.request(m_engine.open_txg());
     if (plan.slot && plan.what != Plan::What::build)
@@ -236,11 +282,16 @@ void IntentLog::build(Plan& plan)
     }
     destroy(done);
     const Status flushed = needs_flush ? m_vdevs.flush_written() : Status();
-    slot.frame.seal(m_identity, { plan.token, plan.position, m_writer->durable(), plan.committed, m_ring.alignment() });
-    if (flushed.is_error())
+    slot.frame.seal(m_identity, { plan.token, plan.position, m_writer->durable(), plan.committed, ring().alignment() });
+    if (flushed.is_error()) {
+        {
+            SpinGuard guard(m_lock);
+            m_flush_failed = true;
+        }
         m_writer->submit_failed(slot, flushed.error());
-    else
-        m_writer->submit(slot, m_ring.place(plan.position));
+    } else {
+        m_writer->submit(slot, ring().place(plan.position));
+    }
     {
         SpinGuard guard(m_lock);
         m_building = false;
@@ -255,6 +306,7 @@ Status IntentLog::commit()
         if (m_engine.error() != Error::none)
             return m_engine.error();
         const u64 seen = m_writer->changes();
+        const u32 ring = m_active.load();
         Plan plan;
         look(target, plan);
         switch (plan.what) {
@@ -264,14 +316,8 @@ Status IntentLog::commit()
             break;
         case Plan::What::wait_token: {
             const Status status = m_writer->wait(plan.token);
-            if (status.is_error()) {
-                {
-                    SpinGuard guard(m_lock);
-                    note_failure_locked();
-                }
-                if (m_hooks.failed)
-                    m_hooks.failed(m_hooks.context, status.error());
-            }
+            if (status.is_error() && waits_for_takeover(ring, status.error()))
+                break;
             return status;
         }
         case Plan::What::wait_group:
@@ -290,7 +336,11 @@ Status IntentLog::commit()
 LogTail IntentLog::tail_for(TxgId txg)
 {
     SpinGuard guard(m_lock);
-    LogTail tail { m_identity.generation, m_head, m_writer->next_sequence(), covered_locked() };
+    // All that is in frames is of groups up to this one; what is appended later goes to the start of the pool's ring, in
+    // which the last committed group has nothing.
+    if (m_failed_txg.value() && m_failed_txg <= txg && takes_over_locked())
+        return { m_identity.generation, 0, m_writer->next_sequence(), covered_locked(), k_pool_ring };
+    LogTail tail { m_identity.generation, m_head, m_writer->next_sequence(), covered_locked(), m_active.load() };
     for (const FirstOfGroup& first : m_first)
         if (first.txg > txg && first.position < tail.position) {
             tail.position = first.position;
@@ -306,16 +356,22 @@ void IntentLog::committed(TxgId txg, const LogTail& tail)
     {
         SpinGuard guard(m_lock);
         m_committed = txg;
-        m_keep = m_tail;
+        m_keep = tail.ring == m_active.load() ? m_tail : tail.position;
         m_tail = tail.position;
         if (m_writer->failed() != Error::none)
             note_failure_locked();
         reset = m_failed_txg.value() != 0 && m_failed_txg <= txg;
     }
     if (reset) {
+        tell_takeover();
         m_writer->reset();
         SpinGuard guard(m_lock);
+        if (tail.ring != m_active.load()) {
+            m_active.store(tail.ring);
+            m_head = m_previous = tail.position;
+        }
         m_failed_txg = TxgId();
+        m_flush_failed = false;
     }
     for (;;) {
         RecordList dropped;

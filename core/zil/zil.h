@@ -23,8 +23,11 @@
 // The ring. Positions only grow. Space is kept from the tail of the last but one committed uberblock on, so that falling
 // back to that group finds its records; a group is committed early when a quarter of the ring has been filled since the last.
 //
-// Failure. A frame that fails fails every caller whose records it or a later frame holds. Then the log pauses: callers
-// wait for group commits until the group open at the failure has committed; with that the ring starts over behind it.
+// Failure. A frame that fails in the pool's ring fails every caller whose records it or a later frame holds. Then the log
+// pauses: callers wait for group commits until the group open at the failure has committed; with that the ring starts over behind
+// it. A frame that fails on a log device fails nobody: its callers wait for that commit too, which makes durable all that they
+// did, and with it the log goes on in the pool's ring. Sequence numbers and generation go on. (Where data in place could not be
+// flushed before a frame, the callers are told in any case: a flush that succeeds later proves nothing about it.)
 //
 // Locking. m_lock (spin) covers the list and the positions; append takes it under object locks. Building is one caller's at a
 // time (m_building) and holds no lock. commit() is called without any core lock: it may wait for groups.
@@ -41,20 +44,26 @@ struct LogTail {
     u64 position { 0 };
     u64 sequence { 0 }; // of the frame there
     u64 record { 0 };   // number of the last record before it
+    u32 ring { k_pool_ring };
 };
 
 class IntentLog {
 public:
     struct Hooks {
-        void (*failed)(void* context, Error error); // a frame could not be written. Sleepable.
+        // A frame could not be written, and its callers are told; `takes_over`: they are not, since the pool's ring takes
+        // over from a log device, told once. Sleepable.
+        void (*failed)(void* context, Error error, bool takes_over);
         void* context;
     };
     static Result<Box<IntentLog>> create(VdevSet& vdevs, TxgEngine& engine, const DiskGuid& pool_guid, const Hooks& hooks);
     ~IntentLog();
 
     // ---- starting
-    void set_ring(LogRing&& ring) { m_ring = lcpfs::move(ring); }
-    const LogRing& ring() const { return m_ring; }
+    void set_ring(LogRing&& ring, u32 id = k_pool_ring) { m_rings[id] = lcpfs::move(ring); }
+    const LogRing& ring(u32 id) const { return m_rings[id]; }
+    // The one in use.
+    const LogRing& ring() const { return m_rings[m_active.load()]; }
+    u32 active_ring() const { return m_active.load(); }
     // A new generation from `start` on; what lies from `keep` on stays untouched until two groups have committed. Nothing is
     // logged yet: the group that says so has to commit first.
     void begin(const LogTail& start, u64 keep, TxgId committed);
@@ -122,6 +131,10 @@ private:
     LogToken token_for_locked(u64 target) const REQUIRES(m_lock);
     void drop_committed_locked(RecordList& dropped) REQUIRES(m_lock);
     void note_failure_locked() REQUIRES(m_lock);
+    // What fails now is a log device alone, and the pool has a ring.
+    bool takes_over_locked() const REQUIRES(m_lock);
+    bool waits_for_takeover(u32 ring, Error error);
+    void tell_takeover();
     void build(Plan& plan);
     void destroy(RecordList& records);
 
@@ -129,7 +142,8 @@ private:
     TxgEngine& m_engine;
     Hooks m_hooks;
     LogIdentity m_identity {};
-    LogRing m_ring;
+    LogRing m_rings[k_log_ring_ids]; // fixed once the log has begun
+    Atomic<u32> m_active { k_pool_ring }; // changed under m_lock while no frame is being made
     Box<LogWriter> m_writer;
     Atomic<u8> m_on { 0 };
     Atomic<u64> m_last { 0 };          // number of the newest record; m_lock
@@ -151,6 +165,8 @@ private:
     Mark m_marks[k_marks] GUARDED_BY(m_lock);
     u32 m_next_mark GUARDED_BY(m_lock) { 0 };
     LogToken m_last_token GUARDED_BY(m_lock) { 0 };
+    bool m_flush_failed GUARDED_BY(m_lock) { false };   // of data, before the frame that failed
+    bool m_takeover_told GUARDED_BY(m_lock) { false };
 };
 
 }

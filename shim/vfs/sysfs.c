@@ -3,6 +3,7 @@
  * sysfs.c: a pool seen from outside, /sys/fs/lcpfs/<pool GUID>/:
  *
  *   name state group objects devices     state: active, read-only or frozen; group: the last committed one
+ *   log_device  none, active, failed (the log is in the pool until the next mount), missing or unused
  *   space/      total, free, available and reserved bytes
  *   caches/     metadata nodes and bytes in memory, and how many of the nodes are dirty
  *   counters/   since the pool was started: commits, nodes, data, device I/O, errors, repairs
@@ -47,6 +48,13 @@ static ssize_t lcpfs_show_devices(const struct core_pool_status *status, char *p
 	return sysfs_emit(page, "%u\n", status->device_count);
 }
 
+static ssize_t lcpfs_show_log_device(const struct core_pool_status *status, char *page)
+{
+	static const char *const words[] = { "none", "active", "failed", "missing", "unused" };
+
+	return sysfs_emit(page, "%s\n", words[status->log_device]);
+}
+
 #define LCPFS_TEXT(file)                                                          \
 	static struct lcpfs_attribute lcpfs_attribute_##file = {                  \
 		.attribute = { .name = #file, .mode = 0444 }, .show = lcpfs_show_##file, \
@@ -61,11 +69,12 @@ static ssize_t lcpfs_show_devices(const struct core_pool_status *status, char *p
 LCPFS_TEXT(name);
 LCPFS_TEXT(state);
 LCPFS_TEXT(devices);
+LCPFS_TEXT(log_device);
 LCPFS_NUMBER(group, committed_txg, 1);
 LCPFS_NUMBER(objects, objects, 1);
 static struct attribute *lcpfs_pool_attrs[] = {
 	LCPFS_ATTRIBUTE(name), LCPFS_ATTRIBUTE(state), LCPFS_ATTRIBUTE(devices), LCPFS_ATTRIBUTE(group),
-	LCPFS_ATTRIBUTE(objects), NULL,
+	LCPFS_ATTRIBUTE(objects), LCPFS_ATTRIBUTE(log_device), NULL,
 };
 static const struct attribute_group lcpfs_pool_group = { .attrs = lcpfs_pool_attrs };
 

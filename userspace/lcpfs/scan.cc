@@ -82,6 +82,7 @@ void print_json(const std::vector<FoundPool>& pools)
             json.put("index", device.label.device_index);
             json.put("uuid", guid_text(device.label.device_guid));
             json.put("bytes", static_cast<uint64_t>(device.label.device_bytes));
+            json.put("log", device.label.is_log);
             json.end_object();
         }
         json.end_array();
@@ -116,6 +117,12 @@ std::vector<std::string> FoundPool::paths() const
     for (const FoundDevice& device : devices)
         paths.push_back(device.path);
     return paths;
+}
+
+bool FoundPool::has_data() const
+{
+    const auto data = std::count_if(devices.begin(), devices.end(), [](const FoundDevice& device) { return !device.label.is_log; });
+    return static_cast<uint32_t>(data) == label.device_count - label.log_device_count;
 }
 
 std::vector<FoundPool> group_by_pool(const std::vector<FoundDevice>& devices)

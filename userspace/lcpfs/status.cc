@@ -5,6 +5,9 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include <fstream>
+#include <string_view>
+
 #include "userspace/common/guid.h"
 #include "userspace/common/json.h"
 #include "userspace/common/message.h"
@@ -34,8 +37,24 @@ struct State {
     std::string word;
     bool is_open { false };
     bool is_mounted { false };
+    bool is_whole { false };
     core_pool_status status {}; // of a mounted one only the space
 };
+
+// By core_log_device; as sysfs has them.
+constexpr std::string_view k_log_words[] = { "none", "active", "failed", "missing", "unused" };
+
+// What the module says of the log device of a mounted pool.
+core_log_device ask_log_device(const FoundPool& pool)
+{
+    std::ifstream file("/sys/fs/lcpfs/" + guid_text(pool.label.pool_guid) + "/log_device");
+    std::string word;
+    file >> word;
+    for (int i = CORE_LOG_DEVICE_NONE; i <= CORE_LOG_DEVICE_UNUSED; i++)
+        if (word == k_log_words[i])
+            return static_cast<core_log_device>(i);
+    return CORE_LOG_DEVICE_NONE;
+}
 
 bool ask_mount(const FoundPool& pool, State& state)
 {
@@ -51,6 +70,7 @@ bool ask_mount(const FoundPool& pool, State& state)
         state.status.total_blocks = space.f_blocks * blocks;
         state.status.free_blocks = space.f_bfree * blocks;
         state.status.available_blocks = space.f_bavail * blocks;
+        state.status.log_device = ask_log_device(pool);
         state.word = "mounted at " + point;
         state.is_mounted = true;
         return true;
@@ -70,7 +90,7 @@ State state_of(const FoundPool& pool)
             return state;
         }
     }
-    if (!pool.is_complete()) {
+    if (!pool.has_data()) {
         state.word = fmt::format("{} of {} devices are missing", pool.label.device_count - pool.devices.size(), pool.label.device_count);
         return state;
     }
@@ -82,7 +102,8 @@ State state_of(const FoundPool& pool)
     }
     core_pool_get_status(opened.get(), &state.status);
     state.is_open = true;
-    state.word = "not in use";
+    state.is_whole = state.status.log_device != CORE_LOG_DEVICE_MISSING;
+    state.word = state.is_whole ? "not in use" : "the log device is missing";
     return state;
 }
 
@@ -90,6 +111,16 @@ std::string size_text(uint64_t blocks, bool exact)
 {
     const uint64_t bytes = blocks * CORE_BLOCK_SIZE;
     return exact ? fmt::format("{}", bytes) : human_bytes(bytes);
+}
+
+// What a log device is to its pool, where that is known.
+std::string log_word(const State& state)
+{
+    if (state.status.log_device == CORE_LOG_DEVICE_UNUSED)
+        return " (not used any more)";
+    if (state.status.log_device == CORE_LOG_DEVICE_FAILED)
+        return " (failed)";
+    return "";
 }
 
 void print_text(const FoundPool& pool, const State& state, bool exact)
@@ -107,8 +138,9 @@ void print_text(const FoundPool& pool, const State& state, bool exact)
         fmt::print("  nodes      {} bytes, {} copies\n", status.node_bytes, status.metadata_copies);
     }
     for (const FoundDevice& device : pool.devices)
-        fmt::print("  device {}   {}, {}\n", device.label.device_index, device.path,
-                   exact ? fmt::format("{}", device.label.device_bytes) : human_bytes(device.label.device_bytes));
+        fmt::print("  device {}   {}, {}{}\n", device.label.device_index, device.path,
+                   exact ? fmt::format("{}", device.label.device_bytes) : human_bytes(device.label.device_bytes),
+                   device.label.is_log ? ", log" + log_word(state) : "");
 }
 
 void put_json(Json& json, const FoundPool& pool, const State& state)
@@ -129,12 +161,15 @@ void put_json(Json& json, const FoundPool& pool, const State& state)
         json.put("node_bytes", status.node_bytes);
         json.put("metadata_copies", status.metadata_copies);
     }
+    if (state.is_open || state.is_mounted)
+        json.put("log_device", std::string(k_log_words[status.log_device]));
     json.begin_array("devices");
     for (const FoundDevice& device : pool.devices) {
         json.begin_object();
         json.put("index", device.label.device_index);
         json.put("path", device.path);
         json.put("bytes", static_cast<uint64_t>(device.label.device_bytes));
+        json.put("log", device.label.is_log);
         json.end_object();
     }
     json.end_array();
@@ -163,7 +198,7 @@ int status_verb(int argc, char** argv)
     bool good = true;
     for (const FoundPool& pool : group_by_pool(devices)) {
         const State state = state_of(pool);
-        good = good && (state.is_open || pool.is_complete());
+        good = good && (state.is_open ? state.is_whole : pool.is_complete());
         if (as_json)
             put_json(json, pool, state);
         else

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/format/address_format.h"
+#include "core/format/label_format.h"
 #include "userspace/common/devices.h"
 #include "userspace/common/guid.h"
 #include "userspace/common/message.h"
@@ -22,7 +23,9 @@ struct Options {
     uint8_t guid[16] {};
     bool has_guid { false };
     core_format_options format {};
-    std::vector<std::string> paths;
+    std::vector<std::string> paths; // data devices, then log devices
+    std::vector<std::string> logs;
+    bool is_log(size_t index) const { return index + logs.size() >= paths.size(); }
 };
 
 constexpr const char* k_usage = R"(usage: mkfs.lcpfs [options] DEVICE...
@@ -31,6 +34,7 @@ Makes an empty lcpfs pool striped over the devices (block devices or image files
   -f, --force              even where a device carries something (never where it is in use)
   -L, --label NAME         name of the pool, 1 to 63 printable characters, no space or '/' (lcpfs)
   -U, --uuid GUID          identity of the pool (random)
+      --log DEVICE         keep the intent log there: a device that is fast to write, 4 MiB or more
       --node-size BYTES    size of a metadata node, 16K or 32K (16K)
       --copies N           places each metadata node is written to, 1 to 3 (2)
       --checksum KIND      of file data: crc32c, xxh64 or sha256 (crc32c)
@@ -41,11 +45,12 @@ Makes an empty lcpfs pool striped over the devices (block devices or image files
   -h, --help
 )";
 
-enum LongOption { k_node_size = 256, k_copies, k_checksum, k_metaslab_size };
+enum LongOption { k_node_size = 256, k_copies, k_checksum, k_metaslab_size, k_log };
 constexpr option k_options[] = {
     { "force", no_argument, nullptr, 'f' },
     { "label", required_argument, nullptr, 'L' },
     { "uuid", required_argument, nullptr, 'U' },
+    { "log", required_argument, nullptr, k_log },
     { "node-size", required_argument, nullptr, k_node_size },
     { "copies", required_argument, nullptr, k_copies },
     { "checksum", required_argument, nullptr, k_checksum },
@@ -109,6 +114,11 @@ bool set_option(int option, Options& options)
         if (!options.has_guid)
             complain("uuid {}: 32 hexadecimal digits are wanted", optarg);
         return options.has_guid;
+    case k_log:
+        options.logs.push_back(optarg);
+        if (options.logs.size() > 1)
+            complain("log {}: this version has one log device to a pool, and that is {}", optarg, options.logs.front());
+        return options.logs.size() == 1;
     case k_node_size:
         if (!set_size(optarg, "node size", lcpfs::k_min_node_bytes, lcpfs::k_max_node_bytes, value))
             return false;
@@ -163,12 +173,20 @@ bool are_free(const Options& options)
 bool are_large_enough(const Options& options)
 {
     constexpr uint64_t k_least_bytes = 16u << 20;
+    constexpr uint64_t k_least_log_bytes = lcpfs::k_min_log_device_bytes;
     Devices devices;
     if (!devices.open(options.paths, true, true))
         return false;
     for (unsigned i = 0; i < devices.count(); i++) {
         host_bdev_info info;
         host_bdev_get_info(devices.data()[i], &info);
+        if (options.is_log(i)) {
+            if (info.capacity_bytes >= k_least_log_bytes)
+                continue;
+            complain("{}: {} are too few for a log device: at least {} are needed", options.paths[i], human_bytes(info.capacity_bytes),
+                     human_bytes(k_least_log_bytes));
+            return false;
+        }
         if (info.capacity_bytes >= k_least_bytes && info.capacity_bytes >= options.format.metaslab_bytes + (1u << 20))
             continue;
         complain("{}: {} are too few: at least {} are needed, and room for one metaslab", options.paths[i],
@@ -186,12 +204,13 @@ void print_result(const Options& options, const Devices& devices)
     for (unsigned i = 0; i < devices.count(); i++) {
         if (core_read_label(devices.data()[i], &label, false) != 0)
             return;
-        total += label.device_bytes;
+        total += options.is_log(i) ? 0 : label.device_bytes;
     }
     fmt::print("pool {}\n  uuid      {}\n", label.name, guid_text(label.pool_guid));
     for (unsigned i = 0; i < devices.count(); i++) {
         core_read_label(devices.data()[i], &label, false);
-        fmt::print("  device {}  {}, {}\n", label.device_index, options.paths[i], human_bytes(label.device_bytes));
+        fmt::print("  device {}  {}, {}{}\n", label.device_index, options.paths[i], human_bytes(label.device_bytes),
+                   label.is_log ? ", log" : "");
     }
     fmt::print("  size      {}\n  nodes     {} bytes, {} copies\n", human_bytes(total),
                options.format.node_bytes ? options.format.node_bytes : 16384,
@@ -211,6 +230,7 @@ int make(Options& options)
     options.format.name = options.name.c_str();
     options.format.guid = options.has_guid ? options.guid : nullptr;
     options.format.root_mode = 0755;
+    options.format.log_devices = static_cast<uint32_t>(options.logs.size());
     const int error = core_pool_format(devices.data(), devices.count(), &options.format);
     if (error) {
         complain("cannot make the pool: {}", reason(error));
@@ -243,6 +263,7 @@ int main(int argc, char** argv)
         fmt::print(stderr, "{}", k_usage);
         return 1;
     }
+    options.paths.insert(options.paths.end(), options.logs.begin(), options.logs.end());
     if (options.paths.size() > CORE_MAX_DEVICES) {
         complain("{} devices: a pool has at most {}", options.paths.size(), CORE_MAX_DEVICES);
         return 1;

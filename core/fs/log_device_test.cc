@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Log devices: what they save, what their failing and their absence cost.
+#include "core/fs/replay.h"
+
+#include "core/test/failure.h"
+#include "core/test/pool.h"
+#include "core/test/test.h"
+
+namespace lcpfs {
+
+namespace {
+
+int minus(Error error) { return -errno_of(error); }
+constexpr u32 k_file = 0100644;
+constexpr u64 k_log_bytes = 6ull << 20;
+constexpr u32 k_data_devices = 2, k_log_device = 2;
+
+// A pool with a log device and a file, committed; groups commit only when asked to.
+struct Ground {
+    TestPool pool;
+    host_pool* memory { nullptr };
+    u8* data { nullptr }; // of one block
+    core_object* file { nullptr };
+    u32 made { 0 };
+
+    ~Ground()
+    {
+        drop();
+        if (data)
+            host_pool_free(memory, data);
+        host_pool_destroy(memory);
+    }
+    void drop()
+    {
+        if (file)
+            core_object_put(file);
+        file = nullptr;
+    }
+    Status start()
+    {
+        memory = host_pool_create("test_log_data", k_block_size, 0);
+        data = memory ? static_cast<u8*>(host_pool_alloc(memory, 0)) : nullptr;
+        if (!data)
+            return Error::no_memory;
+        TRY(pool.start_with_log_device(k_log_bytes));
+        rest();
+        int result = pool.create(pool.root(), "file", k_file, &file);
+        result = result ? result : pool.write(file, 0, 8, 100, 8 * k_block_size);
+        result = result ? result : pool.settle();
+        return result ? Status(Error::io_error) : Status();
+    }
+    void rest() { core_pool_set_options(pool.handle(), 3600u * 1000, CORE_ERRORS_REMOUNT_RO); }
+    // One more file in the root, durable by the log.
+    int make_one(bool syncs = true)
+    {
+        char name[] = "made-00";
+        name[5] = static_cast<char>('0' + made / 10);
+        name[6] = static_cast<char>('0' + made++ % 10);
+        const int result = pool.make(pool.root(), name, k_file);
+        return result || !syncs ? result : sync();
+    }
+    int sync() { return core_object_sync(pool.root()); }
+    int log_write(u64 block, u8 tag)
+    {
+        __builtin_memset(data, tag, k_block_size);
+        if (int error = core_reserve(file, 1))
+            return error;
+        const core_segment segment { data, k_block_size };
+        const int error = core_log_write(file, block, &segment, 1, 8 * k_block_size);
+        if (error)
+            core_unreserve(file, 1);
+        return error;
+    }
+    void crash()
+    {
+        drop();
+        (void)pool.crash();
+    }
+    int close()
+    {
+        drop();
+        return pool.close();
+    }
+    int open(bool discards = false, bool read_only = false)
+    {
+        core_pool_options options {};
+        options.discard_log = discards;
+        options.read_only = read_only;
+        if (int error = pool.open_with(options))
+            return error;
+        rest();
+        return pool.find(pool.root(), "file", &file);
+    }
+    u64 requests(u32 device, host_io_op op) { return lcpfs_test_device_requests(pool.device(device), op); }
+    u64 data_writes() { return requests(0, HOST_IO_WRITE) + requests(1, HOST_IO_WRITE); }
+    void fail(u32 device, host_io_op op, u64 count) { lcpfs_test_device_fail(pool.device(device), op, 0, count); }
+    core_pool_status status()
+    {
+        core_pool_status status;
+        core_pool_get_status(pool.handle(), &status);
+        return status;
+    }
+    // Destroys every copy of the newest group's uberblock.
+    void forget_newest(u64 txg)
+    {
+        u8 zeros[512] = {};
+        for (u32 device = 0; device < k_data_devices; device++)
+            for (u32 label = 0; label < k_label_count; label++)
+                lcpfs_test_device_poke(pool.device(device),
+                                       label_offset(label, TestPool::k_device_bytes / k_block_size) + k_label_ring_offset
+                                           + u64(uberblock_slot_of(txg)) * k_uberblock_slot_bytes,
+                                       zeros, sizeof(zeros));
+    }
+};
+
+void formats(Test& test)
+{
+    TestDevice data(16ull << 20), log(4ull << 20), small(3ull << 20), other(4ull << 20);
+    REQUIRE(data && log && small && other);
+    core_format_options options {};
+    options.name = "pool";
+    options.log_devices = 1;
+    host_bdev* const only[] = { log.get() };
+    CHECK_EQ(core_pool_format(only, 1, &options), minus(Error::invalid));
+    host_bdev* const too_small[] = { data.get(), small.get() };
+    CHECK_EQ(core_pool_format(too_small, 2, &options), minus(Error::device_too_small));
+    host_bdev* const both[] = { data.get(), log.get(), other.get() };
+    options.log_devices = 2;
+    CHECK_EQ(core_pool_format(both, 3, &options), minus(Error::not_supported));
+    options.log_devices = 1;
+    REQUIRE_EQ(core_pool_format(both, 2, &options), 0);
+    core_label label;
+    REQUIRE_EQ(core_read_label(data.get(), &label, false), 0);
+    CHECK(!label.is_log && label.device_count == 2 && label.log_device_count == 1);
+    REQUIRE_EQ(core_read_label(log.get(), &label, false), 0);
+    CHECK(label.is_log && label.device_count == 2 && label.log_device_count == 1 && label.device_bytes == 4u << 20);
+    core_pool_options how {};
+    core_pool* pool;
+    REQUIRE_EQ(core_pool_open(both, 2, &how, &pool), 0);
+    core_pool_status status;
+    core_pool_get_status(pool, &status);
+    CHECK_EQ(status.log_device, CORE_LOG_DEVICE_ACTIVE);
+    CHECK_EQ(status.log_bytes, 3ull << 20);
+    core_check_report report;
+    CHECK(core_check(pool, true, nullptr, nullptr, nullptr, &report) == 0 && report.problems == 0);
+    CHECK_EQ(core_pool_close(pool), 0);
+    // What was committed stands on the other device only.
+    u8 block[512];
+    for (u32 copy = 0; copy < k_label_count; copy++)
+        for (u32 at = 0; at < k_uberblock_slots * k_uberblock_slot_bytes; at += sizeof(block)) {
+            lcpfs_test_device_peek(log.get(), label_offset(copy, (4u << 20) / k_block_size) + k_label_ring_offset + at, block, 512);
+            for (u8 byte : block)
+                if (!CHECK_EQ(byte, 0u))
+                    return;
+        }
+    // The log device alone is no pool.
+    CHECK_EQ(core_pool_open(only, 1, &how, &pool), minus(Error::device_missing));
+}
+
+// One write to the log device, none to the others, until the group commits.
+void costs(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start());
+    ground->crash();
+    REQUIRE_EQ(ground->open(), 0);
+    const u64 flushed = ground->requests(k_log_device, HOST_IO_FLUSH);
+    for (u32 i = 0; i < 6; i++) {
+        const u64 logged = ground->requests(k_log_device, HOST_IO_WRITE), written = ground->data_writes();
+        const u64 committed = ground->status().committed_txg;
+        CHECK_EQ(i % 2 ? ground->make_one(false) : ground->log_write(i, static_cast<u8>(i + 1)), 0);
+        CHECK_EQ(ground->sync(), 0);
+        CHECK_EQ(ground->requests(k_log_device, HOST_IO_WRITE), logged + 1);
+        CHECK_EQ(ground->requests(k_log_device, HOST_IO_FLUSH), flushed);
+        CHECK_EQ(ground->data_writes(), written);
+        CHECK_EQ(ground->status().committed_txg, committed);
+    }
+    const u64 print = ground->pool.fingerprint();
+    ground->crash();
+    REQUIRE_EQ(ground->open(), 0);
+    CHECK_EQ(ground->pool.fingerprint(), print);
+    // A commit does not touch it.
+    const u64 logged = ground->requests(k_log_device, HOST_IO_WRITE);
+    CHECK_EQ(ground->make_one(false), 0);
+    CHECK_EQ(ground->pool.settle(), 0);
+    CHECK_EQ(ground->requests(k_log_device, HOST_IO_WRITE), logged);
+    CHECK_EQ(ground->pool.check(), 0u);
+}
+
+// Refused; shown as it was committed; given up for good.
+void missing(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start());
+    const u64 committed = ground->pool.fingerprint();
+    CHECK_EQ(ground->make_one(), 0);
+    const u64 synced = ground->pool.fingerprint();
+    ground->crash();
+    ground->pool.lacks_log_device = true;
+    CHECK_EQ(ground->open(), minus(Error::device_missing));
+    CHECK_EQ(ground->open(false, true), minus(Error::device_missing));
+    core_pool_options options {};
+    options.read_only = options.no_recovery = true;
+    REQUIRE_EQ(ground->pool.open_with(options), 0);
+    CHECK_EQ(ground->status().log_device, CORE_LOG_DEVICE_MISSING);
+    CHECK_EQ(ground->pool.fingerprint(), committed);
+    CHECK_EQ(ground->pool.check(), 1u); // that it is missing
+    CHECK_EQ(core_pool_set_read_only(ground->pool.handle(), false), minus(Error::log_pending));
+    REQUIRE_EQ(ground->pool.close(), 0);
+    // Nothing of this has harmed it.
+    ground->pool.lacks_log_device = false;
+    REQUIRE_EQ(ground->open(), 0);
+    CHECK_EQ(ground->pool.fingerprint(), synced);
+    CHECK_EQ(ground->make_one(), 0);
+    ground->crash();
+
+    ground->pool.lacks_log_device = true;
+    REQUIRE_EQ(ground->open(true, true), 0);
+    CHECK_EQ(ground->pool.fingerprint(), synced); // the replay had committed that
+    REQUIRE_EQ(ground->close(), 0);
+    CHECK_EQ(ground->open(), minus(Error::device_missing)); // reading only has decided nothing
+    REQUIRE_EQ(ground->open(true), 0);
+    CHECK_EQ(ground->pool.fingerprint(), synced);
+    CHECK_EQ(ground->status().log_device, CORE_LOG_DEVICE_NONE);
+    CHECK_EQ(ground->make_one(), 0);
+    const u64 print = ground->pool.fingerprint();
+    ground->crash();
+    REQUIRE_EQ(ground->open(), 0);
+    CHECK_EQ(ground->pool.fingerprint(), print);
+    CHECK_EQ(ground->pool.check(), 0u);
+    REQUIRE_EQ(ground->close(), 0);
+
+    // It comes back with a log that nobody wants.
+    ground->pool.lacks_log_device = false;
+    const u64 logged = ground->requests(k_log_device, HOST_IO_WRITE);
+    REQUIRE_EQ(ground->open(), 0);
+    CHECK_EQ(ground->status().log_device, CORE_LOG_DEVICE_UNUSED);
+    CHECK_EQ(ground->pool.fingerprint(), print);
+    CHECK_EQ(ground->make_one(), 0);
+    CHECK_EQ(ground->pool.check(), 0u);
+    REQUIRE_EQ(ground->close(), 0);
+    CHECK_EQ(ground->requests(k_log_device, HOST_IO_WRITE), logged);
+}
+
+// Given up while only looked at, then written: the pool goes on without it.
+void given_up_by_remount(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start());
+    REQUIRE_EQ(ground->close(), 0);
+    ground->pool.lacks_log_device = true;
+    REQUIRE_EQ(ground->open(true, true), 0);
+    REQUIRE_EQ(core_pool_set_read_only(ground->pool.handle(), false), 0);
+    ground->rest();
+    CHECK_EQ(ground->make_one(), 0);
+    const u64 print = ground->pool.fingerprint();
+    ground->crash();
+    REQUIRE_EQ(ground->open(), 0);
+    CHECK_EQ(ground->pool.fingerprint(), print);
+    CHECK_EQ(ground->pool.check(), 0u);
+}
+
+// It fails: nobody is failed for it, and the pool's ring takes over. What was acknowledged is there whatever comes.
+void failing(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start());
+    CHECK_EQ(ground->make_one(), 0);
+    u64 committed = ground->status().committed_txg;
+    ground->fail(k_log_device, HOST_IO_WRITE, ~0ull);
+    CHECK_EQ(ground->log_write(3, 33), 0);
+    CHECK_EQ(ground->make_one(), 0);
+    CHECK(ground->status().committed_txg > committed);
+    CHECK_EQ(ground->status().log_device, CORE_LOG_DEVICE_FAILED);
+    CHECK(!ground->status().frozen);
+    for (u32 i = 0; i < 3; i++) {
+        const u64 logged = ground->requests(k_log_device, HOST_IO_WRITE), written = ground->data_writes();
+        committed = ground->status().committed_txg;
+        CHECK_EQ(ground->make_one(), 0);
+        CHECK_EQ(ground->requests(k_log_device, HOST_IO_WRITE), logged);
+        CHECK_EQ(ground->data_writes(), written + 1);
+        CHECK_EQ(ground->status().committed_txg, committed);
+    }
+    const u64 print = ground->pool.fingerprint();
+    ground->crash();
+    // Dead now. To go on without it loses nothing.
+    ground->pool.lacks_log_device = true;
+    CHECK_EQ(ground->open(), minus(Error::device_missing));
+    CHECK_EQ(ground->open(true, true), minus(Error::log_pending));
+    REQUIRE_EQ(ground->open(true), 0);
+    CHECK_EQ(ground->pool.fingerprint(), print);
+    CHECK_EQ(ground->status().log_device, CORE_LOG_DEVICE_NONE);
+    CHECK_EQ(ground->pool.check(), 0u);
+}
+
+// It was only away: the next mount replays the pool's ring and uses the device again.
+void recovering(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start());
+    CHECK_EQ(ground->make_one(), 0);
+    ground->fail(k_log_device, HOST_IO_WRITE, 1);
+    for (u32 i = 0; i < 4; i++)
+        CHECK_EQ(ground->make_one(), 0);
+    CHECK_EQ(ground->status().log_device, CORE_LOG_DEVICE_FAILED);
+    for (u32 round = 0; round < 3; round++) {
+        const u64 print = ground->pool.fingerprint();
+        ground->crash();
+        REQUIRE_EQ(ground->open(), 0);
+        CHECK_EQ(ground->status().log_device, CORE_LOG_DEVICE_ACTIVE);
+        CHECK_EQ(ground->pool.fingerprint(), print);
+        const u64 logged = ground->requests(k_log_device, HOST_IO_WRITE);
+        CHECK_EQ(ground->make_one(), 0);
+        CHECK_EQ(ground->requests(k_log_device, HOST_IO_WRITE), logged + 1);
+    }
+    CHECK_EQ(ground->pool.check(), 0u);
+}
+
+// What takes over fails too: the caller is told, and the pool follows errors=.
+void failing_both(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start());
+    CHECK_EQ(ground->make_one(), 0);
+    const u64 print = ground->pool.fingerprint();
+    for (u32 device = 0; device <= k_log_device; device++)
+        ground->fail(device, HOST_IO_WRITE, ~0ull);
+    CHECK_EQ(ground->make_one(), minus(Error::io_error));
+    CHECK(ground->status().frozen);
+    for (u32 device = 0; device <= k_log_device; device++)
+        ground->fail(device, HOST_IO_WRITE, 0);
+    ground->crash();
+    REQUIRE_EQ(ground->open(), 0);
+    CHECK_EQ(ground->pool.fingerprint(), print);
+}
+
+// Data that a device could not flush is not made durable by a later flush, whatever the log is on.
+void failing_flush(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start());
+    CHECK_EQ(ground->pool.write(ground->file, 0, 8, 500, 8 * k_block_size), 0);
+    for (u32 device = 0; device < k_data_devices; device++)
+        ground->fail(device, HOST_IO_FLUSH, 1);
+    CHECK_EQ(core_object_sync(ground->file), minus(Error::io_error));
+    CHECK(ground->status().frozen);
+    CHECK_EQ(ground->status().log_device, CORE_LOG_DEVICE_ACTIVE);
+}
+
+// The group that the takeover began with is lost: what the pool's ring holds cannot be done on top of the one before, and that
+// is not passed over.
+void takeover_lost(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start());
+    CHECK_EQ(ground->make_one(), 0);
+    ground->fail(k_log_device, HOST_IO_WRITE, ~0ull);
+    CHECK_EQ(ground->make_one(), 0);
+    const u64 takeover = ground->status().committed_txg;
+    CHECK_EQ(ground->make_one(), 0);
+    CHECK_EQ(ground->status().committed_txg, takeover);
+    ground->crash();
+    ground->fail(k_log_device, HOST_IO_WRITE, 0);
+    ground->forget_newest(takeover);
+    CHECK_EQ(ground->open(), minus(Error::log_missing));
+    REQUIRE_EQ(ground->open(true), 0);
+    CHECK_EQ(ground->pool.check(), 0u);
+    CHECK_EQ(ground->make_one(), 0);
+}
+
+// The device is gone for good and the pool's ring cannot be replayed either: asked to discard, the mount does.
+void nothing_left(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start());
+    ground->fail(k_log_device, HOST_IO_WRITE, ~0ull);
+    CHECK_EQ(ground->make_one(), 0);
+    const u64 committed = ground->pool.fingerprint();
+    const u64 position = ground->status().log_position;
+    for (u32 i = 0; i < 3; i++)
+        CHECK_EQ(ground->make_one(), 0);
+    const LogRing::Place place = ground->pool.pool().intent_log().ring().place(position);
+    ground->crash();
+    u8 byte;
+    lcpfs_test_device_peek(ground->pool.device(place.vdev.value()), place.offset_bytes + 200, &byte, 1);
+    byte ^= 1;
+    lcpfs_test_device_poke(ground->pool.device(place.vdev.value()), place.offset_bytes + 200, &byte, 1);
+    ground->pool.lacks_log_device = true;
+    CHECK_EQ(ground->open(), minus(Error::device_missing));
+    REQUIRE_EQ(ground->open(true), 0);
+    CHECK_EQ(ground->pool.fingerprint(), committed);
+    CHECK_EQ(ground->pool.check(), 0u);
+}
+
+// Each allocation of an opening that replays, and of one that gives the device up, fails in its turn.
+void no_memory(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start());
+    for (u32 round = 0; round < 3; round++) {
+        for (u32 i = 0; i < 3; i++)
+            CHECK_EQ(ground->make_one(), 0);
+        if (round == 1)
+            ground->fail(k_log_device, HOST_IO_WRITE, ~0ull);
+        CHECK_EQ(ground->make_one(), 0);
+        const u64 print = ground->pool.fingerprint();
+        ground->crash();
+        ground->pool.lacks_log_device = round == 1;
+        const bool can_fail = lcpfs_test_fail_allocation(0);
+        u32 failures = 0;
+        for (u32 n = 1; can_fail; n++) {
+            (void)lcpfs_test_fail_allocation(n);
+            const int opened = ground->open(round == 1);
+            lcpfs_test_fail_allocation(0);
+            if (opened == 0)
+                break;
+            if (!CHECK_EQ(opened, minus(Error::no_memory)))
+                return;
+            failures++;
+            n += n / 8; // not every one: they are many
+        }
+        CHECK(failures > 20 || !can_fail);
+        if (!ground->pool.handle())
+            REQUIRE_EQ(ground->open(round == 1), 0);
+        CHECK_EQ(ground->pool.fingerprint(), print);
+        CHECK_EQ(ground->pool.check(), 0u);
+    }
+}
+
+constexpr TestCase k_cases[] = {
+    { "formats", formats },
+    { "costs", costs },
+    { "missing", missing },
+    { "given_up_by_remount", given_up_by_remount },
+    { "failing", failing },
+    { "recovering", recovering },
+    { "failing_both", failing_both },
+    { "failing_flush", failing_flush },
+    { "takeover_lost", takeover_lost },
+    { "nothing_left", nothing_left },
+    { "no_memory", no_memory },
+};
+
+}
+
+LCPFS_SUITE(log_device, k_cases);
+
+}
