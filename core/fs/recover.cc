@@ -17,12 +17,13 @@ Status read_log(Pool& pool, LogReader& reader, bool discards)
         return {};
     const LogTail tail { uberblock.log_generation, uberblock.log_tail, uberblock.log_sequence, uberblock.log_record };
     Status status = reader.read(tail, uberblock.txg);
-    LogReader::Missing missing = reader.missing();
+    Box<LogReader> other;
     if (status.is_ok() && uberblock.log_ring == k_device_ring) {
-        Box<LogReader> other = TRY(make_box<LogReader>(pool.vdevs(), pool.intent_log().ring(k_pool_ring), pool.label().header.pool_guid));
+        other = TRY(make_box<LogReader>(pool.vdevs(), pool.intent_log().ring(k_pool_ring), pool.label().header.pool_guid));
         status = other->look_for_takeover(tail, reader);
-        missing = other->missing();
     }
+    LogReader& lacking = other ? *other : reader;
+    const LogReader::Missing& missing = lacking.missing();
     if (status.is_ok() || status.error() == Error::no_memory)
         return status.error();
     TextLine line;
@@ -35,7 +36,7 @@ Status read_log(Pool& pool, LogReader& reader, bool discards)
     line.add(discards ? "; all that only the log holds is dropped as asked for"
                       : "; mount with -o recover=discard-log to go on without what only the log holds");
     if (status.error() == Error::log_missing)
-        say_lost_records(pool, reader, uberblock.txg);
+        say_lost_records(pool, lacking, uberblock.txg);
     say(pool, HOST_LOG_ERROR, line);
     return discards ? Error::none : status.error();
 }

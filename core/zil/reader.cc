@@ -148,7 +148,8 @@ Status LogReader::look_for_takeover(const LogTail& tail, const LogReader& before
     u8* bytes;
     if (!TRY(head_at(0, head)) || head.acknowledged < before.next_sequence() || !TRY(frame_at(0, head, bytes)))
         return {};
-    m_missing = { before.next_sequence(), before.end_position(), head.sequence };
+    m_missing = { before.next_sequence(), 0, head.sequence };
+    m_last_record = before.last_record();
     return Error::log_missing;
 }
 
