@@ -41,21 +41,23 @@ void copy_data(LogData& data, Span<const core_segment> segments, u32 data_bytes)
         }
 }
 
-void seal_run(Prepared& prepared, u64 block)
+// The extent item of the data at `place`, into the run.
+u32 encode_run(Prepared& prepared, u64 block, const Dva& place, TxgId birth)
 {
     WriteRun& run = *prepared.run;
     const ChecksumKind kind = prepared.pool.data_checksum();
     const u32 each = checksum_bytes_of(kind);
     Extent extent;
     extent.file_block = block;
-    extent.length_blocks = run.dva.length_blocks;
-    extent.dva = run.dva;
+    extent.length_blocks = place.length_blocks;
+    extent.dva = place;
+    extent.birth = birth;
     extent.checksum_kind = kind;
     u8* out = run.item + sizeof(DiskExtent);
-    for (u32 i = 0; i < run.dva.length_blocks; i++)
+    for (u32 i = 0; i < place.length_blocks; i++)
         block_checksum(kind, prepared.data->page(i), out + i * each);
     extent.payload = Bytes(out, size_t(extent.length_blocks) * each);
-    extent.encode({ run.item, sizeof(run.item) });
+    return extent.encode({ run.item, sizeof(run.item) });
 }
 
 Status prepare(Prepared& prepared, Object& object, const LoggedWrite& write, Span<const core_segment> segments)
@@ -69,13 +71,56 @@ Status prepare(Prepared& prepared, Object& object, const LoggedWrite& write, Spa
     if (!prepared.record)
         return Error::no_memory;
     set_data(*prepared.record, prepared.data, data_bytes);
-    prepared.delayed = TRY(make_box<DelayedWrites::Entry>());
     prepared.run = static_cast<WriteRun*>(host_pool_alloc_reserved(pool.requests().write_runs));
     prepared.run->dva = Dva();
     prepared.run->file_block = write.block;
-    prepared.run->dva = TRY(pool.allocator().allocate(AllocClass::data, write.block_count, write.block_count));
-    seal_run(prepared, write.block);
     return {};
+}
+
+// A place of its own.
+Status prepare_place(Prepared& prepared, const LoggedWrite& write)
+{
+    prepared.delayed = TRY(make_box<DelayedWrites::Entry>());
+    prepared.run->dva = TRY(prepared.pool.allocator().allocate(AllocClass::data, write.block_count, write.block_count));
+    (void)encode_run(prepared, write.block, prepared.run->dva, TxgId());
+    return {};
+}
+
+// When these very blocks were written by way of the log before, in this group, and wait for their place, they keep it. True: done.
+Result<bool> enter_again(Prepared& prepared, Object& object, const LoggedWrite& write)
+{
+    if (object.m_delayed_writes.load() == 0)
+        return false;
+    Pool& pool = prepared.pool;
+    WriteRun& run = *prepared.run;
+    WriteGuard guard(object.m_lock);
+    if (object.m_deleted)
+        return Error::stale_handle;
+    TRY(pool.check_writable());
+    TxgHold hold(pool.engine());
+    TreeCursor cursor;
+    Extent extent;
+    const u64 end_bytes = min(write.file_bytes, (write.block + write.block_count) << k_block_shift);
+    const bool grows = end_bytes > object.m_attributes.size_bytes;
+    if ((grows && object.m_attributes.is_truncating()) || !TRY(find_extent(object.m_tree, write.block, cursor, extent)))
+        return false;
+    if (extent.file_block != write.block || extent.length_blocks != write.block_count || extent.kind != ExtentKind::mapped
+        || extent.birth != hold.txg())
+        return false;
+    const Dva place = extent.dva;
+    cursor = TreeCursor();
+    BigEndianKey key = extent_key(write.block);
+    TRY(object.prepare_change(hold.txg()));
+    TRY(object.m_tree.prepare_change(hold.txg(), { key.data(), 8 }));
+    if (!pool.delayed_writes().replace(hold.txg(), place, prepared.data))
+        return false;
+    // Nobody has read these blocks since, nor can, until they are written: the checksums follow in the same breath.
+    const u32 item_bytes = encode_run(prepared, write.block, place, hold.txg());
+    object.m_tree.update({ key.data(), 8 }, { run.item, item_bytes });
+    if (grows)
+        object.m_attributes.size_bytes = end_bytes;
+    pool.intent_log().append(hold.txg(), lcpfs::move(prepared.record));
+    return true;
 }
 
 Status enter(Prepared& prepared, Object& object, u64 file_bytes)
@@ -146,8 +191,12 @@ Status log_write(Pool& pool, Object& object, u64 block, Span<const core_segment>
         ScopedPromise promise(pool.space());
         TRY(promise.take(pool.space().write_units(), Space::For::change));
         Prepared prepared(pool);
-        TRY(prepare(prepared, object, { block, static_cast<u32>(count), file_bytes }, segments));
-        TRY(enter(prepared, object, file_bytes));
+        const LoggedWrite write { block, static_cast<u32>(count), file_bytes };
+        TRY(prepare(prepared, object, write, segments));
+        if (!TRY(enter_again(prepared, object, write))) {
+            TRY(prepare_place(prepared, write));
+            TRY(enter(prepared, object, file_bytes));
+        }
     }
     pool.space().release(promise_for_data(count));
     return {};

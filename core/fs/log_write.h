@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Writing a little file data by way of the intent log: in the file at once, durable with the log, at its place later.
 //
-// Cost: one allocation of blocks, a copy of the data, a checksum per block, one tree insertion, no I/O. The device write is
+// Cost: one allocation of blocks (none when the same blocks were written so before in this group and wait for their
+// place still), a copy of the data, a checksum per block, one tree insertion, no I/O. The device write is
 // IntentLog::commit's; the one to its place is the group's (DelayedWrites).
 #pragma once
 

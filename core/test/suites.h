@@ -57,6 +57,7 @@
 	X(pool)              \
 	X(pool_stopped)      \
 	X(tables)            \
+	X(log_write)            \
 	X(replay)            \
 	X(log_device)        \
 	X(check)

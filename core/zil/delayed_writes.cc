@@ -28,15 +28,44 @@ void DelayedWrites::add(TxgId txg, Box<Entry> entry)
     m_bytes.add(u64(entry->dva.length_blocks) * k_block_size);
     SpinGuard guard(m_lock);
     m_txg[txg.value() & 3] = txg;
-    m_entries[txg.value() & 3].push_back(*entry.release());
+    put_locked(*entry.release());
+}
+
+void DelayedWrites::put_locked(Entry& entry)
+{
+    m_entries[entry.txg.value() & 3].push_back(entry);
+    m_by_place[bucket_of(entry.dva)].push_back(entry);
+}
+
+bool DelayedWrites::replace(TxgId txg, const Dva& dva, const Ref<LogData>& data)
+{
+    Ref<LogData> older = data; // goes when the lock is open
+    SpinGuard guard(m_lock);
+    Bucket& bucket = m_by_place[bucket_of(dva)];
+    for (Entry* entry = bucket.first(); entry; entry = bucket.next(*entry)) {
+        if (entry->txg != txg || entry->dva.vdev != dva.vdev || entry->dva.block != dva.block
+            || entry->dva.length_blocks != dva.length_blocks)
+            continue;
+        swap(entry->data, older);
+        return true;
+    }
+    return false;
 }
 
 void DelayedWrites::take(TxgId txg, EntryList& out)
 {
-    SpinGuard guard(m_lock);
-    for (u32 i = 0; i < 4; i++)
-        if (m_txg[i] <= txg)
-            out.take_all(m_entries[i]);
+    for (u32 i = 0; i < 4; i++) {
+        for (u32 taken = k_take_at_once; taken == k_take_at_once;) {
+            SpinGuard guard(m_lock);
+            for (taken = 0; taken < k_take_at_once && m_txg[i] <= txg; taken++) {
+                Entry* entry = m_entries[i].pop_front();
+                if (!entry)
+                    break;
+                m_by_place[bucket_of(entry->dva)].remove(*entry);
+                out.push_back(*entry);
+            }
+        }
+    }
 }
 
 Status DelayedWrites::write_out(TxgId txg)
@@ -58,7 +87,7 @@ Status DelayedWrites::write_out(TxgId txg)
     if (status.is_error()) {
         SpinGuard guard(m_lock);
         while (Entry* entry = entries.pop_front())
-            m_entries[entry->txg.value() & 3].push_back(*entry);
+            put_locked(*entry);
         return status.error();
     }
     while (Entry* entry = entries.pop_front()) {

@@ -5,6 +5,9 @@
 // data goes into the log record. This list keeps the data with its address. The sync of a group begins by writing what
 // its operations left here; a reader of such a file has it written first. Nothing may read such blocks before.
 //
+// The same blocks written again in the same group keep their place: the newer data takes the older's place here (`replace`), as long
+// as nobody has begun to write it. A row of fsyncs of one block costs one block. Earlier log records keep the data they had.
+//
 // An entry counts in a counter of its object, raised under the object's lock: a reader that holds the lock and finds 0 may
 // read what the tree says. The object is dirty in the group, so it lives until after the group's sync.
 #pragma once
@@ -19,6 +22,7 @@ class DelayedWrites {
 public:
     struct Entry {
         ListLink link;
+        ListLink bucket_link;
         Ref<LogData> data;
         Dva dva;
         TxgId txg;
@@ -31,6 +35,8 @@ public:
     host_pool* pages() { return m_pages; } // of LogData
     // Object lock and hold of `txg`.
     void add(TxgId txg, Box<Entry> entry);
+    // The entry of exactly `dva`, of group `txg` and not yet being written, gets other data. False: there is none. Locks as `add`.
+    bool replace(TxgId txg, const Dva& dva, const Ref<LogData>& data);
     // Writes what groups up to `txg` left, and waits. What failed stays. Sleepable; no core lock above its rank.
     Status write_out(TxgId txg);
     Status write_all() { return write_out(TxgId(~0ull)); }
@@ -39,10 +45,15 @@ public:
 
 private:
     static constexpr u64 k_max_bytes = 32ull << 20;
+    static constexpr u32 k_buckets = 256;
+    static constexpr u32 k_take_at_once = 64; // entries per hold of the lock
     using EntryList = List<Entry, &Entry::link>;
+    using Bucket = List<Entry, &Entry::bucket_link>;
     explicit DelayedWrites(VdevSet& vdevs) : m_vdevs(vdevs) {}
     template <typename T, typename... Arguments>
     friend Result<Box<T>> make_box(Arguments&&...);
+    static u32 bucket_of(const Dva& dva) { return static_cast<u32>((dva.block ^ dva.block >> 8) % k_buckets); }
+    void put_locked(Entry& entry) REQUIRES(m_lock);
     void take(TxgId txg, EntryList& out);
 
     VdevSet& m_vdevs;
@@ -51,6 +62,7 @@ private:
     SpinLock m_lock { LCPFS_RANK_intent_log };
     EntryList m_entries[4] GUARDED_BY(m_lock); // by txg & 3
     TxgId m_txg[4] GUARDED_BY(m_lock);
+    Bucket m_by_place[k_buckets] GUARDED_BY(m_lock); // the same entries
     Atomic<u64> m_bytes { 0 };
 };
 

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Small synchronous writes: what they take of space and memory, again and again and in great numbers.
+#include "core/fs/log_write.h"
+
+#include "core/test/log_pool.h"
+#include "core/test/test.h"
+
+namespace lcpfs {
+
+namespace {
+
+constexpr u64 k_size = 8 * k_block_size - 50; // of LogPool's file
+
+// One block written and synced over and over: one block of space until the group commits. At the end of the file, so that the
+// frames stay small and no group is committed for their sake.
+void over_and_over(Test& test)
+{
+    Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+    REQUIRE_OK(log->start());
+    constexpr u32 k_times = 1000;
+    core_pool_status before, after;
+    core_pool_get_status(log->pool.handle(), &before);
+    const u64 used = log->pool.used_blocks(), promised = log->pool.promised();
+    for (u32 i = 0; i < k_times; i++) {
+        if (log->log_write(log->file, 8, 1, 5000 + i, 8 * k_block_size + 100) || core_object_sync(log->file)) {
+            CHECK(false);
+            break;
+        }
+    }
+    core_pool_get_status(log->pool.handle(), &after);
+    CHECK_EQ(after.committed_txg, before.committed_txg);
+    CHECK_EQ(after.log_frames, before.log_frames + k_times);
+    CHECK_EQ(log->pool.used_blocks() - used, 1u);
+    CHECK_EQ(log->pool.delayed_bytes(), u64(k_block_size));
+    const u64 print = log->pool.fingerprint(); // reads, and so has it written
+    CHECK_EQ(log->pool.delayed_bytes(), 0u);
+    REQUIRE_EQ(log->crash_and_open(), 0);
+    CHECK_EQ(log->pool.fingerprint(), print);
+    CHECK_EQ(log->pool.settle(), 0);
+    CHECK_EQ(log->pool.promised(), promised);
+    CHECK_EQ(log->pool.check(), 0u);
+}
+
+// What an earlier write left for later is kept only while it is the same run of blocks, of the same group, and not yet written.
+void again_but_not_the_same(Test& test)
+{
+    Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+    REQUIRE_OK(log->start());
+    u32 tags[4];
+    CHECK_EQ(log->log_write(log->file, 2, 2, 600, k_size), 0);
+    const u64 used = log->pool.used_blocks();
+    CHECK_EQ(log->log_write(log->file, 2, 2, 610, k_size), 0); // the same
+    CHECK_EQ(log->pool.used_blocks(), used);
+    CHECK_EQ(log->log_write(log->file, 2, 1, 620, k_size), 0); // a part
+    CHECK_EQ(log->pool.used_blocks(), used + 1);
+    CHECK_EQ(log->log_write(log->file, 3, 2, 630, k_size), 0); // across
+    CHECK_EQ(log->pool.used_blocks(), used + 3);
+    CHECK_EQ(log->log_write(log->file, 2, 1, 640, k_size), 0); // the part again
+    CHECK_EQ(log->pool.used_blocks(), used + 3);
+    CHECK_EQ(log->pool.read(log->file, 2, 4, tags), 0); // has it written
+    CHECK(tags[0] == 640 && tags[1] == 630 && tags[2] == 631 && tags[3] == 105);
+    CHECK_EQ(log->pool.delayed_bytes(), 0u);
+    CHECK_EQ(log->log_write(log->file, 2, 1, 650, k_size), 0);
+    CHECK_EQ(log->pool.used_blocks(), used + 4);
+    CHECK_EQ(core_object_sync(log->file), 0);
+    CHECK_EQ(log->pool.sync(), 0);
+    const u64 settled = log->pool.used_blocks();
+    CHECK_EQ(log->log_write(log->file, 2, 1, 660, k_size), 0); // what has committed stays
+    CHECK_EQ(log->pool.used_blocks(), settled + 1);
+    CHECK_EQ(log->log_write(log->file, 2, 1, 670, k_size), 0);
+    CHECK_EQ(log->log_write(log->file, 20, 1, 680, 21 * k_block_size - 9), 0); // grows
+    CHECK_EQ(log->log_write(log->file, 20, 1, 690, 21 * k_block_size), 0);
+    CHECK_EQ(log->pool.used_blocks(), settled + 2);
+    core_attr attr;
+    core_object_attr(log->file, &attr);
+    CHECK_EQ(attr.size_bytes, 21u * k_block_size);
+    CHECK_EQ(core_object_sync(log->file), 0);
+    const u64 print = log->pool.fingerprint();
+    REQUIRE_EQ(log->crash_and_open(), 0);
+    CHECK_EQ(log->pool.fingerprint(), print);
+    CHECK_EQ(log->pool.read(log->file, 2, 1, tags), 0);
+    CHECK_EQ(tags[0], 670u);
+    CHECK_EQ(log->pool.read(log->file, 20, 1, tags), 0);
+    CHECK_EQ(tags[0], 690u);
+    CHECK_EQ(log->pool.check(), 0u);
+}
+
+constexpr TestCase k_cases[] = { { "over_and_over", over_and_over }, { "again_but_not_the_same", again_but_not_the_same } };
+}
+LCPFS_SUITE(log_write, k_cases);
+
+}
