@@ -192,7 +192,7 @@ struct DiskLogFrame {
     le64 first_record, last_record;
     le64 committed_txg;     // the newest group that had committed when this was sealed
     u8 padding[16];
-    u8 checksum[16];        // two xxh64 of all of it, piece by piece of 4 KiB, this field 0
+    u8 checksum[16];        // xxh64 and crc32c of all of it, piece by piece of 4 KiB (FrameSum), this field 0
 };
 static_assert(sizeof(DiskLogFrame) == 128);
 static_assert(offsetof(DiskLogFrame, length_bytes) == 48);

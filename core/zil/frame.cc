@@ -9,26 +9,25 @@ static_assert(sizeof(DiskLogFrame) % k_log_record_align == 0);
 
 namespace {
 
-constexpr u64 k_seeds[2] = { 0x4c4350465a494c31ull, 0x9e3779b97f4a7c15ull };
-
-// The two sums, each chained through pieces of 4 KiB, so that a frame in pages and one in a row give the same.
+// Two sums of different kinds, chained through pieces of 4 KiB, so that a frame in pages and one in a row give the same. Cost:
+// six instructions for eight bytes, most of them xxh64's.
 class FrameSum {
 public:
     void add(const u8* piece, size_t bytes)
     {
-        for (u64& sum : m_sums)
-            sum = host_xxh64(piece, bytes, sum);
+        m_hash = host_xxh64(piece, bytes, m_hash);
+        // Each piece's sum takes the earlier ones' along, shifted so that their order counts.
+        m_cyclic = (m_cyclic << 13 | m_cyclic >> 51) ^ host_crc32c(piece, bytes);
     }
     void store(u8 (&out)[16]) const
     {
-        for (u32 i = 0; i < 2; i++) {
-            le64 sum(m_sums[i]);
-            copy_bytes(out + 8 * i, &sum, 8);
-        }
+        const le64 sums[2] = { le64(m_hash), le64(m_cyclic) };
+        copy_bytes(out, sums, sizeof(sums));
     }
 
 private:
-    u64 m_sums[2] { k_seeds[0], k_seeds[1] };
+    u64 m_hash { 0x4c4350465a494c31ull };
+    u64 m_cyclic { 0x9e3779b97f4a7c15ull };
 };
 
 }

@@ -117,6 +117,13 @@ struct Ground {
         core_write(file, block, pages.data(), count, u64(k_file_blocks) * 4096, Waiter::ended, &waiter);
         waiter.wait();
     }
+    // What fsync of a changed block is to the core.
+    void log_write(u64 block)
+    {
+        must(core_reserve(file, 1), "reserve");
+        must(core_log_write(file, block, pages.data(), 1, u64(k_file_blocks) * 4096), "log_write");
+        must(core_object_sync(file), "sync");
+    }
     void read(core_object* object, u64 block, u32 count)
     {
         core_read(object, block, pages.data(), count, Waiter::was_read, &waiter);
@@ -134,9 +141,13 @@ struct Ground {
     }
 };
 
+const char* s_only = ""; // of the measures, those whose names hold this
+
 template <typename Body>
 void measure(const Counter& counter, const char* name, u32 rounds, Body body)
 {
+    if (!strstr(name, s_only))
+        return;
     for (u32 i = 0; i < rounds / 10; i++)
         body(i);
     const double ns = Counter::cpu_ns(), instructions = counter.instructions();
@@ -150,13 +161,16 @@ void measure(const Counter& counter, const char* name, u32 rounds, Body body)
 
 }
 
-int main()
+int main(int count, char** words)
 {
+    if (count > 1)
+        s_only = words[1];
     Counter counter; // before the threads, which inherit it
     Ground ground;
     printf("file data, per operation:\n");
     measure(counter, "write 4 KiB", 20000, [&](u32 i) { ground.write(i * 37 % k_file_blocks, 1); });
     measure(counter, "write 1 MiB", 400, [&](u32 i) { ground.write(i % 4 * 256, 256); });
+    measure(counter, "fsync 4 KiB", 50000, [&](u32 i) { ground.log_write(i * 37 % k_file_blocks); });
     measure(counter, "read 4 KiB", 50000, [&](u32 i) { ground.read(ground.file, i * 37 % k_file_blocks, 1); });
     measure(counter, "read 16 KiB", 50000, [&](u32 i) { ground.read(ground.file, i * 36 % k_file_blocks, 4); });
     measure(counter, "read 1 MiB", 1000, [&](u32 i) { ground.read(ground.file, i % 4 * 256, 256); });
