@@ -85,7 +85,8 @@ Status Pool::enter_ring(const LogRing& ring, u32 id)
 // The whole of the log device, up to the limit.
 Status Pool::format_device_ring(u64 wanted_bytes)
 {
-    const u64 most = min(wanted_bytes ? wanted_bytes : k_max_log_ring_bytes, k_max_log_ring_bytes) / k_block_size;
+    const u64 wanted = max<u64>(wanted_bytes ? wanted_bytes : k_max_log_ring_bytes, k_max_log_frame_bytes);
+    const u64 most = min(wanted, k_max_log_ring_bytes) / k_block_size;
     for (u16 i = 0; i < m_vdevs->count(); i++) {
         const Vdev& vdev = m_vdevs->vdev(VdevId(i));
         if (vdev.role != VdevRole::log)

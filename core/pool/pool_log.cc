@@ -43,7 +43,7 @@ Status Pool::miss_log_device(VdevId id, const core_pool_options& options)
         line.add("cannot open pool: ");
         name_log_device(line, id);
         line.add(" is missing; name it with -o device= or lcpfs scan; -o recover=discard-log goes on without it");
-        line.add(holds_log ? " and what only its log holds" : ", which loses nothing: the log went on in the pool");
+        line.add(holds_log ? " and what only its log holds" : ", which loses nothing: it does not hold the log");
         log(HOST_LOG_FATAL, StringView(line.text(), line.size()));
         return Error::device_missing;
     }

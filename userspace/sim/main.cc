@@ -40,6 +40,7 @@ constexpr Kind k_kinds[] = {
     { "mutate", run_mutate, 40, "mutated images" },
     { "oom", run_out_of_memory, 8, "failed allocations" },
     { "path", run_path, 24, "broken paths" },
+    { "logdev", run_log_device, 24, "crash points with a log device that failed" },
     { "log", run_log, 120, "crash states of the log" },
 };
 constexpr double k_child_limit_seconds = 600;
@@ -53,7 +54,7 @@ double now_seconds()
 
 void usage()
 {
-    fprintf(stderr, "usage: sim [--seeds A..B | --seed N] [--kind crash|fault|enospc|full|mutate|oom|path|log|all]\n"
+    fprintf(stderr, "usage: sim [--seeds A..B | --seed N] [--kind crash|fault|enospc|full|mutate|oom|path|logdev|log|all]\n"
                     "           [--ops N] [--threads N] [--points N] [--point POSITION.VARIANT] [--jobs N] [--broken=NAME] [-v]\n"
                     "  --broken: a deliberate mistake (\"list\": which there are); succeeds when it is found\n");
     exit(2);

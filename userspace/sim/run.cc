@@ -3,13 +3,23 @@
 
 #include <string.h>
 
+#include <algorithm>
+
 #include "userspace/host/common/memory.h"
 #include "userspace/sim/failure.h"
 #include "userspace/sim/scheduler.h"
 
 namespace lcpfs::sim {
 
-PoolShape random_shape(Random& random)
+void PoolShape::add_log_device(Random& random)
+{
+    log_disk_bytes = random.between(4, 8) << 20;
+    format.log_devices = 1;
+    // Small rings fill.
+    format.log_bytes = random.one_in(2) ? 256u << 10 : 0;
+}
+
+PoolShape random_shape(Random& random, bool may_have_log)
 {
     PoolShape shape;
     shape.disks = random.one_in(3) ? 1 : 2;
@@ -21,6 +31,8 @@ PoolShape random_shape(Random& random)
     shape.format.data_checksum = static_cast<u32>(random.between(1, 3));
     shape.format.root_mode = 0755;
     shape.latency_ns = random.one_in(4) ? 2000000 : 60000;
+    if (may_have_log && random.one_in(4))
+        shape.add_log_device(random);
     return shape;
 }
 
@@ -53,6 +65,8 @@ std::vector<host_bdev*> Run::bdevs() const
 void Run::format(const core_format_options& options)
 {
     std::vector<host_bdev*> devices = bdevs();
+    if (options.log_devices) // the last
+        std::swap(devices.back(), *std::find(devices.begin(), devices.end(), m_disks.back().get()));
     if (int error = core_pool_format(devices.data(), static_cast<unsigned>(devices.size()), &options))
         fail("core_pool_format gave %d", error);
 }

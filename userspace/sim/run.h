@@ -34,15 +34,19 @@ u64 run_full(u64 seed, const Options& options);
 u64 run_mutate(u64 seed, const Options& options);
 u64 run_out_of_memory(u64 seed, const Options& options);
 u64 run_path(u64 seed, const Options& options);
+u64 run_log_device(u64 seed, const Options& options);
 u64 run_log(u64 seed, const Options& options);
 
 struct PoolShape {
     u32 disks { 2 };
     u64 disk_bytes { 32u << 20 };
+    u64 log_disk_bytes { 0 };    // one more, the last; 0: none
+    void add_log_device(Random& random);
     core_format_options format {};
     u64 latency_ns { 60000 };
 };
-PoolShape random_shape(Random& random);
+// `may_have_log`: one in four has a log device.
+PoolShape random_shape(Random& random, bool may_have_log = false);
 
 class Run {
 public:

@@ -139,7 +139,7 @@ u64 run_crash(u64 seed, const Options& options)
     static constexpr u32 k_switch[] = { 2, 5, 20, 100 };
     Random choice(mix(seed, 1));
     scheduler.reset(mix(seed, 2), k_switch[choice.below(4)]);
-    PoolShape shape = random_shape(choice);
+    PoolShape shape = random_shape(choice, true);
     u64 threads = options.threads ? options.threads : choice.one_in(2) ? 1 : choice.between(2, 4);
     u64 operations = options.operations ? options.operations : choice.between(60, 240) / threads;
 

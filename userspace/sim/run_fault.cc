@@ -24,7 +24,7 @@ struct Built {
 
 void build(Built& built, u64 seed, const Options& options, Random& choice)
 {
-    built.shape = random_shape(choice);
+    built.shape = random_shape(choice, true);
     built.base = empty_images(built.shape);
     {
         Run setup(pointers(built.base), 1000, false);

@@ -45,7 +45,7 @@ u64 run_out_of_memory(u64 seed, const Options& options)
     Random choice(mix(seed, 8));
     Scheduler& scheduler = Scheduler::get();
     scheduler.reset(mix(seed, 9), 50);
-    PoolShape shape = random_shape(choice);
+    PoolShape shape = random_shape(choice, true);
     Images images = empty_images(shape);
     u64 root;
     {

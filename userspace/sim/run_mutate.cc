@@ -24,7 +24,7 @@ struct Original {
 
 void make(Original& original, u64 seed, Random& choice)
 {
-    PoolShape shape = random_shape(choice);
+    PoolShape shape = random_shape(choice, true);
     shape.disk_bytes = 32u << 20;
     original.base = empty_images(shape);
     original.finished = layers_over(original.base);
