@@ -34,7 +34,7 @@
 // another like any request, since a cache that outlives its path stands at the target. `shared_cache` says that
 // one flush does for all paths.
 //
-// A target with one path pays a test and two counts of its own CPU (`PathGroup::submit`): no clock, no queue,
+// A target with one path pays a test and two or three counts of the CPU that sent it (`PathGroup::submit`): no clock, no queue,
 // no copy, no thread. It becomes a group of several paths when one is added, and stays that from then on.
 //
 // Locking: PathGroup::m_lock (spin, rank path) over states, waiting requests and nonces; PathCopy::m_lock (spin,

@@ -50,8 +50,8 @@ struct Path {
     PathLatency latency;
     HealthWindow window;
     Atomic<u64> ios { 0 }, bytes { 0 }, errors { 0 }, failures { 0 }, repairs { 0 }, wrong_bytes { 0 };
-    // Writes without FUA that completed here, and how many of them a flush has covered. They stay with the slot when
-    // the path goes: what it owes is flushed down another.
+    // Writes without FUA that completed here while there were several paths, and how many of all that completed here a
+    // flush has covered. They stay with the slot when the path goes: what it owes is flushed down another.
     Atomic<u64> writes_completed { 0 }, writes_flushed { 0 };
 
     // ---- the group's, under its lock
@@ -70,7 +70,7 @@ struct Path {
     PathState get_state() const { return static_cast<PathState>(state.load_relaxed()); }
     void set_state(PathState next) { state.store(static_cast<u8>(next)); }
     bool can_serve() const { return present.load() && is_usable(get_state()); }
-    bool owes_flush() const { return info.volatile_cache && writes_flushed.load() < writes_completed.load(); }
+    bool owes_flush(u64 completed) const { return info.volatile_cache && writes_flushed.load() < completed; }
     void cover_writes(u64 generation)
     {
         u64 seen = writes_flushed.load();

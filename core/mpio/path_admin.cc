@@ -119,7 +119,7 @@ Result<host_bdev*> PathGroup::remove(PathId id)
     }
     const bool was_plain = path->bdev == m_first_bdev;
     auto is_drained_from = [&] {
-        return path->depth.load() == 0 && !m_probes[path->slot]->is_running() && (!was_plain || is_drained(false));
+        return path->depth.load() == 0 && !m_probes[path->slot]->is_running() && (!was_plain || is_drained_of_plain());
     };
     while (!m_event.wait_timeout(k_drain_poll_ns, is_drained_from)) { }
     host_bdev* const bdev = path->bdev;
@@ -194,7 +194,7 @@ Status PathGroup::set_priority(PathId id, u8 priority)
 void PathGroup::drain()
 {
     auto is_idle = [&] {
-        if (!is_drained(false) || !is_drained(true) || (m_copies && !m_copies->is_idle()))
+        if (!is_drained_of_plain() || !is_table_drained() || (m_copies && !m_copies->is_idle()))
             return false;
         for (u32 i = 0; i < m_table.used_slots(); i++)
             if (m_table.slot(i).depth.load() || (m_probes[i] && m_probes[i]->is_running()))

@@ -252,7 +252,7 @@ host_io_status PathGroup::flush_slot(u32 slot)
 
 void PathGroup::prepare_flush(host_io* io, u32 slot)
 {
-    path_words(io).covers[0] = m_table.slot(slot).writes_completed.load();
+    path_words(io).covers[0] = writes_completed(slot);
     path_words(io).pinned_slot = static_cast<u16>(slot + 1);
 }
 
@@ -262,14 +262,22 @@ u32 PathGroup::waiting_count()
     return m_waiting.size() + m_held.size();
 }
 
-bool PathGroup::is_drained(bool by_table) const
+bool PathGroup::is_drained_of_plain() const
+{
+    for (const Stripe& stripe : m_stripes)
+        if (stripe.plain.load())
+            return false;
+    return true;
+}
+
+bool PathGroup::is_table_drained() const
 {
     // Ends first: what begins in between makes it look busy, never idle.
     u64 ended = 0, begun = 0;
     for (const Stripe& stripe : m_stripes)
-        ended += by_table ? stripe.table_ended.load() : stripe.ended.load();
+        ended += stripe.table_ended.load();
     for (const Stripe& stripe : m_stripes)
-        begun += by_table ? stripe.table_begun.load() : stripe.begun.load();
+        begun += stripe.table_begun.load();
     return begun == ended;
 }
 

@@ -30,7 +30,7 @@ struct PathWords {
     u16 tries;            // failed so far
     u16 avoided_slot;     // + 1; where the last one failed, or hangs
     u16 pinned_slot;      // + 1; 0: none
-    u8 is_plain;          // sent without the table
+    u8 plain_stripe;      // + 1; sent without the table, counted there; 0: sent by the table
     u8 is_verified;       // its last path answered a probe after it failed
     u64 covers[1];        // a flush: the writes it covers on its path
 };
@@ -77,32 +77,38 @@ public:
     void submit(host_io* io, Span<const core_segment> segments)
     {
         if (m_plain.load_relaxed()) {
-            Stripe& stripe = m_stripes[host_cpu_index() % k_stripes];
-            stripe.begun.add(1);
+            const u32 index = host_cpu_index() % k_stripes;
+            m_stripes[index].plain.add(1);
             // Counted first, looked at again then: who ends the plain way does it the other way round.
             if (m_plain.load()) {
-                path_words(io).is_plain = 1;
+                path_words(io).plain_stripe = static_cast<u8>(index + 1);
                 io->bdev = m_first_bdev;
                 return host_io_submit(io);
             }
-            stripe.ended.add(1);
+            m_stripes[index].plain.sub(1);
         }
         submit_by_table(io, segments);
     }
     // First thing in the `done` of every request that was submitted. Any context.
     void ended(host_io* io)
     {
-        if (path_words(io).is_plain)
-            m_stripes[host_cpu_index() % k_stripes].ended.add(1);
+        if (const u8 stripe = path_words(io).plain_stripe)
+            m_stripes[stripe - 1].plain.sub(1);
     }
     // The path that ended it: for accounting of writes and blame.
-    Path& path_of(host_io* io) { return m_table.slot(path_words(io).is_plain ? 0 : path_words(io).ticket.slot); }
+    Path& path_of(host_io* io) { return m_table.slot(path_words(io).plain_stripe ? 0 : path_words(io).ticket.slot); }
     void pin(host_io* io, u32 slot) { path_words(io).pinned_slot = static_cast<u16>(slot + 1); }
 
     // ---- flushes
     // A write without FUA completed.
-    void note_written(host_io* io) { written_slot(io).writes_completed.add(1); }
-    bool owes_flush(u32 slot) { return m_table.slot(slot).owes_flush(); }
+    void note_written(host_io* io)
+    {
+        if (const u8 stripe = path_words(io).plain_stripe)
+            m_stripes[stripe - 1].written.add(1);
+        else
+            written_slot(io).writes_completed.add(1);
+    }
+    bool owes_flush(u32 slot) { return m_table.slot(slot).owes_flush(writes_completed(slot)); }
     u32 slot_count() { return m_table.used_slots(); }
     // Makes `io` the flush of what was written by way of `slot`.
     void prepare_flush(host_io* io, u32 slot);
@@ -156,10 +162,10 @@ public:
 private:
     friend class PathCopies;
     static constexpr u32 k_stripes = 16;
-    // Requests that came and went, by CPU: those sent the plain way and those by the table.
-    // A cache line is not aligned but never shared by more than two.
+    // By CPU: requests sent the plain way that are under way, and writes among those that ended; requests sent by the
+    // table that came and went. A cache line is not aligned but never shared by more than two.
     struct Stripe {
-        Atomic<u64> begun { 0 }, ended { 0 }, table_begun { 0 }, table_ended { 0 };
+        Atomic<u64> plain { 0 }, written { 0 }, table_begun { 0 }, table_ended { 0 };
         u64 padding[4] {};
     };
     enum class Verdict : u8 { finish, retry };
@@ -173,6 +179,14 @@ private:
     friend Result<Box<T>> make_box(Arguments&&...);
 
     Path& written_slot(host_io* io) { return m_settings.shared_cache.load_relaxed() ? m_table.slot(0) : path_of(io); }
+    // Of all time, by way of this slot; what was sent the plain way went by the first.
+    u64 writes_completed(u32 slot)
+    {
+        u64 sum = m_table.slot(slot).writes_completed.load();
+        for (u32 i = 0; slot == 0 && i < k_stripes; i++)
+            sum += m_stripes[i].written.load();
+        return sum;
+    }
     void submit_by_table(host_io* io, Span<const core_segment> segments);
     Status flush_for(host_io* write);
     host_io_status flush_slot(u32 slot);
@@ -196,7 +210,8 @@ private:
     static bool knows_nonce(void* self, const ProbeNonce& nonce, u64 at_least);
     void take_verdict_locked(Path& path, ProbeOutcome outcome, u32 latency_us, u64 now_ns) REQUIRES(m_lock);
     Status prove(Path& path);
-    bool is_drained(bool by_table) const;
+    bool is_drained_of_plain() const; // is so when requests go by the table, or nobody sends any
+    bool is_table_drained() const;
     void log(const Path& path, host_log_level level, const char* what) const;
 
     host_work m_pump; // first: pump() finds the group by it

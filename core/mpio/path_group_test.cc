@@ -169,6 +169,16 @@ void one_path(Test& test)
     CHECK_EQ(lcpfs_test_device_requests(paths.a.get(), HOST_IO_WRITE), 2);
     CHECK_EQ(lcpfs_test_device_requests(paths.a.get(), HOST_IO_READ), 0);
     CHECK_EQ(paths.manager->statistics().ios, 0);
+    // Nothing that all CPUs would write: the path's own words are as they were made.
+    const Path& path = paths.path(paths.first);
+    CHECK_EQ(path.depth.load() + path.alive_ns.load() + path.writes_completed.load() + path.latency.samples(SizeClass::small), 0);
+    CHECK_EQ(paths.group->failovers() + paths.group->waiting_count(), 0);
+    // What was written while there was one path is still owed when there are two.
+    paths.second = REQUIRE_VALUE(paths.manager->add_path(k_target, paths.b.get(), 0));
+    CHECK(paths.group->owes_flush(0) && !paths.group->owes_flush(1));
+    CHECK_EQ(paths.run(HOST_IO_WRITE, k_place, 0, HOST_IO_PREFLUSH | HOST_IO_FUA), HOST_IO_OK);
+    CHECK_EQ(lcpfs_test_device_requests(paths.a.get(), HOST_IO_FLUSH), 1);
+    CHECK(!paths.group->owes_flush(0));
 }
 
 // Case 10.

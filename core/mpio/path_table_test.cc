@@ -277,9 +277,9 @@ void slots(Test& test)
     CHECK_EQ(next->counts().ios, 0);
     CHECK(!next->latency.has_samples());
     // What the slot's last path wrote has still to be flushed.
-    CHECK(next->owes_flush());
+    CHECK(next->owes_flush(next->writes_completed.load()));
     next->cover_writes(8);
-    CHECK(!next->owes_flush());
+    CHECK(!next->owes_flush(next->writes_completed.load()));
     next->cover_writes(3);
     CHECK_EQ(next->writes_flushed.load(), 8);
 }
