@@ -85,7 +85,84 @@ void again_but_not_the_same(Test& test)
     CHECK_EQ(log->pool.check(), 0u);
 }
 
-constexpr TestCase k_cases[] = { { "over_and_over", over_and_over }, { "again_but_not_the_same", again_but_not_the_same } };
+// Ten thousand operations that nobody has synced: what they hold is bounded by what records may hold, and one sync gets them all.
+void many_unsynced(Test& test)
+{
+    Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+    REQUIRE_OK(log->start());
+    constexpr u32 k_operations = 10000;
+    core_pool_status before, after;
+    core_pool_get_status(log->pool.handle(), &before);
+    core_attr attr {};
+    for (u32 i = 0; i < k_operations && !test.failed(); i++) {
+        attr.uid = i;
+        switch (i % 4) {
+        case 0:
+            CHECK_EQ(core_object_set_attr(log->file, &attr, CORE_SET_UID), 0);
+            break;
+        case 1:
+            CHECK_EQ(log->pool.rename(log->pool.root(), "a", log->directory, "elsewhere", 0), 0);
+            break;
+        case 2:
+            CHECK_EQ(log->pool.rename(log->directory, "elsewhere", log->pool.root(), "a", 0), 0);
+            break;
+        default:
+            CHECK_EQ(log->log_write(log->file, 3, 1, i, k_size), 0);
+        }
+    }
+    const IntentLog& intents = log->pool.pool().intent_log();
+    core_pool_get_status(log->pool.handle(), &after);
+    CHECK_EQ(after.committed_txg, before.committed_txg);
+    CHECK_EQ(intents.waiting_records(), k_operations);
+    CHECK_EQ(log->pool.delayed_bytes(), u64(k_block_size));
+    // 2500 blocks of data, and less than 400 bytes for each of the records.
+    CHECK(intents.waiting_bytes() > 2500u * k_block_size && intents.waiting_bytes() < 2500u * k_block_size + k_operations * 400u);
+    CHECK_EQ(core_object_sync(log->file), 0);
+    const u64 print = log->pool.fingerprint();
+    REQUIRE_EQ(log->crash_and_open(), 0);
+    CHECK_EQ(log->pool.fingerprint(), print);
+    CHECK_EQ(log->pool.check(), 0u);
+}
+
+// Nobody syncs and no group is due: what waits in memory has groups committed early, and modifiers wait before it doubles.
+void bounded(Test& test)
+{
+    Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+    REQUIRE_OK(log->start());
+    constexpr u64 k_limit = 64 * 1024;
+    IntentLog& intents = log->pool.pool().intent_log();
+    intents.set_max_waiting_bytes(k_limit);
+    u64 committed = log->committed(), most = 0;
+    core_attr attr {};
+    for (u32 i = 0; i < 5000 && !test.failed(); i++) {
+        attr.uid = i;
+        CHECK_EQ(core_object_set_attr(log->file, &attr, CORE_SET_UID), 0);
+        most = max(most, intents.waiting_bytes());
+    }
+    CHECK(most > k_limit / 2 && most <= 2 * k_limit + 1024);
+    CHECK(log->committed() > committed);
+
+    CHECK_EQ(log->pool.sync(), 0);
+    intents.set_max_waiting_bytes(1ull << 40);
+    log->pool.pool().delayed_writes().set_max_bytes(k_limit);
+    committed = log->committed();
+    most = 0;
+    for (u32 i = 0; i < 500 && !test.failed(); i++) {
+        CHECK_EQ(log->log_write(log->file, 2 * i, 1, i, 1000 * k_block_size), 0);
+        most = max(most, log->pool.delayed_bytes());
+    }
+    CHECK(most > k_limit / 2 && most <= 2 * k_limit + k_block_size);
+    CHECK(log->committed() > committed);
+    CHECK_EQ(log->pool.sync(), 0);
+    CHECK_EQ(intents.waiting_bytes(), 0u);
+    CHECK_EQ(log->pool.delayed_bytes(), 0u);
+    CHECK_EQ(log->pool.check(), 0u);
+    log->drop();
+}
+
+constexpr TestCase k_cases[] = { { "over_and_over", over_and_over }, { "again_but_not_the_same", again_but_not_the_same },
+                                 { "many_unsynced", many_unsynced },
+                                 { "bounded", bounded } };
 }
 LCPFS_SUITE(log_write, k_cases);
 

@@ -150,7 +150,8 @@ private:
 
     static Status sync_hook(void* self, TxgId txg) { return static_cast<Pool*>(self)->sync_txg(txg); }
     static bool full_hook(void* self) { return static_cast<Pool*>(self)->is_group_full(); }
-    bool is_group_full() const { return m_space->is_group_full() || m_log->is_full() || m_delayed_writes->is_full(); }
+    bool is_group_full() const { return m_space->is_group_full(); }
+    bool is_log_beyond(u32 times) const { return m_log->is_beyond(times) || m_delayed_writes->is_beyond(times); }
     Status sync_txg(TxgId txg);
     Status write_txg(TxgId txg);
     Status write_trees(TxgId txg, TreeWriter& writer, Uberblock& next);

@@ -174,6 +174,7 @@ Status Pool::start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes)
         dirty_limit_bytes ? dirty_limit_bytes : min<u64>(memory / 16, 256ull << 20)));
     m_log = TRY(IntentLog::create(*m_vdevs, *m_engine, header.pool_guid, { log_failed, this }));
     m_delayed_writes = TRY(DelayedWrites::create(*m_vdevs));
+    m_space->set_kept([](void* self, u32 times) { return static_cast<Pool*>(self)->is_log_beyond(times); }, this);
     DatasetHost host { this, *m_trees, *m_engine, *m_space, *m_space_log, *m_allocator, *m_vdevs };
     m_dataset = TRY(Dataset::create(host, DatasetId(k_default_dataset)));
     return {};

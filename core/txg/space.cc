@@ -172,10 +172,12 @@ void Space::committed()
     m_clean_blocks.store(counts.free_blocks + counts.deferred_blocks);
 }
 
-// Dirty metadata against `times` what a group may have. Up to five groups' worth of nodes can be on disk or under way at
+// Dirty metadata, and what else waits for its group, against `times` what a group may have. Up to five groups' worth of nodes can be on disk or under way at
 // once: three in the pipeline, two kept for the last two uberblocks.
 bool Space::is_beyond(u32 times) const
 {
+    if (m_kept && m_kept(m_kept_context, times))
+        return true;
     const u64 dirty_bytes = m_trees.dirty_bytes.load_relaxed();
     const Dirty dirty = this->dirty();
     if (dirty_bytes + (dirty.objects + dirty.new_objects) * k_object_memory_bytes > m_dirty_limit_bytes * times)

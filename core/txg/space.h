@@ -54,7 +54,15 @@ public:
     // A log is being replayed: what it did was promised before the crash, and no commit can be waited for. Opening only.
     void set_replaying(bool replaying) { m_replaying = replaying; }
 
-    // Makes a modifier wait when metadata comes in faster than it gets synced. Same context as promise.
+    // What else is in memory until its group has committed, of the layers above: whether it is more than `times` its limit. Once,
+    // before the first operation; called in any sleepable context.
+    using Kept = bool (*)(void* context, u32 times);
+    void set_kept(Kept kept, void* context)
+    {
+        m_kept = kept;
+        m_kept_context = context;
+    }
+    // Makes a modifier wait when changes come in faster than they get synced. Same context as promise.
     void throttle();
     bool is_group_full() const;
 
@@ -103,6 +111,8 @@ private:
     u64 m_dirty_limit_bytes;
     u64 m_slop_blocks;
     u64 m_fixed_nodes;
+    Kept m_kept { nullptr };
+    void* m_kept_context { nullptr };
     Atomic<u64> m_promised { 0 };
     bool m_replaying { false };
     Atomic<u64> m_in_operations { 0 }; // part of m_promised

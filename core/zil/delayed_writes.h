@@ -40,7 +40,9 @@ public:
     // Writes what groups up to `txg` left, and waits. What failed stays. Sleepable; no core lock above its rank.
     Status write_out(TxgId txg);
     Status write_all() { return write_out(TxgId(~0ull)); }
-    bool is_full() const { return m_bytes.load_relaxed() > k_max_bytes; }
+    // As IntentLog's.
+    bool is_beyond(u32 times) const { return m_bytes.load_relaxed() > m_max_bytes.load_relaxed() * times; }
+    void set_max_bytes(u64 bytes) { m_max_bytes.store_relaxed(bytes); }
     u64 bytes() const { return m_bytes.load_relaxed(); }
 
 private:
@@ -64,6 +66,7 @@ private:
     TxgId m_txg[4] GUARDED_BY(m_lock);
     Bucket m_by_place[k_buckets] GUARDED_BY(m_lock); // the same entries
     Atomic<u64> m_bytes { 0 };
+    Atomic<u64> m_max_bytes { k_max_bytes };
 };
 
 }

@@ -39,6 +39,8 @@ public:
     u8* payload() { return reinterpret_cast<u8*>(this + 1); }
     // Of the frame it goes into, padding included.
     u32 framed_bytes() const { return log_record_bytes(u64(payload_bytes) + data_bytes); }
+    // The pages of its data count here even while a delayed write has them too: it may let go of them first.
+    u64 memory_bytes() const { return sizeof(LogRecord) + payload_bytes + (data ? u64(data->page_count()) * k_block_size : 0); }
 
     ListLink link;
     Ref<LogData> data;          // follows the payload

@@ -34,7 +34,7 @@ IntentLog::~IntentLog()
 void IntentLog::destroy(RecordList& records)
 {
     while (LogRecord* record = records.pop_front()) {
-        m_record_bytes.sub(sizeof(LogRecord) + record->payload_bytes);
+        m_record_bytes.sub(record->memory_bytes());
         Box<LogRecord> gone(record);
     }
 }
@@ -94,7 +94,7 @@ void IntentLog::append(TxgId txg, Box<LogRecord> record)
     }
     record->header.txg.set(txg.value());
     record->header.sequence.set(number);
-    m_record_bytes.add(sizeof(LogRecord) + record->payload_bytes);
+    m_record_bytes.add(record->memory_bytes());
     m_waiting.push_back(*record.release());
 }
 

@@ -80,7 +80,10 @@ public:
     void append(TxgId txg, Box<LogRecord> record);
     // Everything appended so far is durable. The first error of a frame in between.
     Status commit();
-    bool is_full() const { return m_record_bytes.load_relaxed() > k_max_waiting_bytes; }
+    // More than `times` what may wait: one asks for an early group, two lets modifiers wait for it (Space::throttle).
+    bool is_beyond(u32 times) const { return m_record_bytes.load_relaxed() > m_max_waiting_bytes.load_relaxed() * times; }
+    u64 waiting_bytes() const { return m_record_bytes.load_relaxed(); }
+    void set_max_waiting_bytes(u64 bytes) { m_max_waiting_bytes.store_relaxed(bytes); }
 
     // ---- the sync thread
     // What the uberblock of `txg` says.
@@ -147,7 +150,8 @@ private:
     Box<LogWriter> m_writer;
     Atomic<u8> m_on { 0 };
     Atomic<u64> m_last { 0 };          // number of the newest record; m_lock
-    Atomic<u64> m_record_bytes { 0 };
+    Atomic<u64> m_record_bytes { 0 };  // memory of the records not yet gone, with their data
+    Atomic<u64> m_max_waiting_bytes { k_max_waiting_bytes };
     Atomic<u64> m_failures { 0 };
 
     mutable SpinLock m_lock { LCPFS_RANK_intent_log };
