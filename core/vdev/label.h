@@ -15,7 +15,8 @@ struct Label {
 };
 
 // Checks magic, version, checksum, feature flags, counts, geometry (metaslabs inside the capacity, powers of two,
-// name printable and terminated, index < count, every entry's kind and role known, a data device among them). Codes label_*, feature_unknown.
+// name printable and terminated, index < count, every entry's kind and role known, a data device among them). Codes label_*,
+// feature_unknown.
 Status verify_label(const Label& label);
 void seal_label(Label& label);
 

@@ -59,7 +59,8 @@ struct IoCounters {
 
 class VdevSet {
 public:
-    // `vdevs` in index order, all present but for log devices: a request to one that is not fails with io_offline. `pool_guid` tells the paths of one pool from those of another.
+    // `vdevs` in index order, all present but for log devices: a request to one that is not fails with io_offline.
+    // `pool_guid` tells the paths of one pool from those of another.
     static Result<Box<VdevSet>> create(Vector<Box<Vdev>> vdevs, const DiskGuid& pool_guid = DiskGuid());
     ~VdevSet();
 

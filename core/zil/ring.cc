@@ -8,7 +8,8 @@ Status LogRing::add(VdevSet& vdevs, const Dva& segment)
     const bool is_on_log_device = vdevs.is_valid_log(segment);
     if (m_bytes && is_on_log_device != m_is_on_log_device)
         return Error::address_out_of_range;
-    if (!(is_on_log_device || vdevs.is_valid(segment)) || segment.length_blocks < k_min_log_segment_blocks || m_segments.size() == k_max_log_segments)
+    if (!(is_on_log_device || vdevs.is_valid(segment)) || segment.length_blocks < k_min_log_segment_blocks
+        || m_segments.size() == k_max_log_segments)
         return Error::address_out_of_range;
     TRY(m_segments.push_back(segment));
     m_is_on_log_device = is_on_log_device;

@@ -78,8 +78,9 @@ mkdir /mnt/load
 load() {
 	n=0
 	while [ ! -e /tmp/stop ]; do
-		dd if=/dev/urandom of=/mnt/load/$1-$n bs=4k count=$((n % 5 + 1)) conv=fsync 2>/dev/null || { echo "$1-$n" >>/tmp/failed; return; }
-		md5sum /mnt/load/$1-$n >>/tmp/sums$1
+		file=/mnt/load/$1-$n
+		dd if=/dev/urandom of=$file bs=4k count=$((n % 5 + 1)) conv=fsync 2>/dev/null || { echo $file >>/tmp/failed; return; }
+		md5sum $file >>/tmp/sums$1
 		n=$((n + 1))
 	done
 }

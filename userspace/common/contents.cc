@@ -112,7 +112,8 @@ static std::string lcpfs_on(const std::string& path)
     const int error = core_read_label(bdev, &label, true);
     posix_bdev_close(bdev);
     if (error == 0)
-        return fmt::format("{} {} of {} of the lcpfs pool \"{}\"", label.is_log ? "log device" : "device", label.device_index, label.device_count, label.name);
+        return fmt::format("{} {} of {} of the lcpfs pool \"{}\"", label.is_log ? "log device" : "device", label.device_index,
+                           label.device_count, label.name);
     return error == -EUCLEAN ? "a damaged lcpfs label" : "";
 }
 
