@@ -15,6 +15,7 @@ inline bool log_ack_early = false;        // a log write is acknowledged before 
 inline bool log_reorder = false;          // records of one log write stand in the wrong order
 inline bool log_replay_committed = false; // records whose group committed are replayed too
 inline bool log_skip_claim = false;       // replay does not claim the blocks of logged extents first
+inline bool log_takeover_early = false;   // callers of a log device that failed do not wait for the group that saves them
 inline bool forget_late_writes = false; // blocks are written again while a write that was left behind may land on them
 #else
 #if defined(LCPFS_BREAK_SKIP_FLUSH)
@@ -56,6 +57,11 @@ inline constexpr bool log_replay_committed = false;
 inline constexpr bool log_skip_claim = true;
 #else
 inline constexpr bool log_skip_claim = false;
+#endif
+#if defined(LCPFS_BREAK_LOG_TAKEOVER_EARLY)
+inline constexpr bool log_takeover_early = true;
+#else
+inline constexpr bool log_takeover_early = false;
 #endif
 #if defined(LCPFS_BREAK_FORGET_LATE_WRITES)
 inline constexpr bool forget_late_writes = true;

@@ -84,6 +84,7 @@ const Mistake k_mistakes[] = {
     { "log-ack-early", LCPFS_SWITCH(log_ack_early), "log" },
     { "log-reorder", LCPFS_SWITCH(log_reorder), "log" },
     { "log-replay-committed", LCPFS_SWITCH(log_replay_committed), "log" },
+    { "log-takeover-early", LCPFS_SWITCH(log_takeover_early), "logdev" },
     { "log-skip-claim", LCPFS_SWITCH(log_skip_claim), "log" },
 };
 

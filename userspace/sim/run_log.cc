@@ -34,6 +34,10 @@ LogShape log_shape(Random& choice)
     shape.volatile_cache = !choice.one_in(3);
     shape.block_bytes = choice.one_in(3) ? 4096 : 512;
     shape.frames_in_flight = static_cast<u32>(choice.between(1, 8));
+    if (choice.one_in(4)) {
+        shape.pool.log_disk_bytes = 4u << 20;
+        shape.pool.format.log_devices = 1;
+    }
     return shape;
 }
 
