@@ -59,12 +59,12 @@ struct Path {
     u64 last_check_ns { 0 };
     bool is_ordered_down { false };   // failed by an administrator: not probed until reinstated
 
-    // One more request for it; the time of the first one is when its silence begins.
-    void enter(u64 now_ns)
+    // One more request for it; the time of the first one is when its silence begins. Gives how many there were.
+    u32 enter(u64 now_ns)
     {
         if (depth.load_relaxed() == 0)
             alive_ns.store_relaxed(now_ns);
-        depth.add(1);
+        return depth.add(1) - 1;
     }
     bool is_taken() const { return id.value() != 0; }
     PathState get_state() const { return static_cast<PathState>(state.load_relaxed()); }

@@ -204,6 +204,7 @@ private:
     void check_health_locked(Path& path, u64 now_ns) REQUIRES(m_lock);
     void start_probe_locked(Path& path, bool proves) REQUIRES(m_lock);
     Path* writer_for_locked(const Path& path) REQUIRES(m_lock);
+    bool is_busy_beside_locked(const Path& path, u64 now_ns) REQUIRES(m_lock);
     u64 tick_path_locked(Path& path, u64 now_ns) REQUIRES(m_lock);
     void give_up_locked(u64 now_ns, RequestQueue& given_up) REQUIRES(m_lock);
     static void probe_done(void* self, PathProbe& probe, ProbeOutcome outcome, u32 latency_us);

@@ -187,16 +187,29 @@ void percentiles(Test& test)
 void learned_cost(Test& test)
 {
     PathLatency latency;
+    latency.note(SizeClass::medium, 1000);
     for (u32 i = 0; i < PathLatency::k_samples_for_cost; i++) {
         CHECK_EQ(latency.cost_us(SizeClass::medium), k_default_cost_us);
-        latency.note_busy_gap(SizeClass::medium, 400);
+        latency.note(SizeClass::medium, 1000 + (i % 5 + 1) * 400, i % 5 + 1);
     }
     CHECK_EQ(latency.cost_us(SizeClass::medium), 400);
     CHECK_EQ(latency.cost_us(SizeClass::small), k_default_cost_us);
+    // Those that waited are no samples of the path itself.
+    CHECK_EQ(latency.idle_us(SizeClass::medium), 1000);
+    CHECK_EQ(latency.service_us(3, SizeClass::medium), 2200);
+    CHECK_EQ(latency.service_us(3, SizeClass::small), 1300);
     for (u32 i = 0; i < 200; i++)
-        latency.note_busy_gap(SizeClass::medium, 50);
+        latency.note(SizeClass::medium, 1100, 2);
     CHECK(latency.cost_us(SizeClass::medium) < 70);
-    CHECK_EQ(latency.service_us(3, SizeClass::small), 300);
+    // One that takes less than the path alone costs nothing.
+    for (u32 i = 0; i < 200; i++)
+        latency.note(SizeClass::medium, 10, 2);
+    CHECK(latency.cost_us(SizeClass::medium) < 10);
+    latency.note(SizeClass::huge, 5000);
+    CHECK_EQ(latency.idle_us(SizeClass::large), 1000);
+    CHECK_EQ(latency.idle_us(SizeClass::huge), 5000);
+    latency.forget_average();
+    CHECK_EQ(latency.idle_us(SizeClass::huge), 0);
 }
 
 constexpr TestCase k_cases[] = {

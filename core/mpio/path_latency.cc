@@ -20,57 +20,103 @@ u32 PathLatency::bucket_end_us(u32 bucket)
     return bucket % 2 ? (2u << log) - 1 : (3u << (log - 1)) - 1;
 }
 
-void PathLatency::note(SizeClass size, u32 latency_us)
+void PathLatency::add_sample(Atomic<u32>& average, u32 latency_us)
 {
-    const u32 average = m_average.load_relaxed();
-    const u64 next = average == k_none ? latency_us : (4 * u64(average) + latency_us) / 5;
-    m_average.store_relaxed(static_cast<u32>(min<u64>(next, k_none - 1)));
-    m_classes[static_cast<u32>(size)].buckets[bucket_of(latency_us)].add_relaxed(1);
+    const u32 before = average.load_relaxed();
+    const u64 next = before == k_none ? latency_us : (4 * u64(before) + latency_us) / 5;
+    average.store_relaxed(static_cast<u32>(min<u64>(next, k_none - 1)));
 }
 
-void PathLatency::note_busy_gap(SizeClass size, u32 gap_us)
+void PathLatency::note(SizeClass size, u32 latency_us, u32 ahead)
 {
     Class& known = m_classes[static_cast<u32>(size)];
-    const u32 samples = known.gap_samples.load_relaxed();
-    const u64 gap = known.gap_us.load_relaxed();
-    known.gap_us.store_relaxed(samples == 0 ? gap_us : static_cast<u32>((15 * gap + gap_us + 8) / 16));
+    add_sample(m_average, latency_us);
+    known.all.buckets[bucket_of(latency_us)].add_relaxed(1);
+    if (ahead == 0) {
+        add_sample(known.idle_us, latency_us);
+        known.idle.buckets[bucket_of(latency_us)].add_relaxed(1);
+        return;
+    }
+    const u32 alone_us = idle_us(size);
+    const u32 sample_us = latency_us > alone_us ? (latency_us - alone_us) / ahead : 0;
+    const u32 samples = known.cost_samples.load_relaxed();
+    known.cost_us.store_relaxed(samples == 0 ? sample_us
+                                             : static_cast<u32>((15 * u64(known.cost_us.load_relaxed()) + sample_us + 8) / 16));
     if (samples < k_samples_for_cost)
-        known.gap_samples.store_relaxed(samples + 1);
+        known.cost_samples.store_relaxed(samples + 1);
 }
 
-u64 PathLatency::samples(SizeClass size) const
+void PathLatency::forget_average()
+{
+    m_average.store_relaxed(k_none);
+    for (Class& known : m_classes)
+        known.idle_us.store_relaxed(k_none);
+}
+
+// Smaller sizes before larger ones: what a larger one takes longer is more than what a smaller one takes less.
+template <typename Known>
+static u32 nearest_class(SizeClass size, Known known)
+{
+    const u32 own = static_cast<u32>(size);
+    for (u32 i = own + 1; i-- > 0;)
+        if (known(i))
+            return i;
+    for (u32 i = own + 1; i < k_size_classes; i++)
+        if (known(i))
+            return i;
+    return k_size_classes;
+}
+
+u32 PathLatency::idle_us(SizeClass size) const
+{
+    const u32 nearest = nearest_class(size, [&](u32 i) { return m_classes[i].idle_us.load_relaxed() != k_none; });
+    const u32 idle = nearest < k_size_classes ? m_classes[nearest].idle_us.load_relaxed() : k_none;
+    return idle == k_none ? average_us() : idle;
+}
+
+u32 PathLatency::cost_us(SizeClass size) const
+{
+    const Class& own = of(size);
+    return own.cost_samples.load_relaxed() < k_samples_for_cost ? k_default_cost_us : own.cost_us.load_relaxed();
+}
+
+u64 PathLatency::Histogram::samples() const
 {
     u64 sum = 0;
-    for (const Atomic<u32>& bucket : m_classes[static_cast<u32>(size)].buckets)
+    for (const Atomic<u32>& bucket : buckets)
         sum += bucket.load_relaxed();
     return sum;
 }
 
-u32 PathLatency::percentile_us(SizeClass size, u32 thousandths) const
+u32 PathLatency::Histogram::percentile_us(u32 thousandths) const
 {
-    const u64 total = samples(size);
+    const u64 total = samples();
     if (total == 0)
         return 0;
     u64 seen = 0;
     for (u32 bucket = 0; bucket < k_buckets; bucket++) {
-        seen += m_classes[static_cast<u32>(size)].buckets[bucket].load_relaxed();
+        seen += buckets[bucket].load_relaxed();
         if (seen * 1000 >= total * thousandths)
             return bucket_end_us(bucket);
     }
     return bucket_end_us(k_buckets - 1);
 }
 
+void PathLatency::Histogram::refresh()
+{
+    // Halving alone rounds the rare ones away: without new samples the tail stays.
+    if (samples() >= remembered + k_samples_for_tail)
+        tail_us.store_relaxed(max(percentile_us(990), 1u)); // 0 is: not known
+    for (Atomic<u32>& bucket : buckets)
+        bucket.store_relaxed(bucket.load_relaxed() / 2);
+    remembered = samples();
+}
+
 void PathLatency::refresh()
 {
-    for (u32 i = 0; i < k_size_classes; i++) {
-        const SizeClass size = static_cast<SizeClass>(i);
-        Class& known = m_classes[i];
-        // Halving alone rounds the rare ones away: without new samples the tail stays.
-        if (samples(size) >= known.remembered + k_samples_for_tail)
-            known.tail_us.store_relaxed(max(percentile_us(size, 990), 1u)); // 0 is: not known
-        for (Atomic<u32>& bucket : known.buckets)
-            bucket.store_relaxed(bucket.load_relaxed() / 2);
-        known.remembered = samples(size);
+    for (Class& known : m_classes) {
+        known.all.refresh();
+        known.idle.refresh();
     }
 }
 

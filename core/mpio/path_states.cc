@@ -5,6 +5,9 @@
 
 namespace lcpfs {
 
+// A path that nobody chooses is measured so often while others are used.
+constexpr u64 k_remeasure_ns = k_ns_per_s;
+
 // A line that names the pool, if it has a name, and the device.
 static TextLine about(const PathShared& shared, TargetId target)
 {
@@ -194,6 +197,17 @@ void PathGroup::take_verdict_locked(Path& path, ProbeOutcome outcome, u32 latenc
     }
 }
 
+// Whether requests go down others now.
+bool PathGroup::is_busy_beside_locked(const Path& path, u64 now_ns)
+{
+    for (u32 i = 0; i < m_table.used_slots(); i++) {
+        const Path& other = m_table.slot(i);
+        if (&other != &path && other.can_serve() && other.alive_ns.load_relaxed() + k_remeasure_ns > now_ns && other.depth.load())
+            return true;
+    }
+    return false;
+}
+
 // What one path needs now; when it needs something next.
 u64 PathGroup::tick_path_locked(Path& path, u64 now_ns)
 {
@@ -215,8 +229,13 @@ u64 PathGroup::tick_path_locked(Path& path, u64 now_ns)
         if (limit_ns)
             next_ns = min(next_ns, now_ns + limit_ns / 2);
         // A slow one that nobody chooses would stay slow for ever.
-        if (path.depth.load() == 0 && quiet_ns >= k_health_interval_ns && m_table.usable_count() > 1)
-            start_probe_locked(path, false);
+        if (path.depth.load() == 0 && m_table.usable_count() > 1) {
+            const u64 pause_ns = is_busy_beside_locked(path, now_ns) ? k_remeasure_ns : k_health_interval_ns;
+            if (quiet_ns >= pause_ns)
+                start_probe_locked(path, false);
+            else
+                next_ns = min(next_ns, alive_ns + pause_ns);
+        }
         return max(next_ns, now_ns + k_ns_per_ms);
     }
     if (m_probes[path.slot]->is_running() || path.is_ordered_down)

@@ -120,6 +120,9 @@ bool PathTable::is_candidate(const Path& path, const PathChoice& choice, bool im
         || (path.slot != choice.avoided_slot && choice.now_ns >= path.usable_since_ns.load_relaxed() + m_failback_ns.load_relaxed());
 }
 
+// One request is enough to sample a path that nobody knows yet: the others go where it is known what they meet.
+constexpr u64 k_being_sampled = ~0ull >> 1;
+
 u64 PathTable::score(const Path& path, const PathChoice& choice) const
 {
     const SizeClass size = size_class_of(choice.bytes);
@@ -130,11 +133,16 @@ u64 PathTable::score(const Path& path, const PathChoice& choice) const
     case PathPolicy::least_queue:
         return depth;
     case PathPolicy::least_latency:
-        return path.latency.average_us();
+        if (depth && !path.latency.has_samples())
+            return k_being_sampled;
+        // An idle path takes what it takes idle, whatever its last load had to wait.
+        return depth == 0 ? path.latency.idle_us(size) : path.latency.average_us();
     case PathPolicy::service_time:
         break;
     }
-    const u32 tail = choice.prefers_tail ? path.latency.tail_us(size) : 0;
+    if (depth && !path.latency.has_samples())
+        return k_being_sampled + depth;
+    const u32 tail = choice.prefers_tail ? path.latency.idle_tail_us(size) : 0;
     return tail ? tail + u64(depth) * path.latency.cost_us(size) : path.latency.service_us(depth, size);
 }
 
@@ -162,10 +170,12 @@ Path* PathTable::choose(const PathChoice& choice, bool impatient)
     m_turn.store_relaxed(turn + 1);
     Path* best = nullptr;
     u64 best_score = 0;
+    const bool ties_are_wide = policy() == PathPolicy::least_latency;
     for (u32 i = 0; i < count; i++) {
         Path& path = *members[(turn + i) % count];
         const u64 mine = score(path, choice);
-        if (!best || mine < best_score) {
+        const bool is_tie = ties_are_wide && best && mine <= best_score + best_score / 4 && best_score <= mine + mine / 4;
+        if (!best || (is_tie ? path.depth.load_relaxed() < best->depth.load_relaxed() : mine < best_score)) {
             best = &path;
             best_score = mine;
         }
@@ -184,10 +194,10 @@ Result<Path*> PathTable::begin(const PathChoice& choice, PathTicket& ticket)
             path = choose(choice, true);
         if (!path)
             return Error::no_usable_path;
-        path->enter(choice.now_ns);
+        const u8 ahead = static_cast<u8>(min(path->enter(choice.now_ns), 255u));
         // Counted first, looked at again then: who removes a path does it the other way round.
         if (path->can_serve()) {
-            ticket = { m_target.value(), path->id.value(), static_cast<u16>(path->slot), 1, 0, choice.now_ns };
+            ticket = { m_target.value(), path->id.value(), static_cast<u16>(path->slot), 1, ahead, choice.now_ns };
             return path;
         }
         path->depth.sub(1);
@@ -207,13 +217,8 @@ Result<Path*> PathTable::complete(PathTicket& ticket, const PathEnd& end)
     if (end.blame == Blame::none) {
         path->bytes.add_relaxed(end.bytes);
         path->window.note(false);
-        const SizeClass size = size_class_of(end.bytes);
         const u64 latency_us = end.now_ns > ticket.started_ns ? (end.now_ns - ticket.started_ns) / k_ns_per_us : 0;
-        path->latency.note(size, static_cast<u32>(min<u64>(latency_us, ~0u - 1)));
-        const u64 last_ns = path->alive_ns.load_relaxed();
-        // Others were queued all the time since the last one ended: the gap is what one request costs.
-        if (path->depth.load_relaxed() > 1 && last_ns > ticket.started_ns && end.now_ns > last_ns)
-            path->latency.note_busy_gap(size, static_cast<u32>(min<u64>((end.now_ns - last_ns) / k_ns_per_us, ~0u)));
+        path->latency.note(size_class_of(end.bytes), static_cast<u32>(min<u64>(latency_us, ~0u - 1)), ticket.ahead);
     } else if (end.blame == Blame::path || end.blame == Blame::plain) {
         path->errors.add_relaxed(1);
         path->window.note(true);

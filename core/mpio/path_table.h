@@ -2,7 +2,7 @@
 // PathTable: the paths of one target: which there are, which to take, and accounts of what they did.
 //
 // Choosing: the best priority with a usable path; within it Active before Degraded; among those the policy, ties in
-// rotation. A path that came back counts only after the failback delay, unless there is no other. Requests that
+// rotation. For least latency a quarter is a tie, which the shorter queue decides: all would follow each other else. A path that came back counts only after the failback delay, unless there is no other. Requests that
 // somebody waits for by name (log, metadata) take the path with the lowest tail instead of the lowest average.
 //
 // Callers of add, remove and the state changes are serialized by the group; everything else is callable by any
@@ -20,7 +20,7 @@ struct PathTicket {
     u32 id { 0 };
     u16 slot { 0 };
     u8 is_open { 0 };
-    u8 reserved { 0 };
+    u8 ahead { 0 }; // requests that were on the path before it, at most 255
     u64 started_ns { 0 };
 };
 static_assert(sizeof(PathTicket) == 3 * sizeof(u64));

@@ -20,6 +20,7 @@
 	X(checksum)          \
 	X(device)            \
 	X(path_window)       \
+	X(path_balance)      \
 	X(path_health)       \
 	X(path_table)        \
 	X(path_policy)       \
