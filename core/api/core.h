@@ -153,6 +153,34 @@ struct core_pool_status {
 };
 void core_pool_get_status(struct core_pool *pool, struct core_pool_status *status);
 
+/* ---- the intent log (core/zil/zil.h) --------------------------------------------------------------- */
+
+enum core_log_durable { CORE_LOG_DURABLE_BY_WRITE, CORE_LOG_DURABLE_BY_FUA, CORE_LOG_DURABLE_BY_FLUSH };
+#define CORE_LOG_LATENCIES 16u
+
+struct core_log {
+	uint64_t ring_bytes;         /* 0: the pool has none */
+	uint64_t position;           /* bytes of it used so far, all laps */
+	uint64_t frames, operations, bytes, flushes, errors; /* operations: records in frames */
+	uint64_t pending_entries;    /* records in memory that neither a frame nor a committed group has */
+	uint64_t pending_bytes;      /* of these and of frames under way */
+	uint64_t frames_pending;     /* frames under way */
+	uint64_t latency_ns;         /* of a frame, the average of late */
+	uint64_t latency[CORE_LOG_LATENCIES]; /* [i]: frames below 2^(14 + i) ns, the last one all others */
+	uint64_t fua_ns, flush_ns;   /* what a log write took when the log was opened; 0: there was nothing to choose */
+	uint64_t batch_records, batch_timeout_us, frames_in_flight;
+	enum core_log_durable durable; /* on the ring's first device */
+};
+void core_log_get(struct core_pool *pool, struct core_log *log);
+
+enum core_log_setting {
+	CORE_LOG_SET_BATCH_RECORDS,    /* that end the wait for company: 1..64; 32 */
+	CORE_LOG_SET_BATCH_TIMEOUT_US, /* for which a frame waits for company while others are under way: 0..100 */
+	CORE_LOG_SET_FRAMES_IN_FLIGHT, /* 1..8; 4 */
+};
+/* -EINVAL: no such value. At any time. */
+int core_log_set(struct core_pool *pool, enum core_log_setting setting, uint64_t value);
+
 /* The dataset `name` ("" or "default": the one every pool has). -ENOENT. Balanced by core_dataset_put. */
 int core_dataset_get(struct core_pool *pool, const char *name, struct core_dataset **dataset);
 void core_dataset_put(struct core_dataset *dataset);

@@ -61,6 +61,7 @@
 	X(log_write)            \
 	X(replay)            \
 	X(log_device)        \
+	X(durability)        \
 	X(check)
 
 #endif

@@ -349,20 +349,32 @@ Status VdevSet::flush_written()
     if (breakage::skip_flush)
         return {};
     IoBatch batch;
-    for (Box<Vdev>& vdev : m_vdevs) {
-        if (vdev->role == VdevRole::log)
-            continue;
-        for (u32 slot = 0; slot < vdev->paths->slot_count(); slot++) {
-            if (!vdev->paths->owes_flush(slot))
-                continue;
-            host_io* io = prepare({ HOST_IO_FLUSH, vdev.get(), 0, {}, HOST_IO_SYNC, IoBatch::done, &batch }, 0);
-            io->core[k_word_slot] = slot;
-            vdev->paths->prepare_flush(io, slot);
-            batch.begin();
-            vdev->paths->submit(io, {});
-        }
-    }
+    for (Box<Vdev>& vdev : m_vdevs)
+        if (vdev->role != VdevRole::log)
+            submit_flushes(*vdev, batch);
     return batch.wait();
+}
+
+Status VdevSet::flush_written(VdevId id)
+{
+    if (breakage::skip_flush)
+        return {};
+    IoBatch batch;
+    submit_flushes(vdev(id), batch);
+    return batch.wait();
+}
+
+void VdevSet::submit_flushes(Vdev& vdev, IoBatch& batch)
+{
+    for (u32 slot = 0; slot < vdev.paths->slot_count(); slot++) {
+        if (!vdev.paths->owes_flush(slot))
+            continue;
+        host_io* io = prepare({ HOST_IO_FLUSH, &vdev, 0, {}, HOST_IO_SYNC, IoBatch::done, &batch }, 0);
+        io->core[k_word_slot] = slot;
+        vdev.paths->prepare_flush(io, slot);
+        batch.begin();
+        vdev.paths->submit(io, {});
+    }
 }
 
 }

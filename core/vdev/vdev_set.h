@@ -102,6 +102,7 @@ public:
     // last flush, by every path it was written by; devices without a volatile cache are skipped, and log devices, whose
     // writes are made durable one by one. Sleepable, waits.
     Status flush_written();
+    Status flush_written(VdevId vdev); // the same of one device
 
 private:
     struct Request; // io_request.h
@@ -114,6 +115,7 @@ private:
     void submit_rest(host_io* full, const Request& request, size_t next_segment);
     static void completed(host_io* io);
     host_io* prepare(const Request& request, size_t first_segment);
+    void submit_flushes(Vdev& vdev, IoBatch& batch);
     static void finish(Split* split, IoDone done, void* context, Error error);
 
     Vector<Box<Vdev>> m_vdevs;

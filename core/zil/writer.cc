@@ -37,6 +37,7 @@ LogWriter::Slot* LogWriter::try_acquire()
         slot.state = Slot::State::held;
         slot.error = Error::none;
         slot.sequence = 0;
+        slot.owes_flush = false;
         slot.frame.start();
         m_in_flight.add(1);
         return &slot;
@@ -72,25 +73,28 @@ void LogWriter::submit(Slot& slot, const LogRing::Place& place)
 {
     core_segment segments[k_log_frame_pages];
     const u32 count = slot.frame.segments(segments);
-    const bool durable_write = m_vdevs.vdev(place.vdev).info.volatile_cache && !breakage::log_skip_flush;
+    const Durable by = m_durability.of(place.vdev);
     m_frames.add_relaxed(1);
     m_records.add_relaxed(slot.frame.record_count());
     m_bytes.add_relaxed(slot.frame.length_bytes());
-    m_flushes.add_relaxed(durable_write);
+    m_flushes.add_relaxed(by == Durable::by_fua);
     m_pending_bytes.add(slot.frame.length_bytes());
     slot.length_bytes = slot.frame.length_bytes();
+    slot.vdev = place.vdev;
+    slot.owes_flush = by == Durable::by_flush;
     slot.submitted_ns = host_monotonic_ns();
     {
         SpinGuard guard(m_lock);
         slot.state = Slot::State::writing;
     }
-    const unsigned flags = HOST_IO_SYNC | HOST_IO_META | (durable_write ? unsigned(HOST_IO_FUA) : 0u);
+    const unsigned flags = HOST_IO_SYNC | HOST_IO_META | (by == Durable::by_fua ? unsigned(HOST_IO_FUA) : 0u);
     m_vdevs.transfer(HOST_IO_WRITE, place.vdev, place.offset_bytes, Span<const core_segment>(segments, count), flags, completed, &slot);
 }
 
 void LogWriter::submit_failed(Slot& slot, Error error)
 {
     slot.length_bytes = 0;
+    slot.owes_flush = false;
     slot.submitted_ns = host_monotonic_ns();
     completed(&slot, error);
 }
@@ -102,13 +106,83 @@ void LogWriter::completed(void* context, Error error)
     // Under the lock to the end: who waits for the last slot passes through it before the memory goes.
     SpinGuard guard(writer.m_lock);
     slot.error = error;
-    slot.state = Slot::State::written;
+    slot.state = slot.owes_flush && error == Error::none ? Slot::State::cached : Slot::State::written;
     writer.m_pending_bytes.sub(slot.length_bytes);
     if (error != Error::none)
         writer.m_errors.add_relaxed(1);
     writer.settle_locked();
+    writer.m_flush_due.store(writer.is_flush_due_locked());
     writer.m_changes.add(1);
     writer.m_event.wake();
+}
+
+// The next frame to be acknowledged has been written: those behind it that have not are not waited for, nor flushed before.
+bool LogWriter::is_flush_due_locked() const
+{
+    if (m_flushing || m_error.load())
+        return false;
+    for (const Slot& slot : m_slots)
+        if (slot.state == Slot::State::cached && slot.sequence == m_durable.load() + 1)
+            return true;
+    return false;
+}
+
+// Takes every frame that is on its device but may be in its cache. Bits of slots.
+u32 LogWriter::take_cached_locked()
+{
+    if (!is_flush_due_locked())
+        return 0;
+    u32 taken = 0;
+    for (u32 i = 0; i < k_max_log_frames_in_flight; i++) {
+        if (m_slots[i].state != Slot::State::cached)
+            continue;
+        m_slots[i].state = Slot::State::flushing;
+        taken |= 1u << i;
+    }
+    m_flushing = true;
+    m_flush_due.store(0);
+    return taken;
+}
+
+// A slot that is being flushed is nobody else's.
+bool LogWriter::flush_due() NO_THREAD_SAFETY_ANALYSIS
+{
+    if (!m_flush_due.load())
+        return false;
+    u32 taken;
+    {
+        SpinGuard guard(m_lock);
+        taken = take_cached_locked();
+    }
+    if (!taken)
+        return false;
+    for (u32 i = 0; i < k_max_log_frames_in_flight; i++) {
+        if (!(taken >> i & 1))
+            continue;
+        bool done = false; // with an earlier one of the same device
+        for (u32 j = 0; j < i && !done; j++) {
+            done = (taken >> j & 1) && m_slots[j].vdev == m_slots[i].vdev;
+            if (done)
+                m_slots[i].error = m_slots[j].error;
+        }
+        if (done)
+            continue;
+        m_flushes.add_relaxed(1);
+        m_slots[i].error = m_vdevs.flush_written(m_slots[i].vdev).error();
+    }
+    SpinGuard guard(m_lock);
+    for (u32 i = 0; i < k_max_log_frames_in_flight; i++) {
+        if (!(taken >> i & 1))
+            continue;
+        m_slots[i].state = Slot::State::written;
+        m_errors.add_relaxed(m_slots[i].error != Error::none);
+    }
+    m_flushing = false;
+    settle_locked();
+    m_flush_due.store(is_flush_due_locked());
+    m_changes.add(1);
+    m_event.wake();
+    return true;
 }
 
 // Frames from the last durable one on that are written: durable in their order, up to the first that failed.
@@ -129,6 +203,7 @@ void LogWriter::settle_locked()
             while (bucket + 1 < LogStatistics::k_buckets && (now - slot.submitted_ns) >> (14 + bucket))
                 bucket++;
             m_latency[bucket].add_relaxed(1);
+            m_average_ns.store((m_average_ns.load() * 7 + now - slot.submitted_ns) / 8);
             slot.state = Slot::State::free;
             m_in_flight.sub(1);
             m_durable.store(slot.sequence);
@@ -155,8 +230,9 @@ bool LogWriter::poll(LogToken token, Error& error) const
 Status LogWriter::wait(LogToken token)
 {
     Error error;
-    if (!poll(token, error))
-        m_event.wait([&] { return poll(token, error); });
+    while (!poll(token, error))
+        if (!flush_due())
+            m_event.wait([&] { return poll(token, error) || m_flush_due.load(); });
     SpinGuard guard(m_lock);
     return error;
 }
@@ -166,7 +242,7 @@ void LogWriter::wait_idle()
     auto idle = [this] {
         SpinGuard guard(m_lock);
         for (const Slot& slot : m_slots)
-            if (slot.state == Slot::State::writing || slot.state == Slot::State::held)
+            if (slot.state == Slot::State::writing || slot.state == Slot::State::held || slot.state == Slot::State::flushing)
                 return false;
         return true;
     };
@@ -179,11 +255,12 @@ void LogWriter::reset()
     wait_idle();
     SpinGuard guard(m_lock);
     for (Slot& slot : m_slots) {
-        if (slot.state != Slot::State::written)
+        if (slot.state != Slot::State::written && slot.state != Slot::State::cached)
             continue;
         slot.state = Slot::State::free;
         m_in_flight.sub(1);
     }
+    m_flush_due.store(0);
     m_durable.store(m_next.load() - 1);
     m_failed_token.store(0);
     m_error.store(0);
@@ -212,6 +289,7 @@ void LogWriter::get_statistics(LogStatistics& out) const
     out.errors = m_errors.load_relaxed();
     out.pending_bytes = m_pending_bytes.load_relaxed();
     out.pending_frames = m_in_flight.load_relaxed();
+    out.average_ns = m_average_ns.load_relaxed();
     for (u32 i = 0; i < LogStatistics::k_buckets; i++)
         out.latency[i] = m_latency[i].load_relaxed();
 }

@@ -2,9 +2,11 @@
 // LogWriter: frames to the device, and word of when they are durable.
 //
 // One at a time a caller acquires a frame, fills it, and submits it for a token; up to `in_flight_limit` are under way at
-// once. A frame is durable when its own write and those of all frames before it are: written with FUA where the device
-// has a volatile cache (the block layer makes that a write and a flush where the device has no FUA), plainly where not.
+// once. A frame is durable when its own write and those of all frames before it are (LogDurability says by what).
 // Acknowledgement is in order whatever order the device completes in.
+//
+// Where a flush follows the write, it is made by one of those who wait, not by a thread of its own: when the frame that is
+// next to be acknowledged has been written, one flush covers it and every other that has been written by then.
 //
 // A write that fails ends the row: nothing from that frame on ever becomes durable, until `reset`, which the owner calls once
 // something else (a group's commit) has made durable what those frames held.
@@ -14,6 +16,7 @@
 
 #include "core/host/locks.h"
 #include "core/vdev/vdev_set.h"
+#include "core/zil/durability.h"
 #include "core/zil/frame.h"
 #include "core/zil/ring.h"
 
@@ -23,7 +26,10 @@ using LogToken = u64; // the frame's sequence; 0: none
 
 struct LogStatistics {
     u64 frames, records, bytes, flushes, errors;
-    u64 position, pending_frames, pending_bytes;
+    u64 position, pending_frames, pending_bytes; // frames in flight
+    u64 waiting_records, waiting_bytes;          // in memory, of no committed group
+    u64 average_ns;                              // of late, submission to acknowledgement
+    LogDurability::Choice durable;               // of the ring's first device
     // Latency of frames, submission to acknowledgement: [i] those below 2^i * 16 us.
     static constexpr u32 k_buckets = 16;
     u64 latency[k_buckets];
@@ -40,7 +46,9 @@ public:
         u64 sequence { 0 };
         u64 submitted_ns { 0 };
         u32 length_bytes { 0 };
-        enum class State : u8 { free, held, writing, written } state { State::free };
+        VdevId vdev {};
+        bool owes_flush { false };
+        enum class State : u8 { free, held, writing, cached, flushing, written } state { State::free };
         Error error { Error::none };
     };
 
@@ -61,7 +69,10 @@ public:
     u64 durable() const { return m_durable.load(); }
     // True when it is decided: `error` says how.
     bool poll(LogToken token, Error& error) const;
-    Status wait(LogToken token); // sleepable, never spins
+    // Sleepable, never spins. Somebody has to wait for a frame on a device that wants a flush: poll alone does not move it.
+    Status wait(LogToken token);
+    // Makes the flush that is due, if one is. For those who wait otherwise than by `wait`. Sleepable.
+    bool flush_due();
     Status wait_all() { return wait(m_next.load() - 1); }
     Error failed() const { return static_cast<Error>(m_error.load()); }
     // Waits for what is in flight; afterwards everything up to now counts as durable and the next frame may go. Sleepable.
@@ -74,24 +85,37 @@ public:
     u64 changes() const { return m_changes.load(); }
     void note_change();
 
-    void set_in_flight_limit(u32 limit) { m_limit.store(max(1u, min(limit, k_max_log_frames_in_flight))); }
+    LogDurability& durability() { return m_durability; }
+    void set_in_flight_limit(u32 limit)
+    {
+        m_limit.store(max(1u, min(limit, k_max_log_frames_in_flight)));
+        note_change();
+    }
+    u32 in_flight_limit() const { return m_limit.load(); }
+    u64 average_ns() const { return m_average_ns.load_relaxed(); }
     u32 in_flight() const { return m_in_flight.load(); }
     void get_statistics(LogStatistics& out) const;
 
 private:
-    explicit LogWriter(VdevSet& vdevs) : m_vdevs(vdevs) {}
+    explicit LogWriter(VdevSet& vdevs) : m_vdevs(vdevs), m_durability(vdevs) {}
     template <typename T, typename... Arguments>
     friend Result<Box<T>> make_box(Arguments&&...);
     static void completed(void* slot, Error error);
     void settle_locked() REQUIRES(m_lock);
+    bool is_flush_due_locked() const REQUIRES(m_lock);
+    u32 take_cached_locked() REQUIRES(m_lock);
     void wait_idle();
 
     VdevSet& m_vdevs;
+    LogDurability m_durability;
     host_pool* m_pages { nullptr };
     SpinLock m_lock { LCPFS_RANK_log_writer };
     Slot m_slots[k_max_log_frames_in_flight] GUARDED_BY(m_lock); // a slot that is not free: its holder's
     Atomic<u64> m_next { 1 };
     Atomic<u64> m_durable { 0 };
+    Atomic<u8> m_flush_due { 0 }; // and nobody is making it
+    bool m_flushing GUARDED_BY(m_lock) { false };
+    Atomic<u64> m_average_ns { 0 };
     Atomic<u64> m_failed_token { 0 };
     Atomic<u16> m_error { 0 };
     Atomic<u8> m_shut_down { 0 };

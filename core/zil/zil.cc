@@ -47,8 +47,8 @@ void IntentLog::begin(const LogTail& start, u64 keep, TxgId committed)
     m_active.store(start.ring);
     m_last.store(start.record);
     // The devices may be others than they were, with larger blocks.
-    m_head = m_tail = m_previous = align_up(start.position, ring().alignment());
-    m_keep = keep;
+    m_head = m_previous = align_up(start.position, ring().alignment());
+    m_tail = m_keep = keep; // the next group's commit still leaves this one to fall back to
     m_committed = committed;
     for (FirstOfGroup& first : m_first)
         first = {};
@@ -59,7 +59,20 @@ void IntentLog::begin(const LogTail& start, u64 keep, TxgId committed)
     m_failed_txg = TxgId();
 }
 
-void IntentLog::turn_on() { m_on.store(ring().is_there()); }
+void IntentLog::turn_on()
+{
+    const LogRing& active = ring();
+    if (!active.is_there())
+        return;
+    u64 from, end;
+    {
+        SpinGuard guard(m_lock);
+        from = m_head;
+        end = m_keep + active.bytes();
+    }
+    m_writer->durability().measure(active, from, end);
+    m_on.store(1);
+}
 
 void IntentLog::turn_off()
 {
@@ -96,6 +109,7 @@ void IntentLog::append(TxgId txg, Box<LogRecord> record)
     record->header.sequence.set(number);
     m_record_bytes.add(record->memory_bytes());
     m_waiting.push_back(*record.release());
+    m_waiting_records.store(static_cast<u32>(m_waiting.size()));
 }
 
 bool IntentLog::barrier_stands_locked() const { return m_barrier && m_committed < m_barrier_txg; }
@@ -128,6 +142,7 @@ void IntentLog::drop_committed_locked(RecordList& dropped)
         if (!first || first->txg() > m_committed)
             return;
         m_waiting.remove(*first);
+        m_waiting_records.store(static_cast<u32>(m_waiting.size()));
         dropped.push_back(*first);
     }
 }
@@ -208,11 +223,35 @@ bool IntentLog::plan_frame_locked(Plan& plan)
         else
             plan.records.push_back(*record);
     }
+    m_waiting_records.store(static_cast<u32>(m_waiting.size()));
     m_marks[m_next_mark++ % k_marks] = { last, plan.token };
     m_last_token = plan.token;
     m_head = position + length;
     m_building = true;
+    m_gathering = false;
     return true;
+}
+
+// Nobody waits alone: with nothing in flight there is no company to come.
+bool IntentLog::gathers_locked(const Plan& plan) const
+{
+    const u32 in_flight = m_writer->in_flight();
+    return m_batch_timeout_us.load_relaxed() && !plan.gathered && in_flight != 0 && in_flight < m_writer->in_flight_limit()
+        && m_waiting.size() < m_batch_records.load_relaxed();
+}
+
+void IntentLog::gather()
+{
+    const u64 longest = min(u64(m_batch_timeout_us.load_relaxed()) * 1000, m_writer->average_ns() / 4);
+    (void)m_writer->event().wait_timeout(longest, [&] {
+        return m_waiting_records.load_relaxed() >= m_batch_records.load_relaxed() || m_writer->in_flight() == 0;
+    });
+}
+
+void IntentLog::set_batch(const Batch& batch)
+{
+    m_batch_records.store(max(1u, min(batch.records, k_max_log_frame_records)));
+    m_batch_timeout_us.store(min(batch.timeout_us, k_max_batch_timeout_us));
 }
 
 void IntentLog::look_locked(u64 target, Plan& plan)
@@ -239,7 +278,10 @@ void IntentLog::look_locked(u64 target, Plan& plan)
         plan.what = Plan::What::again; // more to drop
     else if (!first || (barrier_stands_locked() && first->sequence() > m_barrier))
         plan.txg = m_barrier_txg;
-    else if (m_building || !(plan.slot = m_writer->try_acquire()))
+    else if (gathers_locked(plan)) {
+        plan.what = m_gathering ? Plan::What::busy : Plan::What::gather;
+        m_gathering = true;
+    } else if (m_building || !(plan.slot = m_writer->try_acquire()))
         plan.what = Plan::What::busy;
     else if (plan_frame_locked(plan))
         plan.what = Plan::What::build;
@@ -304,12 +346,14 @@ void IntentLog::build(Plan& plan)
 Status IntentLog::commit()
 {
     const u64 target = m_last.load();
+    bool gathered = false;
     for (;;) {
         if (m_engine.error() != Error::none)
             return m_engine.error();
         const u64 seen = m_writer->changes();
         const u32 ring = m_active.load();
         Plan plan;
+        plan.gathered = gathered;
         look(target, plan);
         switch (plan.what) {
         case Plan::What::done:
@@ -329,7 +373,12 @@ Status IntentLog::commit()
             build(plan);
             break;
         case Plan::What::busy:
-            m_writer->event().wait([&] { return m_writer->changes() != seen || m_engine.error() != Error::none; });
+            if (!m_writer->flush_due())
+                m_writer->event().wait([&] { return m_writer->changes() != seen || m_engine.error() != Error::none; });
+            break;
+        case Plan::What::gather:
+            gather();
+            gathered = true;
             break;
         }
     }
@@ -397,6 +446,10 @@ u64 IntentLog::waiting_records() const
 void IntentLog::get_statistics(LogStatistics& out) const
 {
     m_writer->get_statistics(out);
+    if (ring().is_there())
+        out.durable = m_writer->durability().choice(ring().segments()[0].vdev);
+    out.waiting_records = m_waiting_records.load_relaxed();
+    out.waiting_bytes = m_record_bytes.load_relaxed();
     SpinGuard guard(m_lock);
     out.position = m_head;
 }

@@ -18,7 +18,11 @@
 //
 // Group commit. Who finds records waiting and room in flight builds the next frame itself and submits it, from its own
 // context: a lone caller waits for nobody. With all frames in flight taken, callers gather; the completion of
-// one wakes them, the first builds a frame of everything that has gathered. There is no timer and no thread.
+// one wakes them, the first builds a frame of everything that has gathered. There is no thread.
+//
+// With a batch timeout, who finds other frames in flight but room for another waits for company first: until so many records
+// wait as a batch has, nothing is in flight any more, or the time is over, which is at most a quarter of what frames take of
+// late. It is off unless asked for (set_batch): with room for four frames in flight it made 8 callers no faster.
 //
 // The ring. Positions only grow. Space is kept from the tail of the last but one committed uberblock on, so that falling
 // back to that group finds its records; a group is committed early when a quarter of the ring has been filled since the last.
@@ -68,6 +72,7 @@ public:
     // logged yet: the group that says so has to commit first.
     void begin(const LogTail& start, u64 keep, TxgId committed);
     bool has_begun() const { return m_identity.generation != 0; }
+    // Measures what makes log writes durable. Sleepable.
     void turn_on();
     // No further records; waits for frames under way.
     void turn_off();
@@ -91,6 +96,14 @@ public:
     // The uberblock of `txg` with that tail is durable.
     void committed(TxgId txg, const LogTail& tail);
 
+    // ---- tuning, at any time
+    struct Batch {
+        u32 records { 32 };      // 1..64
+        u32 timeout_us { 0 };    // at most 100; 0: nobody waits for company
+    };
+    static constexpr u32 k_max_batch_timeout_us = 100;
+    void set_batch(const Batch& batch);
+    Batch batch() const { return { m_batch_records.load_relaxed(), m_batch_timeout_us.load_relaxed() }; }
     LogWriter& writer() { return *m_writer; }
     void get_statistics(LogStatistics& out) const;
     u64 waiting_records() const;
@@ -101,7 +114,8 @@ private:
     using RecordList = List<LogRecord, &LogRecord::link>;
 
     struct Plan {
-        enum class What : u8 { done, again, wait_token, wait_group, build, busy } what { What::done };
+        enum class What : u8 { done, again, wait_token, wait_group, build, busy, gather } what { What::done };
+        bool gathered { false }; // company has been waited for
         LogToken token { 0 };
         TxgId txg;
         LogWriter::Slot* slot { nullptr };
@@ -128,6 +142,8 @@ private:
     }
     void look(u64 target, Plan& plan);
     void look_locked(u64 target, Plan& plan) REQUIRES(m_lock);
+    bool gathers_locked(const Plan& plan) const REQUIRES(m_lock);
+    void gather();
     bool plan_frame_locked(Plan& plan) REQUIRES(m_lock);
     u64 covered_locked() const REQUIRES(m_lock);
     bool barrier_stands_locked() const REQUIRES(m_lock);
@@ -153,10 +169,14 @@ private:
     Atomic<u64> m_record_bytes { 0 };  // memory of the records not yet gone, with their data
     Atomic<u64> m_max_waiting_bytes { k_max_waiting_bytes };
     Atomic<u64> m_failures { 0 };
+    Atomic<u32> m_waiting_records { 0 }; // of m_waiting
+    Atomic<u32> m_batch_records { 32 };
+    Atomic<u32> m_batch_timeout_us { 0 };
 
     mutable SpinLock m_lock { LCPFS_RANK_intent_log };
     RecordList m_waiting GUARDED_BY(m_lock); // in order
     bool m_building GUARDED_BY(m_lock) { false };
+    bool m_gathering GUARDED_BY(m_lock) { false }; // somebody waits for company
     u64 m_barrier GUARDED_BY(m_lock) { 0 };  // number of the first change without a record
     TxgId m_barrier_txg GUARDED_BY(m_lock);  // its group, or that of a later one
     TxgId m_committed GUARDED_BY(m_lock);    // the newest group whose uberblock is durable

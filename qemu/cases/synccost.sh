@@ -24,19 +24,42 @@ again() {
 # measure DISK FLUSHES
 measure() {
 	disk=$1 flushes=$2
-	must mkfs.lcpfs -q -f /dev/$disk
+	must mkfs.lcpfs -q -f --log-size 4M /dev/$disk
 	on rw
+	ring=$(cat ${GROUP%/*}/log/ring_bytes)
+	[ $ring -le 4194304 ] && [ $ring -gt $((4194304 - 131072)) ] || fail "the ring has $ring bytes"
 	mkdir /mnt/w
 	/files/torture sync-cost /mnt/w $disk $GROUP 0 prepare || fail "preparing"
 	sync
 	again "the first fsync after mounting"
 	must umount /mnt
 	on rw
-	cost first
+	cost one
 	say "$disk: fsync and O_DSYNC"
 	cost asking
 	not_shown sync=
 	not_shown logbias=
+	say "$disk: the log as sysfs shows it"
+	log=${GROUP%/*}/log
+	before=$(cat $log/frames)
+	dd if=/dev/zero of=/mnt/w/one bs=4k count=1 conv=fsync 2>/dev/null
+	same $(($(cat $log/frames) - before)) 1 "frames of one fsync"
+	same "$(cat $log/pending_entries) $(cat $log/frames_pending) $(cat $log/errors)" "0 0 0" "pending, under way, errors"
+	same "$(cat $log/durable)" $([ $flushes = 1 ] && echo fua || echo write) "what makes a log write durable"
+	same "$(cat $log/fua_ns) $(cat $log/flush_ns)" "0 0" "nothing to choose on a disk without FUA"
+	same "$(tr ' ' '\n' <$log/latency | awk '{ sum += $1 } END { print NR, sum }')" "16 $(cat $log/frames)" "the histogram's sum"
+	same $(cat $log/flushes) $(($(cat $log/frames) * flushes)) "flushes"
+	for tunable in "batch_records 0 65 1 64 32" "batch_timeout_us 101 -1 100 50 0" "frames_in_flight 0 9 8 1 4"; do
+		set -- $tunable
+		must_fail sh -c "echo $2 >$log/$1" 2>/dev/null
+		must_fail sh -c "echo $3 >$log/$1" 2>/dev/null
+		for value in $4 $5 $6; do
+			echo $value >$log/$1 || fail "$1: $value"
+			same "$(cat $log/$1)" $value $1
+			cost one
+		done
+	done
+	must_fail sh -c "echo 1 >$log/frames" 2>/dev/null
 	again "dirsync" dirsync
 	cost names
 	again "sync" sync
@@ -50,7 +73,7 @@ measure() {
 	say "$disk: changed by remount"
 	must mount -i -o remount,logbias=latency /mnt
 	not_shown logbias=
-	cost first
+	cost one
 	must mount -i -o remount,sync=disabled /mnt
 	shown sync=disabled
 	dmesg_has 'lcpfs \(.*\): sync=disabled: ' || fail "the log does not say what sync=disabled means"
@@ -64,7 +87,7 @@ measure() {
 	shown sync=disabled
 	must mount -i -o remount,sync=standard /mnt
 	not_shown sync=
-	cost first
+	cost one
 	must umount /mnt
 	must fsck.lcpfs -n /dev/$disk
 }

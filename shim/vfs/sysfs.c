@@ -7,9 +7,10 @@
  *   space/      total, free, available and reserved bytes
  *   caches/     metadata nodes and bytes in memory, and how many of the nodes are dirty
  *   counters/   since the pool was started: commits, nodes, data, device I/O, errors, repairs
+ *   log/        the intent log, see sysfs_log.c
  *
- * All of it comes from one core_pool_status, and all files are read-only. The directory is its own object, not
- * part of the pool: removing it waits for readers, after which the pool may go at once.
+ * What is here comes from one core_pool_status and is read-only. The directory is its own object, not
+ * part of the pool: removing it waits for readers and writers, after which the pool may go at once.
  */
 #include <linux/fs.h>
 #include <linux/kobject.h>
@@ -24,11 +25,11 @@ struct lcpfs_sysfs {
 	struct core_pool *core;
 };
 
-struct lcpfs_attribute {
-	struct attribute attribute;
+struct lcpfs_status_attribute {
+	struct lcpfs_attribute common;
 	size_t offset;    /* of a u64 in core_pool_status */
 	u32 unit;         /* bytes of one */
-	ssize_t (*show)(const struct core_pool_status *status, char *page);
+	ssize_t (*text)(const struct core_pool_status *status, char *page);
 };
 
 static struct kset *lcpfs_kset;
@@ -55,16 +56,29 @@ static ssize_t lcpfs_show_log_device(const struct core_pool_status *status, char
 	return sysfs_emit(page, "%s\n", words[status->log_device]);
 }
 
+static ssize_t lcpfs_show_status(struct core_pool *core, const struct lcpfs_attribute *attribute, char *page)
+{
+	const struct lcpfs_status_attribute *what = container_of(attribute, struct lcpfs_status_attribute, common);
+	struct core_pool_status status;
+	u64 value;
+
+	core_pool_get_status(core, &status);
+	if (what->text)
+		return what->text(&status, page);
+	memcpy(&value, (const char *)&status + what->offset, sizeof(value));
+	return sysfs_emit(page, "%llu\n", value * what->unit);
+}
+
+#define LCPFS_COMMON(file) .common = { .attribute = { .name = #file, .mode = 0444 }, .show = lcpfs_show_status }
 #define LCPFS_TEXT(file)                                                          \
-	static struct lcpfs_attribute lcpfs_attribute_##file = {                  \
-		.attribute = { .name = #file, .mode = 0444 }, .show = lcpfs_show_##file, \
+	static struct lcpfs_status_attribute lcpfs_attribute_##file = {           \
+		LCPFS_COMMON(file), .text = lcpfs_show_##file,                    \
 	}
 #define LCPFS_NUMBER(file, field, bytes)                                          \
-	static struct lcpfs_attribute lcpfs_attribute_##file = {                  \
-		.attribute = { .name = #file, .mode = 0444 },                     \
-		.offset = offsetof(struct core_pool_status, field), .unit = bytes, \
+	static struct lcpfs_status_attribute lcpfs_attribute_##file = {           \
+		LCPFS_COMMON(file), .offset = offsetof(struct core_pool_status, field), .unit = bytes, \
 	}
-#define LCPFS_ATTRIBUTE(file) &lcpfs_attribute_##file.attribute
+#define LCPFS_ATTRIBUTE(file) &lcpfs_attribute_##file.common.attribute
 
 LCPFS_TEXT(name);
 LCPFS_TEXT(state);
@@ -116,21 +130,30 @@ static struct attribute *lcpfs_counters_attrs[] = {
 static const struct attribute_group lcpfs_counters_group = { .name = "counters", .attrs = lcpfs_counters_attrs };
 
 static const struct attribute_group *lcpfs_groups[] = {
-	&lcpfs_pool_group, &lcpfs_space_group, &lcpfs_caches_group, &lcpfs_counters_group, NULL,
+	&lcpfs_pool_group, &lcpfs_space_group, &lcpfs_caches_group, &lcpfs_counters_group, &lcpfs_log_group, NULL,
 };
 
 static ssize_t lcpfs_sysfs_show(struct kobject *kobject, struct attribute *attribute, char *page)
 {
 	struct lcpfs_sysfs *sysfs = container_of(kobject, struct lcpfs_sysfs, kobject);
-	struct lcpfs_attribute *what = container_of(attribute, struct lcpfs_attribute, attribute);
-	struct core_pool_status status;
-	u64 value;
+	const struct lcpfs_attribute *what = container_of(attribute, struct lcpfs_attribute, attribute);
 
-	core_pool_get_status(sysfs->core, &status);
-	if (what->show)
-		return what->show(&status, page);
-	memcpy(&value, (const char *)&status + what->offset, sizeof(value));
-	return sysfs_emit(page, "%llu\n", value * what->unit);
+	return what->show(sysfs->core, what, page);
+}
+
+static ssize_t lcpfs_sysfs_store(struct kobject *kobject, struct attribute *attribute, const char *page, size_t length)
+{
+	struct lcpfs_sysfs *sysfs = container_of(kobject, struct lcpfs_sysfs, kobject);
+	const struct lcpfs_attribute *what = container_of(attribute, struct lcpfs_attribute, attribute);
+	u64 value;
+	int error;
+
+	if (!what->store)
+		return -EIO;
+	error = kstrtou64(page, 0, &value);
+	if (!error)
+		error = what->store(sysfs->core, what, value);
+	return error ?: (ssize_t)length;
 }
 
 static void lcpfs_sysfs_release(struct kobject *kobject)
@@ -138,7 +161,10 @@ static void lcpfs_sysfs_release(struct kobject *kobject)
 	kfree(container_of(kobject, struct lcpfs_sysfs, kobject));
 }
 
-static const struct sysfs_ops lcpfs_sysfs_operations = { .show = lcpfs_sysfs_show };
+static const struct sysfs_ops lcpfs_sysfs_operations = {
+	.show = lcpfs_sysfs_show,
+	.store = lcpfs_sysfs_store,
+};
 
 static const struct kobj_type lcpfs_sysfs_type = {
 	.release = lcpfs_sysfs_release,

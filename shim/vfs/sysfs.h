@@ -3,10 +3,20 @@
 #ifndef LCPFS_SYSFS_H
 #define LCPFS_SYSFS_H
 
+#include <linux/sysfs.h>
 #include <linux/types.h>
 
 struct core_pool;
 struct lcpfs_sysfs;
+
+/* A file of a pool's directory. */
+struct lcpfs_attribute {
+	struct attribute attribute;
+	ssize_t (*show)(struct core_pool *core, const struct lcpfs_attribute *attribute, char *page);
+	int (*store)(struct core_pool *core, const struct lcpfs_attribute *attribute, u64 value); /* may be NULL */
+};
+
+extern const struct attribute_group lcpfs_log_group; /* sysfs_log.c */
 
 int lcpfs_sysfs_init(void);
 void lcpfs_sysfs_exit(void);

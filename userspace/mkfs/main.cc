@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/format/address_format.h"
 #include "core/format/label_format.h"
+#include "core/format/zil_format.h"
 #include "userspace/common/devices.h"
 #include "userspace/common/guid.h"
 #include "userspace/common/message.h"
@@ -39,13 +39,14 @@ Makes an empty lcpfs pool striped over the devices (block devices or image files
       --copies N           places each metadata node is written to, 1 to 3 (2)
       --checksum KIND      of file data: crc32c, xxh64 or sha256 (crc32c)
       --metaslab-size BYTES  4M to 1G (chosen by the size of the device)
+      --log-size BYTES     of the intent log's ring, 1M to 1G, at most a sixteenth of the pool (64M)
   -q, --quiet              say nothing unless it fails
   -v, --verbose            say more
   -V, --version
   -h, --help
 )";
 
-enum LongOption { k_node_size = 256, k_copies, k_checksum, k_metaslab_size, k_log };
+enum LongOption { k_node_size = 256, k_copies, k_checksum, k_metaslab_size, k_log, k_log_size };
 constexpr option k_options[] = {
     { "force", no_argument, nullptr, 'f' },
     { "label", required_argument, nullptr, 'L' },
@@ -55,6 +56,7 @@ constexpr option k_options[] = {
     { "copies", required_argument, nullptr, k_copies },
     { "checksum", required_argument, nullptr, k_checksum },
     { "metaslab-size", required_argument, nullptr, k_metaslab_size },
+    { "log-size", required_argument, nullptr, k_log_size },
     { "quiet", no_argument, nullptr, 'q' },
     { "verbose", no_argument, nullptr, 'v' },
     { "version", no_argument, nullptr, 'V' },
@@ -126,6 +128,8 @@ bool set_option(int option, Options& options)
         return true;
     case k_metaslab_size:
         return set_size(optarg, "metaslab size", 4u << 20, 1u << 30, options.format.metaslab_bytes);
+    case k_log_size:
+        return set_size(optarg, "log size", lcpfs::k_min_log_ring_bytes, lcpfs::k_most_log_ring_bytes, options.format.log_bytes);
     case k_copies:
         if (strlen(optarg) != 1 || *optarg < '1' || *optarg > '3') {
             complain("copies {}: 1, 2 or 3 is wanted", optarg);

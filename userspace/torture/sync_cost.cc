@@ -175,7 +175,7 @@ void measure_all(const Device& device, Ground& ground, const Row (&rows)[N], con
 int sync_cost(int count, char** words)
 {
     if (count < 5)
-        fail("sync-cost DIRECTORY DISK GROUP-FILE FLUSHES prepare|first|asking|always|names|placed|disabled");
+        fail("sync-cost DIRECTORY DISK GROUP-FILE FLUSHES prepare|one|asking|always|names|placed|disabled");
     const Device device { words[1], words[2] };
     const long flushes = strtol(words[3], nullptr, 0);
     const char* what = words[4];
@@ -194,7 +194,7 @@ int sync_cost(int count, char** words)
     }
     ground.mapping = static_cast<char*>(mmap(nullptr, k_page, PROT_READ | PROT_WRITE, MAP_SHARED, ground.file, 0));
     must(ground.mapping != MAP_FAILED, "mmap");
-    if (!strcmp(what, "first")) {
+    if (!strcmp(what, "one")) {
         measure(device, ground, k_asking[0], { 1, flushes });
     } else if (!strcmp(what, "asking")) {
         measure_all(device, ground, k_asking, { 1, flushes });

@@ -46,7 +46,7 @@ int tails(int count, char** words);
 int acknowledged(int count, char** words);
 // torture sync-load DIRECTORY overwrite|append|create THREADS SECONDS [histogram]
 int sync_load(int count, char** words);
-// torture sync-cost DIRECTORY DISK GROUP-FILE FLUSHES prepare|first|asking|always|names|placed|disabled
+// torture sync-cost DIRECTORY DISK GROUP-FILE FLUSHES prepare|one|asking|always|names|placed|disabled
 int sync_cost(int count, char** words);
 
 }
