@@ -94,12 +94,17 @@ struct Ground {
     u64 requests(u32 device, host_io_op op) { return lcpfs_test_device_requests(pool.device(device), op); }
     u64 data_writes() { return requests(0, HOST_IO_WRITE) + requests(1, HOST_IO_WRITE); }
     void fail(u32 device, host_io_op op, u64 count) { lcpfs_test_device_fail(pool.device(device), op, 0, count); }
-    core_pool_status status()
+    // Out of line: a status is large.
+    [[gnu::noinline]] static core_pool_status status_of(core_pool* pool)
     {
         core_pool_status status;
-        core_pool_get_status(pool.handle(), &status);
+        core_pool_get_status(pool, &status);
         return status;
     }
+    [[gnu::noinline]] u64 committed() { return status_of(pool.handle()).committed_txg; }
+    [[gnu::noinline]] u64 position() { return status_of(pool.handle()).log_position; }
+    [[gnu::noinline]] bool is_frozen() { return status_of(pool.handle()).frozen; }
+    [[gnu::noinline]] core_log_device log_device() { return status_of(pool.handle()).log_device; }
     // Destroys every copy of the newest group's uberblock.
     void forget_newest(u64 txg)
     {
@@ -113,46 +118,64 @@ struct Ground {
     }
 };
 
+struct Devices {
+    TestDevice data { 16u << 20 }, log { 4u << 20 }, small { 3u << 20 }, other { 4u << 20 };
+};
+
+[[gnu::noinline]] void check_labels(Test& test, Devices& devices)
+{
+    core_label label;
+    REQUIRE_EQ(core_read_label(devices.data.get(), &label, false), 0);
+    CHECK(!label.is_log && label.device_count == 2 && label.log_device_count == 1);
+    REQUIRE_EQ(core_read_label(devices.log.get(), &label, false), 0);
+    CHECK(label.is_log && label.device_count == 2 && label.log_device_count == 1 && label.device_bytes == 4u << 20);
+}
+
+[[gnu::noinline]] void check_opened(Test& test, core_pool* pool)
+{
+    CHECK_EQ(Ground::status_of(pool).log_device, CORE_LOG_DEVICE_ACTIVE);
+    CHECK_EQ(Ground::status_of(pool).log_bytes, 3ull << 20);
+    core_check_report report;
+    CHECK(core_check(pool, true, nullptr, nullptr, nullptr, &report) == 0 && report.problems == 0);
+}
+
+// What was committed stands on the other device only.
+[[gnu::noinline]] void check_rings(Test& test, Devices& devices)
+{
+    u8 piece[64];
+    for (u32 copy = 0; copy < k_label_count; copy++)
+        for (u32 at = 0; at < k_uberblock_slots * k_uberblock_slot_bytes; at += sizeof(piece)) {
+            const u64 ring = label_offset(copy, (4u << 20) / k_block_size) + k_label_ring_offset;
+            lcpfs_test_device_peek(devices.log.get(), ring + at, piece, sizeof(piece));
+            for (u8 byte : piece)
+                if (!CHECK_EQ(byte, 0u))
+                    return;
+        }
+}
+
 void formats(Test& test)
 {
-    TestDevice data(16ull << 20), log(4ull << 20), small(3ull << 20), other(4ull << 20);
-    REQUIRE(data && log && small && other);
+    Box<Devices> devices = REQUIRE_VALUE(make_box<Devices>());
+    REQUIRE(devices->data && devices->log && devices->small && devices->other);
     core_format_options options {};
     options.name = "pool";
     options.log_devices = 1;
-    host_bdev* const only[] = { log.get() };
+    host_bdev* const only[] = { devices->log.get() };
     CHECK_EQ(core_pool_format(only, 1, &options), minus(Error::invalid));
-    host_bdev* const too_small[] = { data.get(), small.get() };
+    host_bdev* const too_small[] = { devices->data.get(), devices->small.get() };
     CHECK_EQ(core_pool_format(too_small, 2, &options), minus(Error::device_too_small));
-    host_bdev* const both[] = { data.get(), log.get(), other.get() };
+    host_bdev* const both[] = { devices->data.get(), devices->log.get(), devices->other.get() };
     options.log_devices = 2;
     CHECK_EQ(core_pool_format(both, 3, &options), minus(Error::not_supported));
     options.log_devices = 1;
     REQUIRE_EQ(core_pool_format(both, 2, &options), 0);
-    core_label label;
-    REQUIRE_EQ(core_read_label(data.get(), &label, false), 0);
-    CHECK(!label.is_log && label.device_count == 2 && label.log_device_count == 1);
-    REQUIRE_EQ(core_read_label(log.get(), &label, false), 0);
-    CHECK(label.is_log && label.device_count == 2 && label.log_device_count == 1 && label.device_bytes == 4u << 20);
+    check_labels(test, *devices);
     core_pool_options how {};
     core_pool* pool;
     REQUIRE_EQ(core_pool_open(both, 2, &how, &pool), 0);
-    core_pool_status status;
-    core_pool_get_status(pool, &status);
-    CHECK_EQ(status.log_device, CORE_LOG_DEVICE_ACTIVE);
-    CHECK_EQ(status.log_bytes, 3ull << 20);
-    core_check_report report;
-    CHECK(core_check(pool, true, nullptr, nullptr, nullptr, &report) == 0 && report.problems == 0);
+    check_opened(test, pool);
     CHECK_EQ(core_pool_close(pool), 0);
-    // What was committed stands on the other device only.
-    u8 block[512];
-    for (u32 copy = 0; copy < k_label_count; copy++)
-        for (u32 at = 0; at < k_uberblock_slots * k_uberblock_slot_bytes; at += sizeof(block)) {
-            lcpfs_test_device_peek(log.get(), label_offset(copy, (4u << 20) / k_block_size) + k_label_ring_offset + at, block, 512);
-            for (u8 byte : block)
-                if (!CHECK_EQ(byte, 0u))
-                    return;
-        }
+    check_rings(test, *devices);
     // The log device alone is no pool.
     CHECK_EQ(core_pool_open(only, 1, &how, &pool), minus(Error::device_missing));
 }
@@ -167,13 +190,13 @@ void costs(Test& test)
     const u64 flushed = ground->requests(k_log_device, HOST_IO_FLUSH);
     for (u32 i = 0; i < 6; i++) {
         const u64 logged = ground->requests(k_log_device, HOST_IO_WRITE), written = ground->data_writes();
-        const u64 committed = ground->status().committed_txg;
+        const u64 committed = ground->committed();
         CHECK_EQ(i % 2 ? ground->make_one(false) : ground->log_write(i, static_cast<u8>(i + 1)), 0);
         CHECK_EQ(ground->sync(), 0);
         CHECK_EQ(ground->requests(k_log_device, HOST_IO_WRITE), logged + 1);
         CHECK_EQ(ground->requests(k_log_device, HOST_IO_FLUSH), flushed);
         CHECK_EQ(ground->data_writes(), written);
-        CHECK_EQ(ground->status().committed_txg, committed);
+        CHECK_EQ(ground->committed(), committed);
     }
     const u64 print = ground->pool.fingerprint();
     ground->crash();
@@ -202,7 +225,7 @@ void missing(Test& test)
     core_pool_options options {};
     options.read_only = options.no_recovery = true;
     REQUIRE_EQ(ground->pool.open_with(options), 0);
-    CHECK_EQ(ground->status().log_device, CORE_LOG_DEVICE_MISSING);
+    CHECK_EQ(ground->log_device(), CORE_LOG_DEVICE_MISSING);
     CHECK_EQ(ground->pool.fingerprint(), committed);
     CHECK_EQ(ground->pool.check(), 1u); // that it is missing
     CHECK_EQ(core_pool_set_read_only(ground->pool.handle(), false), minus(Error::log_pending));
@@ -221,7 +244,7 @@ void missing(Test& test)
     CHECK_EQ(ground->open(), minus(Error::device_missing)); // reading only has decided nothing
     REQUIRE_EQ(ground->open(true), 0);
     CHECK_EQ(ground->pool.fingerprint(), synced);
-    CHECK_EQ(ground->status().log_device, CORE_LOG_DEVICE_NONE);
+    CHECK_EQ(ground->log_device(), CORE_LOG_DEVICE_NONE);
     CHECK_EQ(ground->make_one(), 0);
     const u64 print = ground->pool.fingerprint();
     ground->crash();
@@ -234,7 +257,7 @@ void missing(Test& test)
     ground->pool.lacks_log_device = false;
     const u64 logged = ground->requests(k_log_device, HOST_IO_WRITE);
     REQUIRE_EQ(ground->open(), 0);
-    CHECK_EQ(ground->status().log_device, CORE_LOG_DEVICE_UNUSED);
+    CHECK_EQ(ground->log_device(), CORE_LOG_DEVICE_UNUSED);
     CHECK_EQ(ground->pool.fingerprint(), print);
     CHECK_EQ(ground->make_one(), 0);
     CHECK_EQ(ground->pool.check(), 0u);
@@ -266,20 +289,20 @@ void failing(Test& test)
     Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
     REQUIRE_OK(ground->start());
     CHECK_EQ(ground->make_one(), 0);
-    u64 committed = ground->status().committed_txg;
+    u64 committed = ground->committed();
     ground->fail(k_log_device, HOST_IO_WRITE, ~0ull);
     CHECK_EQ(ground->log_write(3, 33), 0);
     CHECK_EQ(ground->make_one(), 0);
-    CHECK(ground->status().committed_txg > committed);
-    CHECK_EQ(ground->status().log_device, CORE_LOG_DEVICE_FAILED);
-    CHECK(!ground->status().frozen);
+    CHECK(ground->committed() > committed);
+    CHECK_EQ(ground->log_device(), CORE_LOG_DEVICE_FAILED);
+    CHECK(!ground->is_frozen());
     for (u32 i = 0; i < 3; i++) {
         const u64 logged = ground->requests(k_log_device, HOST_IO_WRITE), written = ground->data_writes();
-        committed = ground->status().committed_txg;
+        committed = ground->committed();
         CHECK_EQ(ground->make_one(), 0);
         CHECK_EQ(ground->requests(k_log_device, HOST_IO_WRITE), logged);
         CHECK_EQ(ground->data_writes(), written + 1);
-        CHECK_EQ(ground->status().committed_txg, committed);
+        CHECK_EQ(ground->committed(), committed);
     }
     const u64 print = ground->pool.fingerprint();
     ground->crash();
@@ -289,7 +312,7 @@ void failing(Test& test)
     CHECK_EQ(ground->open(true, true), minus(Error::log_pending));
     REQUIRE_EQ(ground->open(true), 0);
     CHECK_EQ(ground->pool.fingerprint(), print);
-    CHECK_EQ(ground->status().log_device, CORE_LOG_DEVICE_NONE);
+    CHECK_EQ(ground->log_device(), CORE_LOG_DEVICE_NONE);
     CHECK_EQ(ground->pool.check(), 0u);
 }
 
@@ -302,12 +325,12 @@ void recovering(Test& test)
     ground->fail(k_log_device, HOST_IO_WRITE, 1);
     for (u32 i = 0; i < 4; i++)
         CHECK_EQ(ground->make_one(), 0);
-    CHECK_EQ(ground->status().log_device, CORE_LOG_DEVICE_FAILED);
+    CHECK_EQ(ground->log_device(), CORE_LOG_DEVICE_FAILED);
     for (u32 round = 0; round < 3; round++) {
         const u64 print = ground->pool.fingerprint();
         ground->crash();
         REQUIRE_EQ(ground->open(), 0);
-        CHECK_EQ(ground->status().log_device, CORE_LOG_DEVICE_ACTIVE);
+        CHECK_EQ(ground->log_device(), CORE_LOG_DEVICE_ACTIVE);
         CHECK_EQ(ground->pool.fingerprint(), print);
         const u64 logged = ground->requests(k_log_device, HOST_IO_WRITE);
         CHECK_EQ(ground->make_one(), 0);
@@ -326,7 +349,7 @@ void failing_both(Test& test)
     for (u32 device = 0; device <= k_log_device; device++)
         ground->fail(device, HOST_IO_WRITE, ~0ull);
     CHECK_EQ(ground->make_one(), minus(Error::io_error));
-    CHECK(ground->status().frozen);
+    CHECK(ground->is_frozen());
     for (u32 device = 0; device <= k_log_device; device++)
         ground->fail(device, HOST_IO_WRITE, 0);
     ground->crash();
@@ -343,8 +366,8 @@ void failing_flush(Test& test)
     for (u32 device = 0; device < k_data_devices; device++)
         ground->fail(device, HOST_IO_FLUSH, 1);
     CHECK_EQ(core_object_sync(ground->file), minus(Error::io_error));
-    CHECK(ground->status().frozen);
-    CHECK_EQ(ground->status().log_device, CORE_LOG_DEVICE_ACTIVE);
+    CHECK(ground->is_frozen());
+    CHECK_EQ(ground->log_device(), CORE_LOG_DEVICE_ACTIVE);
 }
 
 // The group that the takeover began with is lost: what the pool's ring holds cannot be done on top of the one before, and that
@@ -356,9 +379,9 @@ void takeover_lost(Test& test)
     CHECK_EQ(ground->make_one(), 0);
     ground->fail(k_log_device, HOST_IO_WRITE, ~0ull);
     CHECK_EQ(ground->make_one(), 0);
-    const u64 takeover = ground->status().committed_txg;
+    const u64 takeover = ground->committed();
     CHECK_EQ(ground->make_one(), 0);
-    CHECK_EQ(ground->status().committed_txg, takeover);
+    CHECK_EQ(ground->committed(), takeover);
     ground->crash();
     ground->fail(k_log_device, HOST_IO_WRITE, 0);
     ground->forget_newest(takeover);
@@ -376,7 +399,7 @@ void nothing_left(Test& test)
     ground->fail(k_log_device, HOST_IO_WRITE, ~0ull);
     CHECK_EQ(ground->make_one(), 0);
     const u64 committed = ground->pool.fingerprint();
-    const u64 position = ground->status().log_position;
+    const u64 position = ground->position();
     for (u32 i = 0; i < 3; i++)
         CHECK_EQ(ground->make_one(), 0);
     const LogRing::Place place = ground->pool.pool().intent_log().ring().place(position);
