@@ -36,10 +36,16 @@ int set_attributes_of(LogPool& log)
     attr.mode = 0604;
     attr.uid = 7;
     attr.size_bytes = 1; // not set by this
+    attr.gid = 8;
     attr.mtime = { -5, 999999999 };
+    attr.atime = { 1ll << 33, 1 };
+    attr.ctime = { 77, 78 };
     attr.flags = 0x10;
     attr.project = 3;
-    return core_object_set_attr(log.file, &attr, CORE_SET_MODE | CORE_SET_UID | CORE_SET_MTIME | CORE_SET_FLAGS | CORE_SET_PROJECT);
+    attr.change = 1ull << 40;
+    constexpr unsigned k_all = CORE_SET_MODE | CORE_SET_UID | CORE_SET_GID | CORE_SET_ATIME | CORE_SET_MTIME | CORE_SET_CTIME
+        | CORE_SET_PROJECT | CORE_SET_FLAGS | CORE_SET_CHANGE;
+    return core_object_set_attr(log.file, &attr, k_all);
 }
 
 constexpr Operation k_operations[] = {
@@ -58,6 +64,11 @@ constexpr Operation k_operations[] = {
     { "rename_exchange",
       [](LogPool& log) { return log.pool.rename(log.pool.root(), "outside", log.pool.root(), "new_directory", CORE_RENAME_EXCHANGE); } },
     { "rename_over", [](LogPool& log) { return log.pool.rename(log.directory, "new", log.pool.root(), "new_directory", 0); } },
+    { "rename_directory_over",
+      [](LogPool& log) {
+          const int made = log.pool.make(log.pool.root(), "empty2", k_directory);
+          return made ? made : log.pool.rename(log.pool.root(), "empty2", log.pool.root(), "outside", 0);
+      } },
     { "write", [](LogPool& log) { return log.pool.write(log.file, 2, 3, 700, 8 * k_block_size - 50); } },
     { "write_logged", [](LogPool& log) { return log.log_write(log.file, 4, 1, 900, 8 * k_block_size - 50); } },
     { "write_behind_end", [](LogPool& log) { return log.log_write(log.file, 12, 4, 950, 16 * k_block_size - 1); } },
@@ -68,6 +79,27 @@ constexpr Operation k_operations[] = {
     { "write_inline", [](LogPool& log) { return log.pool.truncate(log.file, 0) ? -1 : log.pool.write(log.file, 0, 1, 77, 1000); } },
     { "write_inline_logged", [](LogPool& log) { return log.log_write(log.file, 0, 1, 78, 1200); } },
     { "set_attributes", set_attributes_of },
+    { "set_one_attribute",
+      [](LogPool& log) {
+          core_attr attr {};
+          attr.gid = 9;
+          return core_object_set_attr(log.file, &attr, CORE_SET_GID);
+      } },
+    { "unnamed_without_a_name",
+      [](LogPool& log) {
+          core_new how {};
+          how.mode = k_file;
+          core_object* made;
+          const int error = core_create_unnamed(log.directory, &how, &made);
+          if (!error)
+              core_object_put(made);
+          return error;
+      } },
+    { "fifo_and_socket",
+      [](LogPool& log) {
+          const int made = log.pool.make(log.directory, "fifo", 0010640);
+          return made ? made : log.pool.make(log.directory, "socket", 0140755);
+      } },
 };
 
 // Each operation on top of all before it, crashed right behind its acknowledgement.
@@ -103,7 +135,11 @@ void operations(Test& test)
         core_object_attr(log->file, &after);
         CHECK_EQ(log->pool.fingerprint(), print);
         CHECK_EQ(compare_bytes(&before, &after, offsetof(core_attr, rdev) + sizeof(before.rdev)), 0);
-        CHECK(before.mtime.seconds == after.mtime.seconds && before.mtime.nanoseconds == after.mtime.nanoseconds);
+        const core_time* const times[][2]
+            = { { &before.atime, &after.atime }, { &before.mtime, &after.mtime }, { &before.ctime, &after.ctime },
+                { &before.btime, &after.btime } };
+        for (const auto& time : times)
+            CHECK(time[0]->seconds == time[1]->seconds && time[0]->nanoseconds == time[1]->nanoseconds);
         CHECK_EQ(log->pool.check(), 0u);
         if (test.failed()) {
             test.check(false, __FILE__, __LINE__, operation.name);

@@ -29,6 +29,7 @@ void Pool::freeze(Error error, const char* what)
     if (m_engine->error() != Error::none)
         return;
     m_engine->fail(error);
+    m_log->note_freeze();
     TextLine line;
     line.add(what).add(" failed: ").add(text_of(error)).add("; no further change is accepted, what was committed is whole");
     log(HOST_LOG_FATAL, StringView(line.text(), line.size()));
@@ -116,6 +117,7 @@ void Pool::shutdown()
     if (m_shut_down.exchange(1))
         return;
     m_engine->fail(Error::shut_down);
+    m_log->note_freeze();
     log(HOST_LOG_WARNING, "shut down by request; what was not committed is dropped");
 }
 

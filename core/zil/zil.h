@@ -85,6 +85,8 @@ public:
     void append(TxgId txg, Box<LogRecord> record);
     // Everything appended so far is durable. The first error of a frame in between.
     Status commit();
+    // The engine failed: callers that wait for room in flight, not for a frame of theirs, give up now.
+    void note_freeze() { m_writer->note_change(); }
     // More than `times` what may wait: one asks for an early group, two lets modifiers wait for it (Space::throttle).
     bool is_beyond(u32 times) const { return m_record_bytes.load_relaxed() > m_max_waiting_bytes.load_relaxed() * times; }
     u64 waiting_bytes() const { return m_record_bytes.load_relaxed(); }

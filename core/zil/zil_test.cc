@@ -275,6 +275,45 @@ void shut_down(Test& test)
     CHECK(!ground->log->writer().try_acquire());
 }
 
+// Callers without a frame of their own do not wait for a device that does not answer when the pool has frozen; a caller whose
+// frame is on its way learns what became of it.
+void frozen(Test& test)
+{
+    Box<LogGround> ground = REQUIRE_VALUE(make_box<LogGround>());
+    REQUIRE_OK(ground->start());
+    ground->log->writer().set_in_flight_limit(1);
+    struct Waiting {
+        LogGround* ground;
+        Status status;
+        Atomic<u32> begun { 0 };
+        host_thread* thread { nullptr };
+    } waiting[2];
+    Event pause;
+    lcpfs_test_device_hold(ground->device.get(), HOST_IO_WRITE, true);
+    for (Waiting& one : waiting) {
+        one.ground = ground.get();
+        ground->add(8);
+        one.thread = host_thread_start("test-log",
+                                       [](void* context) {
+                                           Waiting& self = *static_cast<Waiting*>(context);
+                                           self.begun.store(1);
+                                           self.status = self.ground->log->commit().error();
+                                       },
+                                       &one);
+        REQUIRE(one.thread);
+        while (!one.begun.load() || ground->log->writer().in_flight() == 0)
+            pause.wait_timeout(1000000, [] { return false; });
+    }
+    pause.wait_timeout(20000000, [] { return false; });
+    ground->engine->fail(Error::shut_down);
+    ground->log->note_freeze();
+    host_thread_join(waiting[1].thread);
+    CHECK_ERROR(waiting[1].status, shut_down);
+    lcpfs_test_device_hold(ground->device.get(), HOST_IO_WRITE, false);
+    host_thread_join(waiting[0].thread);
+    CHECK_OK(waiting[0].status);
+}
+
 struct Caller {
     LogGround* ground;
     u32 rounds;
@@ -324,7 +363,7 @@ void together(Test& test)
 
 constexpr TestCase k_cases[] = { { "sums", sums },       { "frames", frames },       { "lone_caller", lone_caller },
                                  { "around", around },   { "barriers", barriers },   { "failing", failing },
-                                 { "damaged", damaged }, { "together", together },   { "shut_down", shut_down } };
+                                 { "damaged", damaged }, { "together", together },   { "shut_down", shut_down }, { "frozen", frozen } };
 }
 LCPFS_SUITE(zil, k_cases);
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Runs for the intent log: generated operations by 1 to 8 threads, most of them followed by a sync
 // of something sooner or later, on disks with a volatile cache and without, of 512 and of 4096
-// bytes a block, with 1 to 8 frames in flight and rings so small that they fill; then every state
-// of log_states.h: opened, replayed, checked, walked, compared with the histories.
+// bytes a block, with 1 to 8 frames in flight and rings so small that they fill, in the pool or on a
+// log device, which may fail in mid-run; then every state of log_states.h: opened, replayed, checked,
+// walked, compared with the histories.
 //
 // A share of the replays is itself cut short at its writes, and a share of those that begin then
 // once more: what is found in the end has to be the very state that the uncut replay made.
@@ -30,6 +31,10 @@ LogShape log_shape(Random& choice)
     shape.pool.format.root_mode = 0755;
     static constexpr u64 k_ring_bytes[] = { 128 << 10, 256 << 10, 256 << 10, 1 << 20 };
     shape.pool.format.log_bytes = k_ring_bytes[choice.below(4)];
+    if (choice.one_in(4)) {
+        shape.pool.add_log_device(choice);
+        shape.log_device_fails = choice.one_in(2);
+    }
     shape.pool.latency_ns = choice.one_in(4) ? 2000000 : 60000;
     shape.volatile_cache = !choice.one_in(3);
     shape.block_bytes = choice.one_in(3) ? 4096 : 512;
@@ -101,6 +106,8 @@ void operate(Run& run, const LogShape& shape, const std::vector<u64>& roots, u64
     run.txg_interval_ms = choice.one_in(2) ? 1000 : 5000;
     run.open(false);
     shape.apply(run);
+    if (shape.log_device_fails)
+        run.disks().back()->faults.push_back({ FaultKind::error, HOST_IO_WRITE, choice.between(2, 30), k_never });
     for (size_t i = 0; i < roots.size(); i++) {
         WorkerOptions how;
         how.number = static_cast<u32>(i);
