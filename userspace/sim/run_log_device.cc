@@ -21,9 +21,21 @@ namespace {
 
 constexpr u64 k_default_points = 24;
 
+// What the log device is like, whatever the others are.
+struct Kind {
+    u32 block_bytes { 512 };
+    bool volatile_cache { true };
+    void apply(Run& run) const
+    {
+        run.disks().back()->info.logical_block_bytes = block_bytes;
+        run.disks().back()->info.volatile_cache = volatile_cache;
+    }
+};
+
 struct Recorded {
     std::vector<Worker*> workers;
     u64 latency_ns { 0 };
+    Kind log;
 };
 
 Images without_log(const Images& images)
@@ -57,6 +69,7 @@ void open_with(const Recorded& recorded, const Images& images, u64 position, Ran
     u64 hash = 0;
     for (u32 round = 0; round <= random.below(2); round++) {
         Run run(pointers(layers), 1000);
+        recorded.log.apply(run);
         run.open(random.one_in(4));
         if (!run.opened_read_only() && run.status().log_device != CORE_LOG_DEVICE_ACTIVE)
             fail("a log device that works again is not used");
@@ -150,6 +163,7 @@ void open_without(const Recorded& recorded, const Images& images, u64 position, 
     // It comes back.
     kept.push_back(std::make_unique<Image>(images.back()->bytes(), images.back().get()));
     Run stale(pointers(kept), 1000, false);
+    recorded.log.apply(stale);
     stale.open(random.one_in(2));
     if (stale.status().log_device != CORE_LOG_DEVICE_UNUSED)
         fail("a log device that was given up is used again");
@@ -188,11 +202,13 @@ u64 run_log_device(u64 seed, const Options& options)
     scheduler.reset(mix(seed, 2), k_switch[choice.below(4)]);
     PoolShape shape = random_shape(choice);
     shape.add_log_device(choice);
+    const Kind kind { choice.one_in(3) ? 4096u : 512u, !choice.one_in(3) };
     const u64 threads = options.threads ? options.threads : choice.one_in(2) ? 1 : choice.between(2, 4);
     Images base = empty_images(shape);
     std::vector<u64> roots;
     {
         Run setup(pointers(base), shape.latency_ns, false);
+        kind.apply(setup);
         setup.format(shape.format);
         setup.open(false);
         for (u64 i = 0; i < threads; i++)
@@ -202,6 +218,7 @@ u64 run_log_device(u64 seed, const Options& options)
     }
     Images layers = layers_over(base);
     Run run(pointers(layers), shape.latency_ns);
+    kind.apply(run);
     operate(run, roots, choice, options);
     // No worker expects errors, so none was given one.
     for (auto& worker : run.workers)
@@ -213,7 +230,7 @@ u64 run_log_device(u64 seed, const Options& options)
     const u64 end = run.log().position();
     run.abandon();
 
-    Recorded recorded { {}, shape.latency_ns };
+    Recorded recorded { {}, shape.latency_ns, kind };
     for (auto& worker : run.workers)
         recorded.workers.push_back(worker.get());
     const u64 wanted = options.points ? options.points : k_default_points;
