@@ -23,14 +23,18 @@ struct Frame {
 // The frames that a mount would read, oldest first: from the tail of the committed group on,
 // without a gap. `vouched` becomes the newest that any frame, also one behind a gap, says to have
 // been acknowledged.
-std::vector<Frame> frames_to_read(const IoLog& log, u64 position, const Uberblock& uberblock, u64& vouched)
+std::vector<Frame> frames_to_read(const IoLog& log, const Images& images, const Uberblock& uberblock, u64& vouched)
 {
     std::vector<Frame> frames;
     u64 next = uberblock.log_sequence;
     for (const LoggedWrite& write : log.writes) {
         const DiskLogFrame* frame = frame_of(write);
-        if (frame && write.completed <= position && !write.failed && frame->generation.get() == uberblock.log_generation
-            && frame->sequence.get() >= next)
+        if (!frame || frame->generation.get() != uberblock.log_generation || frame->sequence.get() < next)
+            continue;
+        // There, and not only in a cache that has been lost.
+        std::vector<u8> found(write.data.size());
+        images[write.disk]->read(write.offset, found.data(), found.size());
+        if (found == write.data)
             frames.push_back({ &write, frame->sequence.get(), frame->acknowledged.get() });
     }
     std::sort(frames.begin(), frames.end(), [](const Frame& one, const Frame& other) { return one.sequence < other.sequence; });
@@ -108,7 +112,7 @@ void damage_frames(const LogShape& shape, const IoLog& log, const std::vector<Im
         Uberblock uberblock;
         const std::vector<Tree> committed = committed_state(shape, images, workers, uberblock);
         u64 vouched = 0;
-        const std::vector<Frame> frames = frames_to_read(log, cursor.position(), uberblock, vouched);
+        const std::vector<Frame> frames = frames_to_read(log, images, uberblock, vouched);
         if (frames.empty())
             continue;
         const Frame& newest = frames.back();

@@ -12,6 +12,7 @@ struct LogShape {
     bool volatile_cache { true };
     u32 block_bytes { 512 };
     u32 frames_in_flight { 4 };
+    bool flushes { false }; // what a volatile cache has of a frame is flushed, rather than written with FUA
     bool log_device_fails { false }; // in mid-run: every write from some frame on
 
     // To the disks, and to the pool when it is open.

@@ -105,7 +105,8 @@ void LogStates::visit(u64 end, u64 only, const Visit& visit)
         m_cursor.advance_to(position);
         const IoLog::Event& event = m_log.events[position - 1];
         const bool frame = frame_of(m_log.writes[event.write]) != nullptr;
-        if (!frame) {
+        // The end of a flush is a boundary too, of all the frames that it makes durable.
+        if (!frame && !(event.completion && m_log.writes[event.write].flush)) {
             if (m_random.one_in(k_elsewhere_one_in)) {
                 const u64 seed = m_random.next();
                 make(StateClass::elsewhere, [&](size_t n, u64) { return mix(seed, n) % 3 != 0; });

@@ -39,6 +39,7 @@ LogShape log_shape(Random& choice)
     shape.volatile_cache = !choice.one_in(3);
     shape.block_bytes = choice.one_in(3) ? 4096 : 512;
     shape.frames_in_flight = static_cast<u32>(choice.between(1, 8));
+    shape.flushes = choice.one_in(2);
     if (choice.one_in(4)) {
         shape.pool.log_disk_bytes = 4u << 20;
         shape.pool.format.log_devices = 1;
@@ -131,8 +132,12 @@ void LogShape::apply(Run& run) const
         disk->info.volatile_cache = volatile_cache;
         disk->info.logical_block_bytes = block_bytes;
     }
-    if (run.is_open())
-        pool_of(run.pool()).intent_log().writer().set_in_flight_limit(frames_in_flight);
+    if (!run.is_open())
+        return;
+    LogWriter& writer = pool_of(run.pool()).intent_log().writer();
+    writer.set_in_flight_limit(frames_in_flight);
+    for (u16 vdev = 0; vdev < pool_of(run.pool()).vdevs().count(); vdev++)
+        writer.durability().set(VdevId(vdev), flushes ? Durable::by_flush : Durable::by_fua);
 }
 
 std::vector<Tree> open_and_walk(const LogShape& shape, Images& images, const std::vector<Worker*>& workers, Random& random)
