@@ -79,7 +79,7 @@ public:
             Pending& its = *reinterpret_cast<Pending*>(io->core[0]);
             PathGroup& group = *reinterpret_cast<PathGroup*>(io->core[1]);
             group.ended(io);
-            if (io->op == HOST_IO_WRITE)
+            if (io->op == HOST_IO_WRITE && !(io->flags & HOST_IO_FUA))
                 group.note_written(io);
             SpinGuard guard(its.lock);
             its.status = io->status;
