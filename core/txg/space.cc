@@ -172,8 +172,8 @@ void Space::committed()
     m_clean_blocks.store(counts.free_blocks + counts.deferred_blocks);
 }
 
-// Dirty metadata, and what else waits for its group, against `times` what a group may have. Up to five groups' worth of nodes can be on disk or under way at
-// once: three in the pipeline, two kept for the last two uberblocks.
+// Dirty metadata, and what else waits for its group, against `times` what a group may have. Up to five groups' worth of nodes
+// can be on disk or under way at once: three in the pipeline, two kept for the last two uberblocks.
 bool Space::is_beyond(u32 times) const
 {
     if (m_kept && m_kept(m_kept_context, times))
