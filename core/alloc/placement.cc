@@ -10,7 +10,8 @@ void Placement::start(Span<Box<Metaslab>> metaslabs, Span<size_t> first)
     m_metaslabs = metaslabs;
     m_first = first;
     m_vdev_count = 0;
-    for (u16 vdev = 0; vdev < first.size(); vdev++)
+    const u16 count = static_cast<u16>(first.size()); // at most k_max_vdevs
+    for (u16 vdev = 0; vdev < count; vdev++)
         if (metaslabs_of(VdevId(vdev)).size())
             m_vdevs[m_vdev_count++] = vdev;
 }

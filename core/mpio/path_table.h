@@ -2,8 +2,9 @@
 // PathTable: the paths of one target: which there are, which to take, and accounts of what they did.
 //
 // Choosing: the best priority with a usable path; within it Active before Degraded; among those the policy, ties in
-// rotation. For least latency a quarter is a tie, which the shorter queue decides: all would follow each other else. A path that came back counts only after the failback delay, unless there is no other. Requests that
-// somebody waits for by name (log, metadata) take the path with the lowest tail instead of the lowest average.
+// rotation. For least latency a quarter is a tie, which the shorter queue decides: all would follow each other else. A path
+// that came back counts only after the failback delay, unless there is no other. Requests that somebody waits for by name
+// (log, metadata) take the path with the lowest tail instead of the lowest average.
 //
 // Callers of add, remove and the state changes are serialized by the group; everything else is callable by any
 // number of CPUs in any context, without a lock.
