@@ -233,10 +233,10 @@ bool IntentLog::plan_frame_locked(Plan& plan)
 }
 
 // Nobody waits alone: with nothing in flight there is no company to come.
-bool IntentLog::gathers_locked(const Plan& plan) const
+bool IntentLog::gathers_locked(const Caller& caller) const
 {
     const u32 in_flight = m_writer->in_flight();
-    return m_batch_timeout_us.load_relaxed() && !plan.gathered && in_flight != 0 && in_flight < m_writer->in_flight_limit()
+    return m_batch_timeout_us.load_relaxed() && !caller.has_gathered && in_flight != 0 && in_flight < m_writer->in_flight_limit()
         && m_waiting.size() < m_batch_records.load_relaxed();
 }
 
@@ -254,18 +254,21 @@ void IntentLog::set_batch(const Batch& batch)
     m_batch_timeout_us.store(min(batch.timeout_us, k_max_batch_timeout_us));
 }
 
-void IntentLog::look_locked(u64 target, Plan& plan)
+void IntentLog::look_locked(Caller& caller, Plan& plan)
 {
+    if (!caller.has_looked)
+        caller.came_late = m_failed_txg.value() != 0 && !m_flush_failed;
+    caller.has_looked = true;
     if (m_writer->failed() != Error::none)
         note_failure_locked();
     drop_committed_locked(plan.dropped);
     plan.what = Plan::What::wait_group;
     plan.txg = m_failed_txg;
-    if (covered_locked() >= target) {
-        plan.token = token_for_locked(target);
+    if (covered_locked() >= caller.target) {
+        plan.token = token_for_locked(caller.target);
         if (m_writer->is_durable(plan.token))
             plan.what = Plan::What::done;
-        else if (!m_failed_txg.value() || !takes_over_locked())
+        else if (!m_failed_txg.value() || !(caller.came_late || takes_over_locked()))
             plan.what = Plan::What::wait_token;
         else if (breakage::log_takeover_early)
             plan.what = Plan::What::done;
@@ -278,7 +281,7 @@ void IntentLog::look_locked(u64 target, Plan& plan)
         plan.what = Plan::What::again; // more to drop
     else if (!first || (barrier_stands_locked() && first->sequence() > m_barrier))
         plan.txg = m_barrier_txg;
-    else if (gathers_locked(plan)) {
+    else if (gathers_locked(caller)) {
         plan.what = m_gathering ? Plan::What::busy : Plan::What::gather;
         m_gathering = true;
     } else if (m_building || !(plan.slot = m_writer->try_acquire()))
@@ -289,12 +292,12 @@ void IntentLog::look_locked(u64 target, Plan& plan)
         plan.txg = m_committed.next(); // each commit moves the tail
 }
 
-void IntentLog::look(u64 target, Plan& plan)
+void IntentLog::look(Caller& caller, Plan& plan)
 {
     bool early = false, has_failed;
     {
         SpinGuard guard(m_lock);
-        look_locked(target, plan);
+        look_locked(caller, plan);
         has_failed = m_failed_txg.value() != 0;
         early = plan.what == Plan::What::build && m_head - m_tail > ring().bytes() / 4;
     }
@@ -345,16 +348,15 @@ void IntentLog::build(Plan& plan)
 
 Status IntentLog::commit()
 {
-    const u64 target = m_last.load();
-    bool gathered = false;
+    Caller caller;
+    caller.target = m_last.load();
     for (;;) {
         if (m_engine.error() != Error::none)
             return m_engine.error();
         const u64 seen = m_writer->changes();
         const u32 ring = m_active.load();
         Plan plan;
-        plan.gathered = gathered;
-        look(target, plan);
+        look(caller, plan);
         switch (plan.what) {
         case Plan::What::done:
             return {};
@@ -378,7 +380,7 @@ Status IntentLog::commit()
             break;
         case Plan::What::gather:
             gather();
-            gathered = true;
+            caller.has_gathered = true;
             break;
         }
     }

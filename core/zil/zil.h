@@ -27,8 +27,8 @@
 // The ring. Positions only grow. Space is kept from the tail of the last but one committed uberblock on, so that falling
 // back to that group finds its records; a group is committed early when a quarter of the ring has been filled since the last.
 //
-// Failure. A frame that fails in the pool's ring fails every caller whose records it or a later frame holds. Then the log
-// pauses: callers wait for group commits until the group open at the failure has committed; with that the ring starts over behind
+// Failure. A frame that fails in the pool's ring fails every caller whose records it or a later frame holds and that was there
+// when it failed. Then the log pauses: callers that come later, for those records or others, wait for group commits until the group open at the failure has committed; with that the ring starts over behind
 // it. A frame that fails on a log device fails nobody: its callers wait for that commit too, which makes durable all that they
 // did, and with it the log goes on in the pool's ring. Sequence numbers and generation go on. (Where data in place could not be
 // flushed before a frame, the callers are told in any case: a flush that succeeds later proves nothing about it.)
@@ -117,7 +117,6 @@ private:
 
     struct Plan {
         enum class What : u8 { done, again, wait_token, wait_group, build, busy, gather } what { What::done };
-        bool gathered { false }; // company has been waited for
         LogToken token { 0 };
         TxgId txg;
         LogWriter::Slot* slot { nullptr };
@@ -125,6 +124,13 @@ private:
         TxgId committed;
         RecordList records;
         RecordList dropped;
+    };
+    // What one call of commit knows from its earlier looks.
+    struct Caller {
+        u64 target { 0 };
+        bool has_looked { false };
+        bool came_late { false };    // a failure was known when it came
+        bool has_gathered { false }; // it has waited for company
     };
     struct FirstOfGroup {
         TxgId txg;
@@ -142,9 +148,9 @@ private:
     {
         m_identity.pool_guid = pool_guid;
     }
-    void look(u64 target, Plan& plan);
-    void look_locked(u64 target, Plan& plan) REQUIRES(m_lock);
-    bool gathers_locked(const Plan& plan) const REQUIRES(m_lock);
+    void look(Caller& caller, Plan& plan);
+    void look_locked(Caller& caller, Plan& plan) REQUIRES(m_lock);
+    bool gathers_locked(const Caller& caller) const REQUIRES(m_lock);
     void gather();
     bool plan_frame_locked(Plan& plan) REQUIRES(m_lock);
     u64 covered_locked() const REQUIRES(m_lock);

@@ -171,13 +171,25 @@ int model(int count, char** words)
     return 0;
 }
 
+static void await_line(const char* otherwise)
+{
+    char line[16];
+    if (!fgets(line, sizeof(line), stdin))
+        fail("%s", otherwise);
+}
+
 // Two open files of one file that cannot be written.
 int sync_status(int count, char** words)
 {
     if (count < 1)
-        fail("errors FILE");
+        fail("errors FILE [ready]");
     int one = open(words[0], O_RDWR), other = open(words[0], O_RDWR);
     must(one >= 0 && other >= 0, "open");
+    if (count > 1) {
+        printf("ready\n");
+        fflush(stdout);
+        await_line("nobody said that the device fails");
+    }
     char text[4096];
     memset(text, 'e', sizeof(text));
     must(pwrite(one, text, sizeof(text), 0) == (ssize_t)sizeof(text), "pwrite");
@@ -185,8 +197,7 @@ int sync_status(int count, char** words)
     int first[2] = { fsync(one), fsync(other) };
     printf("%d %d\n", first[0], first[1]);
     fflush(stdout);
-    if (getchar() == EOF)
-        fail("nobody said that the device works");
+    await_line("nobody said that the device works");
     int then[2] = { fsync(one), fsync(other) };
     printf("%d %d\n", then[0], then[1]);
     return 0;
