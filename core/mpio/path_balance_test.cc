@@ -10,13 +10,17 @@ namespace lcpfs {
 namespace {
 
 constexpr u32 k_jobs = 8;
-constexpr u32 k_requests = 4000;
+constexpr u32 k_many = 4000;
+constexpr u32 k_few = 64;
 
 struct Load {
     u64 service_us;       // of 4 KiB
     bool bursts;          // all jobs begin together and wait for each other
     bool mixes;           // every other job has requests of 256 KiB, which take four times as long
     bool prefers_tail;
+    u32 requests { k_many };
+    u32 lone { 0 };       // so many of 4 KiB before, one after the other
+    u32 bulk { 0 };       // so many of all are of 1 MiB first, which take eight times as long
 };
 
 struct Row {
@@ -39,11 +43,15 @@ public:
     // How long all requests take together.
     u64 run_us()
     {
-        u32 left = k_requests;
+        for (u32 i = 0; i < m_row.load.lone; i++) {
+            start(m_jobs[0], 4096);
+            finish_next();
+        }
+        u32 left = m_row.load.requests;
         while (left) {
             for (Job& job : m_jobs)
                 if (!job.is_busy && (!m_row.load.bursts || m_busy == 0 || m_is_starting))
-                    start(job);
+                    start(job, m_row.load.requests - left < m_row.load.bulk ? 1u << 20 : m_row.load.mixes && (&job - m_jobs) % 2 ? 256 * 1024 : 4096);
             m_is_starting = false;
             finish_next();
             left--;
@@ -62,16 +70,15 @@ private:
         u64 end_us { 0 }, bytes { 0 };
         PathTicket ticket;
     };
-    void start(Job& job)
+    void start(Job& job, u64 bytes)
     {
         m_is_starting = true; // the others of the burst too
-        const bool is_large = m_row.load.mixes && (&job - m_jobs) % 2;
-        job.bytes = is_large ? 256 * 1024 : 4096;
+        job.bytes = bytes;
         auto path = m_table.begin({ m_now_us * k_ns_per_us, job.bytes, m_row.load.prefers_tail }, job.ticket);
         if (path.is_error())
             return;
         const u32 slot = path.value()->slot;
-        m_busy_until_us[slot] = max(m_busy_until_us[slot], m_now_us) + m_row.load.service_us * (is_large ? 4 : 1);
+        m_busy_until_us[slot] = max(m_busy_until_us[slot], m_now_us) + m_row.load.service_us * (bytes > 1u << 18 ? 8 : bytes > 4096 ? 4 : 1);
         job.end_us = m_busy_until_us[slot] + (slot ? m_row.delay_us : 0);
         job.is_busy = true;
         m_busy++;
@@ -105,6 +112,10 @@ constexpr Load k_bursts { 10000, true, false, false };
 constexpr Load k_mixed { 5000, false, true, false };
 constexpr Load k_waited_for { 5000, false, true, true };
 constexpr Load k_fast_bursts { 100, true, false, true };
+// A pool that was just mounted: little is known, and that by requests of another size.
+constexpr Load k_cold { 10000, false, false, false, k_few, 1, k_few };
+constexpr Load k_cold_bursts { 10000, true, false, true, k_few, 3, k_few };
+constexpr Load k_bulk_then_small { 10000, false, false, true, k_many, 0, 16 };
 constexpr u64 k_delay_us = 30000;
 constexpr Row k_rows[] = {
     { "equal_service_time", PathPolicy::service_time, k_steady, 0, 190 },
@@ -113,6 +124,14 @@ constexpr Row k_rows[] = {
     { "equal_service_time_mixed", PathPolicy::service_time, k_mixed, 0, 190 },
     { "equal_service_time_waited_for", PathPolicy::service_time, k_waited_for, 0, 190 },
     { "equal_service_time_fast_bursts", PathPolicy::service_time, k_fast_bursts, 0, 190 },
+    { "equal_service_time_cold", PathPolicy::service_time, k_cold, 0, 185 },
+    { "equal_service_time_cold_bursts", PathPolicy::service_time, k_cold_bursts, 0, 185 },
+    { "equal_least_latency_cold", PathPolicy::least_latency, k_cold, 0, 185 },
+    { "equal_service_time_bulk_then_small", PathPolicy::service_time, k_bulk_then_small, 0, 190 },
+    { "equal_least_latency_bulk_then_small", PathPolicy::least_latency, k_bulk_then_small, 0, 190 },
+    { "unequal_service_time_bulk_then_small", PathPolicy::service_time, k_bulk_then_small, k_delay_us, 100 },
+    { "unequal_service_time_cold", PathPolicy::service_time, k_cold, k_delay_us, 100 },
+    { "unequal_service_time_cold_bursts", PathPolicy::service_time, k_cold_bursts, k_delay_us, 100 },
     { "equal_least_latency", PathPolicy::least_latency, k_steady, 0, 190 },
     { "equal_least_latency_bursts", PathPolicy::least_latency, k_bursts, 0, 190 },
     { "equal_least_latency_mixed", PathPolicy::least_latency, k_mixed, 0, 190 },

@@ -37,6 +37,8 @@ void PathLatency::note(SizeClass size, u32 latency_us, u32 ahead)
         known.idle.buckets[bucket_of(latency_us)].add_relaxed(1);
         return;
     }
+    if (!knows_idle(size))
+        return;
     const u32 alone_us = idle_us(size);
     const u32 sample_us = latency_us > alone_us ? (latency_us - alone_us) / ahead : 0;
     const u32 samples = known.cost_samples.load_relaxed();
@@ -51,33 +53,6 @@ void PathLatency::forget_average()
     m_average.store_relaxed(k_none);
     for (Class& known : m_classes)
         known.idle_us.store_relaxed(k_none);
-}
-
-// Smaller sizes before larger ones: what a larger one takes longer is more than what a smaller one takes less.
-template <typename Known>
-static u32 nearest_class(SizeClass size, Known known)
-{
-    const u32 own = static_cast<u32>(size);
-    for (u32 i = own + 1; i-- > 0;)
-        if (known(i))
-            return i;
-    for (u32 i = own + 1; i < k_size_classes; i++)
-        if (known(i))
-            return i;
-    return k_size_classes;
-}
-
-u32 PathLatency::idle_us(SizeClass size) const
-{
-    const u32 nearest = nearest_class(size, [&](u32 i) { return m_classes[i].idle_us.load_relaxed() != k_none; });
-    const u32 idle = nearest < k_size_classes ? m_classes[nearest].idle_us.load_relaxed() : k_none;
-    return idle == k_none ? average_us() : idle;
-}
-
-u32 PathLatency::cost_us(SizeClass size) const
-{
-    const Class& own = of(size);
-    return own.cost_samples.load_relaxed() < k_samples_for_cost ? k_default_cost_us : own.cost_us.load_relaxed();
 }
 
 u64 PathLatency::Histogram::samples() const

@@ -18,7 +18,7 @@ public:
     // Half steps of powers of two of microseconds; the last holds everything from 2^23 us (8 s) on.
     static constexpr u32 k_buckets = 48;
     static constexpr u32 k_samples_for_tail = 100;
-    static constexpr u32 k_samples_for_cost = 16;
+    static constexpr u32 k_samples_for_cost = 4;
 
     // The first sample is the average, each further one a fifth of it. A sample of 0 counts. `ahead`: how many were under
     // way on the path when it was sent.
@@ -31,9 +31,11 @@ public:
         const u32 average = m_average.load_relaxed();
         return average == k_none ? 0 : average;
     }
-    // Of those that found the path idle; without any of this size, of the size next to it; without any, of all.
-    u32 idle_us(SizeClass size) const;
-    u32 cost_us(SizeClass size) const;
+    // Of those that found the path idle; of all while there are none of this size.
+    u32 idle_us(SizeClass size) const { return knows_idle(size) ? of(size).idle_us.load_relaxed() : average_us(); }
+    u32 cost_us(SizeClass size) const { return knows_cost(size) ? of(size).cost_us.load_relaxed() : k_default_cost_us; }
+    bool knows_idle(SizeClass size) const { return of(size).idle_us.load_relaxed() != k_none; }
+    bool knows_cost(SizeClass size) const { return of(size).cost_samples.load_relaxed() >= k_samples_for_cost; }
     u64 service_us(u32 depth, SizeClass size) const { return idle_us(size) + u64(depth) * cost_us(size); }
     // The 99th percentile as of the last refresh, of all and of those that found the path idle; 0: not known yet.
     u32 tail_us(SizeClass size) const { return of(size).all.tail_us.load_relaxed(); }

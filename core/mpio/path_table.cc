@@ -120,30 +120,46 @@ bool PathTable::is_candidate(const Path& path, const PathChoice& choice, bool im
         || (path.slot != choice.avoided_slot && choice.now_ns >= path.usable_since_ns.load_relaxed() + m_failback_ns.load_relaxed());
 }
 
+PathTable::Known PathTable::known_of(const Path* const* members, u32 count, SizeClass size)
+{
+    Known known;
+    for (u32 i = 0; i < count; i++) {
+        const PathLatency& latency = members[i]->latency;
+        if (latency.knows_idle(size))
+            known.idle_us = min(known.idle_us, latency.idle_us(size));
+        if (latency.knows_cost(size))
+            known.cost_us = min(known.cost_us, latency.cost_us(size));
+        known.has_tails = known.has_tails && latency.idle_tail_us(size);
+    }
+    if (known.cost_us == ~0u)
+        known.cost_us = k_default_cost_us;
+    return known;
+}
+
 // One request is enough to sample a path that nobody knows yet: the others go where it is known what they meet.
 constexpr u64 k_being_sampled = ~0ull >> 1;
 
-u64 PathTable::score(const Path& path, const PathChoice& choice) const
+u64 PathTable::score(const Path& path, const PathChoice& choice, const Known& known) const
 {
     const SizeClass size = size_class_of(choice.bytes);
+    const PathLatency& latency = path.latency;
     const u32 depth = path.depth.load_relaxed();
-    switch (policy()) {
-    case PathPolicy::round_robin:
+    if (policy() == PathPolicy::round_robin)
         return 0;
-    case PathPolicy::least_queue:
+    if (policy() == PathPolicy::least_queue)
         return depth;
-    case PathPolicy::least_latency:
-        if (depth && !path.latency.has_samples())
-            return k_being_sampled;
-        // An idle path takes what it takes idle, whatever its last load had to wait.
-        return depth == 0 ? path.latency.idle_us(size) : path.latency.average_us();
-    case PathPolicy::service_time:
-        break;
-    }
-    if (depth && !path.latency.has_samples())
+    if (!latency.has_samples() && depth)
         return k_being_sampled + depth;
-    const u32 tail = choice.prefers_tail ? path.latency.idle_tail_us(size) : 0;
-    return tail ? tail + u64(depth) * path.latency.cost_us(size) : path.latency.service_us(depth, size);
+    // An idle path takes what it takes idle, whatever its last load had to wait. Where that is not known of this
+    // size, it will be by this request.
+    const u32 idle_us = latency.knows_idle(size) ? latency.idle_us(size)
+        : depth == 0                             ? 0
+        : known.idle_us == ~0u                   ? latency.average_us()
+                                                 : known.idle_us;
+    if (policy() == PathPolicy::least_latency)
+        return depth == 0 ? idle_us : latency.average_us();
+    const u32 alone_us = choice.prefers_tail && known.has_tails ? latency.idle_tail_us(size) : idle_us;
+    return alone_us + u64(depth) * (latency.knows_cost(size) ? latency.cost_us(size) : known.cost_us);
 }
 
 // The first of the best, beginning with another one each time.
@@ -170,10 +186,11 @@ Path* PathTable::choose(const PathChoice& choice, bool impatient)
     m_turn.store_relaxed(turn + 1);
     Path* best = nullptr;
     u64 best_score = 0;
+    const Known known = known_of(members, count, size_class_of(choice.bytes));
     const bool ties_are_wide = policy() == PathPolicy::least_latency;
     for (u32 i = 0; i < count; i++) {
         Path& path = *members[(turn + i) % count];
-        const u64 mine = score(path, choice);
+        const u64 mine = score(path, choice, known);
         const bool is_tie = ties_are_wide && best && mine <= best_score + best_score / 4 && best_score <= mine + mine / 4;
         if (!best || (is_tie ? path.depth.load_relaxed() < best->depth.load_relaxed() : mine < best_score)) {
             best = &path;

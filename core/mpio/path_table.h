@@ -78,7 +78,14 @@ public:
 private:
     bool is_candidate(const Path& path, const PathChoice& choice, bool impatient) const;
     Path* choose(const PathChoice& choice, bool impatient);
-    u64 score(const Path& path, const PathChoice& choice) const;
+    // What is not known yet of one path is taken to be as it is on the best that knows it.
+    struct Known {
+        u32 idle_us { ~0u };
+        u32 cost_us { ~0u };
+        bool has_tails { true }; // every one
+    };
+    static Known known_of(const Path* const* members, u32 count, SizeClass size);
+    u64 score(const Path& path, const PathChoice& choice, const Known& known) const;
 
     const TargetId m_target;
     Atomic<u8> m_policy { static_cast<u8>(PathPolicy::service_time) };
