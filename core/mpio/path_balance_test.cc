@@ -51,7 +51,7 @@ public:
         while (left) {
             for (Job& job : m_jobs)
                 if (!job.is_busy && (!m_row.load.bursts || m_busy == 0 || m_is_starting))
-                    start(job, m_row.load.requests - left < m_row.load.bulk ? 1u << 20 : m_row.load.mixes && (&job - m_jobs) % 2 ? 256 * 1024 : 4096);
+                    start(job, bytes_of(job, m_row.load.requests - left));
             m_is_starting = false;
             finish_next();
             left--;
@@ -70,6 +70,12 @@ private:
         u64 end_us { 0 }, bytes { 0 };
         PathTicket ticket;
     };
+    u64 bytes_of(const Job& job, u32 begun) const
+    {
+        if (begun < m_row.load.bulk)
+            return 1u << 20;
+        return m_row.load.mixes && (&job - m_jobs) % 2 ? 256 * 1024 : 4096;
+    }
     void start(Job& job, u64 bytes)
     {
         m_is_starting = true; // the others of the burst too
@@ -78,7 +84,8 @@ private:
         if (path.is_error())
             return;
         const u32 slot = path.value()->slot;
-        m_busy_until_us[slot] = max(m_busy_until_us[slot], m_now_us) + m_row.load.service_us * (bytes > 1u << 18 ? 8 : bytes > 4096 ? 4 : 1);
+        const u64 units = bytes > 256 * 1024 ? 8 : bytes > 4096 ? 4 : 1;
+        m_busy_until_us[slot] = max(m_busy_until_us[slot], m_now_us) + m_row.load.service_us * units;
         job.end_us = m_busy_until_us[slot] + (slot ? m_row.delay_us : 0);
         job.is_busy = true;
         m_busy++;
