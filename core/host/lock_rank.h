@@ -17,7 +17,7 @@
 	X(pool_tree)      /* Pool: the pool tree */                                \
 	X(metaslab_table) /* Allocator: the metaslab table tree */                 \
 	X(metaslab)       /* Metaslab: bitmaps */                                  \
-	X(delayed_writes)    /* DelayedWrites: one writer at a time */                   \
+	X(delayed_writes) /* DelayedWrites: one writer at a time */                \
 	X(object_cache)   /* Dataset: hash of objects in memory (spin) */          \
 	X(txg_state)      /* TxgEngine: lists of the open groups (spin) */         \
 	X(node_cache)     /* NodeCache: one shard (spin) */                        \

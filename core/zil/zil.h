@@ -22,7 +22,7 @@
 //
 // With a batch timeout, who finds other frames in flight but room for another waits for company first: until so many records
 // wait as a batch has, nothing is in flight any more, or the time is over, which is at most a quarter of what frames take of
-// late. It is off unless asked for (set_batch): with room for four frames in flight it made 8 callers no faster.
+// late. It is off unless asked for (set_batch).
 //
 // The ring. Positions only grow. Space is kept from the tail of the last but one committed uberblock on, so that falling
 // back to that group finds its records; a group is committed early when a quarter of the ring has been filled since the last.
