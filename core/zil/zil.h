@@ -28,10 +28,11 @@
 // back to that group finds its records; a group is committed early when a quarter of the ring has been filled since the last.
 //
 // Failure. A frame that fails in the pool's ring fails every caller whose records it or a later frame holds and that was there
-// when it failed. Then the log pauses: callers that come later, for those records or others, wait for group commits until the group open at the failure has committed; with that the ring starts over behind
-// it. A frame that fails on a log device fails nobody: its callers wait for that commit too, which makes durable all that they
-// did, and with it the log goes on in the pool's ring. Sequence numbers and generation go on. (Where data in place could not be
-// flushed before a frame, the callers are told in any case: a flush that succeeds later proves nothing about it.)
+// when it failed. Then the log pauses: callers that come later, for those records or others, wait for group commits until the
+// group open at the failure has committed; with that the ring starts over behind it. A frame that fails on a log device fails
+// nobody: its callers wait for that commit too, which makes durable all that they did, and with it the log goes on in the
+// pool's ring. Sequence numbers and generation go on. (Where data in place could not be flushed before a frame, the callers are
+// told in any case: a flush that succeeds later proves nothing about it.)
 //
 // Locking. m_lock (spin) covers the list and the positions; append takes it under object locks. Building is one caller's at a
 // time (m_building) and holds no lock. commit() is called without any core lock: it may wait for groups.
