@@ -68,8 +68,11 @@ static int lcpfs_make(struct inode *directory, struct dentry *dentry, const stru
 		return error;
 	lcpfs_inode_refresh(directory);
 	inode = lcpfs_inode_new(directory->i_sb, object);
-	if (IS_ERR(inode))
+	if (IS_ERR(inode)) {
+		/* The name is there all the same: the next one who asks has to look. */
+		d_drop(dentry);
 		return PTR_ERR(inode);
+	}
 	d_instantiate_new(dentry, inode);
 	return lcpfs_inode_dirsync(directory);
 }
