@@ -22,7 +22,8 @@ writes_fail() { switch "0 $sectors error"; }
 writes_work() { switch "0 $sectors linear /dev/vda 0"; }
 
 must make_pool
-must mount_pool /mnt txg_interval=30
+# A write that is lost is the file's business; one of the log is the pool's, which is to live on here.
+must mount_pool /mnt txg_interval=30,errors=continue
 echo kept >/mnt/kept
 # Blocks go to both devices: one file per MiB of the stripe.
 for i in 1 2 3 4 5 6 7 8; do dd if=/dev/zero of=/mnt/file$i bs=1M count=1 2>/dev/null; done
@@ -57,9 +58,11 @@ touch /mnt/alive || fail "the pool did not live on"
 must sync
 
 say "a group that cannot be committed"
+must mount -o remount,errors=remount-ro /mnt
 mkdir /mnt/lost
 writes_fail
-must_fail $T model /mnt/lost/file 200 1 >/dev/null
+# Not by fsync, which is the log's.
+sync
 for try in 1 2 3 4 5 6 7 8 9 10; do
 	grep -q ' /mnt lcpfs ro' /proc/mounts || sleep 0.5
 done
