@@ -32,6 +32,7 @@
 	X(uberblock)         \
 	X(vdev_set)          \
 	X(allocator)         \
+	X(fixed_point)       \
 	X(node_page)         \
 	X(node_damage)       \
 	X(node_cache)        \
