@@ -54,7 +54,8 @@ public:
     Status protect_previous(VdevId vdev, u32 metaslab, const DiskMetaslabEntry& entry, TxgId newest);
     // Loads and verifies every bitmap: bitmap_damaged, io_error... of the first that fails (all are tried).
     Status load_all();
-    // Rebuilding from a walk the bitmaps that could not be loaded: start_rebuild empties them (the next commit writes them),
+    // Rebuilding from a walk the bitmaps that could not be loaded: start_rebuild empties them (the next commit writes them);
+    // those that nobody has tried to load stay as they are;
     // mark_reached takes every run that is in use (contradiction when two use it, or a bitmap that is whole says it is free),
     // end_rebuild makes them what they are from then on, or damaged again when the walk was not whole.
     Status start_rebuild();
@@ -70,8 +71,9 @@ public:
     Status claim(const Dva& dva);
     // Gives back an allocation that no tree reaches.
     void cancel(const Dva& dva);
-    // Loads the metaslab of `dva`, so that mark_free cannot fail. address_out_of_range, bitmap_damaged, ... Sleepable.
-    // Free when already loaded (one test). no_memory only with Must::may_fail.
+    // Loads the metaslab of `dva`, so that mark_free cannot fail. address_out_of_range, no_usable_path... Sleepable.
+    // Free when already loaded (one test). no_memory only with Must::may_fail. Where the bitmap is damaged it succeeds: what is
+    // freed there is given up until a rebuild (metaslab.h).
     Status prepare_free(const Dva& dva, Must must = Must::may_fail);
     AllocatorCounts counts() const; // lock-free
     u64 cancellations() const { return m_cancellations.load(); }

@@ -47,7 +47,7 @@ Status Allocator::load(VdevId vdev, u32 index)
 Status Allocator::start_rebuild()
 {
     for (Box<Metaslab>& metaslab : m_metaslabs) {
-        if (metaslab->is_loaded())
+        if (metaslab->is_loaded() || metaslab->is_unread())
             continue;
         TRY(metaslab->start_rebuild());
         note_changed(*metaslab);

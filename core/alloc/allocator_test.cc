@@ -99,7 +99,7 @@ public:
         IoBatch batch;
         TRY(allocator->write_changed(txg, batch, [&](VdevId vdev, u32 metaslab, const DiskMetaslabEntry& entry) {
             visits--;
-            if (table[vdev.value()][metaslab].txg.get() && table[vdev.value()][metaslab].copy == entry.copy)
+            if (entry.flags.get() == 0 && table[vdev.value()][metaslab].txg.get() && table[vdev.value()][metaslab].copy == entry.copy)
                 return Status(Error::contradiction);
             table[vdev.value()][metaslab] = entry;
             return Status();
@@ -429,7 +429,7 @@ static void rebuild_one(Test& test)
     REQUIRE_OK(ground->allocator->start_rebuild());
     REQUIRE_OK(ground->allocator->mark_reached(lost));
     ground->allocator->end_rebuild(false);
-    CHECK_ERROR(ground->allocator->prepare_free(lost), bitmap_damaged);
+    CHECK_ERROR(ground->allocator->load(lost.vdev, metaslab), bitmap_damaged);
     REQUIRE_OK(ground->allocator->start_rebuild());
     for (const Dva& dva : ground->used)
         REQUIRE_OK(ground->allocator->mark_reached(dva));
@@ -542,7 +542,7 @@ constexpr Damage k_damages[] = {
     { "row_free_high", 19, true, Error::metaslab_entry_damaged },
     { "row_copy", 20, true, Error::metaslab_entry_damaged },
     { "row_class", 21, true, Error::metaslab_entry_damaged },
-    { "row_reserved", 22, true, Error::metaslab_entry_damaged },
+    { "row_flags", 22, true, Error::metaslab_entry_damaged },
     { "row_partition", 24, true, Error::metaslab_entry_damaged },
 };
 
@@ -576,8 +576,13 @@ static void damage_one(Test& test, Ground& ground, const Dva& dva, const Damage&
     CHECK_EQ(status.error(), damage.expected);
     // The others serve on.
     CHECK_OK(again->allocate(AllocClass::data, 8, 8));
-    if (status.error() == Error::bitmap_damaged)
-        CHECK_ERROR(again->prepare_free(dva), bitmap_damaged);
+    if (status.error() == Error::bitmap_damaged) {
+        CHECK_ERROR(again->claim(dva), bitmap_damaged);
+        // What is freed there is given up, and said so in the row.
+        CHECK_OK(again->prepare_free(dva));
+        CHECK_OK(again->mark_free(dva, TxgId(9)));
+        CHECK_EQ(again->entry(dva.vdev, index).flags.get(), k_metaslab_is_stale);
+    }
     if (!damage.in_row)
         lcpfs_test_device_poke(bdev, at, &byte, 1);
 }

@@ -176,7 +176,10 @@ Status Metaslab::prepare_free(const Dva& dva, Must must)
     if ((m_prepared_zones.load() & needed) == needed)
         return {};
     MutexGuard guard(m_lock);
-    TRY(load_locked(must));
+    const Status loaded = load_locked(must);
+    if (loaded.is_error() && m_state.load() == k_damaged)
+        return {}; // mark_free has nothing to do
+    TRY(loaded);
     for (u32 zone = first; zone <= last; zone++)
         if (!prepare_zone_locked(m_zones[zone], must))
             return Error::no_memory;

@@ -9,6 +9,10 @@
 // On disk two copies stand at the front of the metaslab. The one that the last committed table names is not
 // written: m_committed_copy follows commits, not writes, so a group that failed can be tried again.
 //
+// A metaslab whose bitmap cannot be read is closed: nothing is allocated in it, and what is freed there stays in use for all
+// that anybody knows. The first such free marks its entry as stale, so that the bitmap, should it be readable one day, is not
+// believed, and the next mount rebuilds it.
+//
 // Locking: m_lock covers zones and state. `committed`, the entry and the deferred sets are changed by the sync
 // thread alone (under m_lock, so that others may look). The counters are read by anybody without a lock.
 #pragma once
@@ -48,6 +52,8 @@ public:
     VdevId vdev() const { return m_vdev.id; }
     u32 index() const { return m_index; }
     bool is_loaded() const { return m_state.load_acquire() == k_loaded; }
+    // Nothing speaks against its bitmap so far.
+    bool is_unread() const { return m_state.load() == k_unloaded; }
     u32 own_blocks() const { return 2 * m_page_count; } // its bitmap copies
     // Counters: exact for a loaded metaslab (longest: an upper bound), an estimate else.
     u32 free_blocks() const { return m_free.load_relaxed(); }
@@ -91,6 +97,7 @@ public:
     ListLink m_deferred_link;
 
 private:
+    bool is_stale_locked() const REQUIRES(m_lock) { return (m_entry.flags.get() & k_metaslab_is_stale) != 0; }
     enum State : u32 { k_absent, k_unloaded, k_loaded, k_damaged };
 
     u64 first_block() const { return k_first_metaslab_block + u64(m_index) * m_vdev.metaslab_blocks; }

@@ -147,7 +147,7 @@ Status Metaslab::load_locked(Must must)
 Status Metaslab::load()
 {
     MutexGuard guard(m_lock);
-    if (m_state.load() == k_damaged)
+    if (m_state.load() == k_damaged && !is_stale_locked())
         m_state.store(k_unloaded);
     return load_locked(Must::may_fail);
 }
@@ -157,7 +157,7 @@ Status Metaslab::set_entry(const DiskMetaslabEntry& entry)
     const u32 most = m_vdev.metaslab_blocks - own_blocks();
     const u32 free = entry.free_blocks.get();
     VERIFY_DISK(free <= most, metaslab_entry_damaged);
-    VERIFY_DISK(entry.copy <= 1 && entry.metaslab_class <= 3 && entry.reserved.get() == 0, metaslab_entry_damaged);
+    VERIFY_DISK(entry.copy <= 1 && entry.metaslab_class <= 3 && entry.flags.get() <= k_metaslab_is_stale, metaslab_entry_damaged);
     VERIFY_DISK(entry.partition.get() == 0, metaslab_entry_damaged);
     VERIFY_DISK(entry.txg.get() != 0 || free == most, metaslab_entry_damaged);
     MutexGuard guard(m_lock);
@@ -165,6 +165,12 @@ Status Metaslab::set_entry(const DiskMetaslabEntry& entry)
     m_entry = entry;
     m_committed_copy = entry.copy;
     m_class.store(entry.metaslab_class);
+    if (is_stale_locked()) {
+        m_load_error = Error::bitmap_damaged;
+        m_state.store(k_damaged);
+        publish(0, 0, 0);
+        return {};
+    }
     m_state.store(k_unloaded);
     publish(free, free, free / m_shared.node_blocks / 2);
     return {};
@@ -233,6 +239,10 @@ Status Metaslab::start_rebuild()
     for (Zone& zone : m_zones)
         copy_bytes(zone.busy, zone.committed, sizeof(BitPage));
     m_is_rebuilt = true;
+    if (is_stale_locked()) { // what the group before the newest had there is not known
+        m_is_unprotected.store(1);
+        m_shared.avoids_unprotected.store(1);
+    }
     m_state.store_release(k_loaded);
     return {};
 }
@@ -240,6 +250,8 @@ Status Metaslab::start_rebuild()
 Status Metaslab::mark_reached(const Dva& dva)
 {
     MutexGuard guard(m_lock);
+    if (is_unread())
+        return {};
     if (!is_loaded())
         return Error::contradiction;
     if (!m_is_rebuilt) {

@@ -41,6 +41,10 @@ u32 Metaslab::deferred_slot_locked(TxgId txg)
 Status Metaslab::mark_free(const Dva& dva, TxgId txg)
 {
     MutexGuard guard(m_lock);
+    if (m_state.load() == k_damaged) {
+        m_entry.flags.set(k_metaslab_is_stale);
+        return {};
+    }
     if (!is_loaded())
         return log_contradiction("freed, but its bitmap is not loaded", dva);
     const bool right = for_zones(dva, [](Zone& zone, Run run) { return all_set(*zone.committed, run); });
@@ -63,6 +67,8 @@ Status Metaslab::mark_free(const Dva& dva, TxgId txg)
 DiskMetaslabEntry Metaslab::write(TxgId txg, IoBatch& batch)
 {
     MutexGuard guard(m_lock);
+    if (!is_loaded())
+        return m_entry; // stale
     const u8 copy = 1 - m_committed_copy;
     const BitmapImage image = image_locked();
     seal_bitmap(image, identity(), txg.value(), m_committed_used);

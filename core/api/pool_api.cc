@@ -34,16 +34,33 @@ int core_read_label(host_bdev* bdev, core_label* out, bool quiet)
     return 0;
 }
 
-static Result<Box<Pool>> open_pool(Span<host_bdev* const> bdevs, const core_pool_options& options, bool drops_pool_ring)
+// Space is all that is lost when it fails.
+static Status rebuild_stale(Pool& pool)
+{
+    const Status rebuilt = rebuild_bitmaps(pool);
+    return rebuilt.error() == Error::no_memory ? rebuilt.error() : Error::none;
+}
+
+// What an earlier attempt at opening found to be in the way.
+struct Obstacles {
+    bool pool_ring { false }; // the ring in the pool cannot be replayed, and was given up
+    bool bitmap { false };    // what the log points at lies where a bitmap is damaged
+};
+
+static Result<Box<Pool>> open_pool(Span<host_bdev* const> bdevs, const core_pool_options& options, const Obstacles& obstacles)
 {
     Box<Pool> pool = TRY(Pool::open(bdevs, options));
+    if (obstacles.bitmap)
+        TRY(pool->load_bitmaps());
     if (pool->has_lost_bitmaps()) {
         // To be read it needs none.
         const Status rebuilt = rebuild_bitmaps(*pool);
         if (rebuilt.is_error() && !options.read_only)
             return rebuilt.error();
+    } else if (pool->has_stale_bitmaps() && !options.read_only) {
+        TRY(rebuild_stale(*pool));
     }
-    TRY(recover_log(*pool, options, drops_pool_ring));
+    TRY(recover_log(*pool, options, obstacles.pool_ring));
     TRY(pool->start());
     if (options.read_only)
         return pool;
@@ -63,13 +80,18 @@ int core_pool_open(host_bdev* const* bdevs, unsigned count, const core_pool_opti
 {
     // When discard_log gave up a log device that is missing, and then the ring in the pool cannot be replayed, that goes too: part
     // of it has been done in memory, so all begins again.
-    for (u32 attempt = 0;; attempt++) {
-        auto opened = open_pool({ bdevs, count }, *options, attempt != 0);
+    Obstacles obstacles;
+    for (;;) {
+        auto opened = open_pool({ bdevs, count }, *options, obstacles);
         if (opened.is_ok()) {
             *out = reinterpret_cast<core_pool*>(opened.release_value().release());
             return 0;
         }
-        if (attempt || !options->discard_log || !is_of_log(opened.error()))
+        if (opened.error() == Error::bitmap_damaged && !obstacles.bitmap)
+            obstacles.bitmap = true;
+        else if (is_of_log(opened.error()) && options->discard_log && !obstacles.pool_ring)
+            obstacles.pool_ring = true;
+        else
             return to_errno(opened);
     }
 }
@@ -91,6 +113,10 @@ int core_pool_set_read_only(core_pool* handle, bool read_only)
     bool was_read_only = pool.is_read_only();
     if (was_read_only && !read_only && pool.has_lost_bitmaps()) {
         const Status rebuilt = rebuild_bitmaps(pool);
+        if (rebuilt.is_error())
+            return to_errno(rebuilt);
+    } else if (was_read_only && !read_only && pool.has_stale_bitmaps()) {
+        const Status rebuilt = rebuild_stale(pool);
         if (rebuilt.is_error())
             return to_errno(rebuilt);
     }

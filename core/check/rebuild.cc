@@ -202,8 +202,9 @@ Status rebuild_bitmaps(Pool& pool)
     if (status.is_ok())
         line.add("bitmaps rebuilt: ").add(rebuild->runs).add(" runs of blocks are in use");
     else
-        line.add("bitmaps cannot be rebuilt (").add(text_of(status.error())).add("): the pool can only be read; mount with -o ro");
-    pool.log(status.is_ok() ? HOST_LOG_INFO : HOST_LOG_FATAL, StringView(line.text(), line.size()));
+        line.add("bitmaps cannot be rebuilt (").add(text_of(status.error())).add("): ")
+            .add(pool.has_lost_bitmaps() ? "the pool can only be read; mount with -o ro" : "what is free there is not used");
+    pool.log(status.is_ok() ? HOST_LOG_INFO : pool.has_lost_bitmaps() ? HOST_LOG_FATAL : HOST_LOG_WARNING, StringView(line.text(), line.size()));
     return status.error();
 }
 

@@ -37,13 +37,17 @@ constexpr u32 bitmap_blocks(u64 metaslab_blocks)
     return static_cast<u32>(blocks_for_bytes(sizeof(DiskBitmapHeader) + metaslab_blocks / 8));
 }
 
+// The bitmap could not be read when blocks of its metaslab were freed: it says of them that they are in use. Nobody reads it any more;
+// it is made anew from what is in use by the next mount for writing that finds all of that readable.
+constexpr u16 k_metaslab_is_stale = 1;
+
 struct DiskMetaslabEntry {
     le64 txg;          // group that wrote the current bitmap copy; 0: never written, all free but the bitmaps
     le64 checksum;     // equals DiskBitmapHeader::checksum of that copy
     le32 free_blocks;
     u8 copy;           // 0 or 1
     u8 metaslab_class; // MetaslabClass
-    le16 reserved;
+    le16 flags;        // k_metaslab_is_stale
     le64 partition;    // owning partition; 0: unassigned (no partitions yet)
 };
 static_assert(sizeof(DiskMetaslabEntry) == 32);

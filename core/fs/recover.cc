@@ -57,6 +57,8 @@ Status replay(Pool& pool, Span<const LogRecordView> records)
 {
     for (const LogRecordView& record : records) {
         const Status status = breakage::log_skip_claim ? Status() : claim_record(pool, record);
+        if (status.error() == Error::bitmap_damaged || status.error() == Error::io_error)
+            return Error::bitmap_damaged; // named already; it can be rebuilt
         if (status.is_error())
             return refuse_record(pool, record, status.error());
     }

@@ -54,6 +54,10 @@ public:
     static Result<Box<Pool>> open(Span<host_bdev* const> bdevs, const core_pool_options& options);
     // Between the two, and before a pool opened read-only may be written: bitmaps are missing. Nobody allocates or frees.
     bool has_lost_bitmaps() const { return m_lost_bitmaps.load() != 0; }
+    // Some were closed and then freed in (alloc/metaslab.h): a rebuild gives that space back, and may fail.
+    bool has_stale_bitmaps() const { return m_stale_bitmaps.load() != 0; }
+    // Opening, before the log is read: every bitmap is looked at, so that those that are damaged get rebuilt.
+    Status load_bitmaps();
     // Found at opening, and no crash explains it: for the checker, which sees them only once they are rebuilt.
     bool had_damaged_bitmaps() const { return m_damaged_bitmaps.load() != 0; }
     // Those that are missing, run by run (check/rebuild.h); `end` takes them as they are then, or gives them up.
@@ -132,7 +136,6 @@ private:
     Status turn_writable() REQUIRES(m_state_lock);
     Status load(UberblockScan& scan, const core_pool_options& options);
     Status load_metaslabs();
-    Status load_bitmaps();
     Status protect_previous();
     Status protect_rows_of(const Uberblock& previous);
     Status load_dataset();
@@ -186,6 +189,7 @@ private:
     Uberblock m_previous;          // when it was opened, the one before; txg 0: not known
     u64 m_interval_ns { 0 };
     Atomic<u8> m_lost_bitmaps { 0 };
+    Atomic<u8> m_stale_bitmaps { 0 };
     Atomic<u8> m_damaged_bitmaps { 0 };
     Atomic<u8> m_log_device { 0 };  // core_log_device
     bool m_drops_log_device { false }; // its ring leaves the pool tree with the next commit; sync thread

@@ -195,6 +195,8 @@ Status Pool::load_metaslabs()
             DiskMetaslabEntry entry;
             copy_bytes(&entry, cursor.value().data(), sizeof(entry));
             TRY(m_allocator->load_entry(id, m, entry));
+            if (entry.flags.get() & k_metaslab_is_stale)
+                m_stale_bitmaps.store(1);
         }
     }
     return {};
@@ -229,7 +231,7 @@ Status Pool::protect_rows_of(const Uberblock& previous)
         u32 metaslab = static_cast<u32>(cursor.number());
         VERIFY_DISK(vdev.value() < m_vdevs->count() && metaslab < m_vdevs->vdev(vdev).metaslab_count, metaslab_entry_damaged);
         DiskMetaslabEntry newest = m_allocator->entry(vdev, metaslab);
-        if (newest.txg.get() != entry.txg.get()) {
+        if (newest.txg.get() != entry.txg.get() && !(newest.flags.get() & k_metaslab_is_stale)) {
             const Status loaded = m_allocator->load(vdev, metaslab);
             if (loaded.error() == Error::no_memory)
                 return loaded.error();
@@ -296,6 +298,7 @@ Status Pool::end_rebuild(bool is_whole)
     if (!is_whole)
         return {};
     m_lost_bitmaps.store(0);
+    m_stale_bitmaps.store(0);
     return protect_previous();
 }
 

@@ -59,6 +59,7 @@
 	X(pool)              \
 	X(pool_stopped)      \
 	X(tables)            \
+	X(damaged_bitmap)    \
 	X(log_write)            \
 	X(replay)            \
 	X(log_device)        \

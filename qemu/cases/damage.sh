@@ -134,3 +134,13 @@ dmesg | grep -q "block ${place#*:}: bitmap of metaslab $2\b" || fail "the kernel
 must_fail fsck.lcpfs -n $DISKS >/tmp/fsck 2>&1
 grep -q '^lcpfs: 1 problems' /tmp/fsck || fail "more than the bitmap is damaged: $(cat /tmp/fsck)"
 say "a damaged bitmap is named, nothing is written where it rules, and the rest goes on"
+must mount_quietly
+must rm /mnt/data
+must sync
+echo new >/mnt/new || fail "nothing can be written after freeing where the bitmap is damaged"
+must umount /mnt
+must mount_quietly
+dmesg | grep -q 'bitmaps rebuilt' || fail "mounting did not rebuild it: $(dmesg)"
+must umount /mnt
+must check_pool
+say "what lies there can be removed, and the next mount rebuilds it"
