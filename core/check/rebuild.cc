@@ -199,12 +199,13 @@ Status rebuild_bitmaps(Pool& pool)
     if (status.is_ok())
         status = ended.error();
     TextLine line;
+    const host_log_level level = status.is_ok() ? HOST_LOG_INFO : pool.has_lost_bitmaps() ? HOST_LOG_FATAL : HOST_LOG_WARNING;
     if (status.is_ok())
         line.add("bitmaps rebuilt: ").add(rebuild->runs).add(" runs of blocks are in use");
     else
         line.add("bitmaps cannot be rebuilt (").add(text_of(status.error())).add("): ")
             .add(pool.has_lost_bitmaps() ? "the pool can only be read; mount with -o ro" : "what is free there is not used");
-    pool.log(status.is_ok() ? HOST_LOG_INFO : pool.has_lost_bitmaps() ? HOST_LOG_FATAL : HOST_LOG_WARNING, StringView(line.text(), line.size()));
+    pool.log(level, StringView(line.text(), line.size()));
     return status.error();
 }
 

@@ -111,7 +111,7 @@ void found_by_a_free(Test& test)
 }
 
 // The rebuild finds a node that cannot be read: space is all that stays away.
-void not_to_be_rebuilt(Test& test)
+void not_to_be_rebuilt(Test& test) NO_THREAD_SAFETY_ANALYSIS
 {
     Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
     REQUIRE_OK(pool->start());
