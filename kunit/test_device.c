@@ -21,6 +21,7 @@ struct test_plan {
 	u64 count;
 	blk_status_t status;
 	u64 requests;
+	u64 fail_fast_requests;
 	bool hold;
 };
 
@@ -126,6 +127,8 @@ static void test_device_submit_bio(struct bio *bio)
 
 	spin_lock_irqsave(&device->lock, flags);
 	device->plans[op].requests++;
+	if (bio->bi_opf & REQ_FAILFAST_TRANSPORT)
+		device->plans[op].fail_fast_requests++;
 	hold = device->plans[op].hold;
 	if (hold)
 		bio_list_add(&device->held[op], bio);
@@ -331,6 +334,11 @@ void lcpfs_test_device_hold(struct host_bdev *bdev, enum host_io_op op, bool hol
 uint64_t lcpfs_test_device_requests(struct host_bdev *bdev, enum host_io_op op)
 {
 	return test_device_of(bdev)->plans[op].requests;
+}
+
+uint64_t lcpfs_test_device_fail_fast_requests(struct host_bdev *bdev, enum host_io_op op)
+{
+	return test_device_of(bdev)->plans[op].fail_fast_requests;
 }
 
 bool lcpfs_test_fail_allocation(unsigned int n)

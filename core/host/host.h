@@ -194,6 +194,7 @@ enum {
 	HOST_IO_PREFLUSH = 2, /* what was completed before is durable before this is written */
 	HOST_IO_SYNC = 4,     /* somebody waits for it */
 	HOST_IO_META = 8,
+	HOST_IO_FAIL_FAST = 16, /* an error of the way to the device ends it at once, without the host trying again */
 };
 
 /* The block layer's error classes (blk_status_t), by meaning. */

@@ -20,6 +20,9 @@
 // choosing reads are single words, and a path that changed under the chooser's feet is seen after its depth was
 // counted up (`PathTable::begin`). So removing a path is: mark it, wait until its depth is 0.
 //
+// Fail fast. While another path is usable a request tells the host not to try again by itself what fails on the way
+// (HOST_IO_FAIL_FAST); the last usable path has the host's patience. So failover waits for no driver's retries.
+//
 // Requests. A request that failed goes to a list of its group and is sent again by a work item: the same host_io
 // on another device, which takes no memory. That cannot help a request that never ends: its memory belongs to the
 // hanging device. So, in groups of several paths only, requests up to the group's copy limit travel with a copy of

@@ -69,6 +69,11 @@ void PathGroup::dispatch(host_io* io)
     Path& path = *begun.value();
     if (words.tries && words.avoided_slot && path.slot + 1 != words.avoided_slot)
         m_failovers.add_relaxed(1);
+    // Where another path can be asked, the host is not to spend time with trying again down this one.
+    if (m_table.is_last_usable(path))
+        io->flags &= ~unsigned(HOST_IO_FAIL_FAST);
+    else
+        io->flags |= HOST_IO_FAIL_FAST;
     io->bdev = path.bdev;
     io->done = attempt_done;
     host_io_submit(io);

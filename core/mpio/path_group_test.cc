@@ -206,6 +206,39 @@ void failover(Test& test)
     CHECK_EQ(paths.manager->statistics().path_repairs, 1);
 }
 
+// The host does not try again what another path can be asked for; it does for the last one, and for a disk with one path.
+void fail_fast(Test& test)
+{
+    START(paths, false);
+    constexpr host_io_op k_ops[] = { HOST_IO_WRITE, HOST_IO_READ, HOST_IO_FLUSH };
+    auto fast = [&](TestDevice& device, host_io_op op) { return lcpfs_test_device_fail_fast_requests(device.get(), op); };
+    for (host_io_op op : k_ops)
+        CHECK_EQ(paths.run(op), HOST_IO_OK);
+    paths.second = REQUIRE_VALUE(paths.manager->add_path(k_target, paths.b.get(), 0));
+    paths.prefer_first();
+    u64 before[3];
+    for (u32 i = 0; i < 3; i++) {
+        before[i] = fast(paths.a, k_ops[i]);
+        CHECK_EQ(before[i], 0);
+        CHECK_EQ(paths.run(k_ops[i]), HOST_IO_OK);
+        CHECK_EQ(fast(paths.a, k_ops[i]), 1);
+        // The same without a copy of its memory.
+        paths.group->settings().time_limit_ms.store(0);
+        CHECK_EQ(paths.run(k_ops[i]), HOST_IO_OK);
+        paths.group->settings().time_limit_ms.store(10000);
+        CHECK_EQ(fast(paths.a, k_ops[i]), 2);
+    }
+    // The second attempt goes down what is then the last path.
+    lcpfs_test_device_fail(paths.a.get(), HOST_IO_WRITE, 0, 1);
+    CHECK_EQ(paths.write(0x24), HOST_IO_OK);
+    CHECK_EQ(fast(paths.a, HOST_IO_WRITE), 3);
+    CHECK_EQ(paths.path(paths.first).get_state(), PathState::failed);
+    for (host_io_op op : k_ops) {
+        CHECK_EQ(paths.run(op), HOST_IO_OK);
+        CHECK_EQ(fast(paths.b, op), 0);
+    }
+}
+
 struct ErrorRow {
     const char* name;
     host_io_status status;
@@ -488,6 +521,7 @@ void hedged_read(Test& test)
 constexpr TestCase k_cases[] = {
     { "one_path", one_path },
     { "failover", failover },
+    { "fail_fast", fail_fast },
     { "no_memory", no_memory },
     { "last_path", last_path },
     { "no_path", no_path },

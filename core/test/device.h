@@ -34,6 +34,8 @@ struct host_bdev *lcpfs_test_device_create_path(struct host_bdev *of);
 void lcpfs_test_device_hold(struct host_bdev *bdev, enum host_io_op op, bool hold);
 /* Requests of this kind so far. */
 uint64_t lcpfs_test_device_requests(struct host_bdev *bdev, enum host_io_op op);
+/* Those among them that were to fail fast. */
+uint64_t lcpfs_test_device_fail_fast_requests(struct host_bdev *bdev, enum host_io_op op);
 
 #ifdef __cplusplus
 }

@@ -128,6 +128,13 @@ static blk_opf_t host_io_opf(enum host_io_op op, unsigned int flags)
 		opf |= REQ_SYNC;
 	if (flags & HOST_IO_META)
 		opf |= REQ_META | REQ_PRIO;
+	/*
+	 * Of the transport's errors only, as device-mapper's multipath does it. With REQ_FAILFAST_DEV a SCSI disk would also
+	 * report what the next try clears, as the unit attention after a reset, and a good path would be failed for it. NVMe
+	 * drivers take any of the flags for all errors.
+	 */
+	if (flags & HOST_IO_FAIL_FAST)
+		opf |= REQ_FAILFAST_TRANSPORT;
 	return opf;
 }
 

@@ -34,9 +34,15 @@ public:
     struct Plan {
         u64 skip, count;
         host_io_status status;
-        u64 requests;
+        u64 requests, fail_fast_requests;
         bool hold;
         std::deque<IoRequest*> held;
+
+        void count_request(const host_io& io)
+        {
+            requests++;
+            fail_fast_requests += (io.flags & HOST_IO_FAIL_FAST) != 0;
+        }
     };
     Plan& plan(host_io_op op) { return m_plans[op]; }
 
@@ -46,7 +52,7 @@ public:
             std::lock_guard guard(m_lock);
             Plan& plan = m_plans[request.io.op];
             if (plan.hold) {
-                plan.requests++;
+                plan.count_request(request.io);
                 plan.held.push_back(&request);
                 return;
             }
@@ -74,7 +80,8 @@ private:
         std::lock_guard guard(m_lock);
         const host_io& io = request.io;
         Plan& plan = m_plans[io.op];
-        plan.requests += counts;
+        if (counts)
+            plan.count_request(io);
         if (plan.count) {
             if (plan.skip) {
                 plan.skip--;
@@ -124,5 +131,6 @@ void memory_bdev_fail(host_bdev* bdev, host_io_op op, u64 skip, u64 count, host_
 void memory_bdev_hold(host_bdev* bdev, host_io_op op, bool hold) { of(bdev).hold(op, hold); }
 
 u64 memory_bdev_requests(host_bdev* bdev, host_io_op op) { return of(bdev).plan(op).requests; }
+u64 memory_bdev_fail_fast_requests(host_bdev* bdev, host_io_op op) { return of(bdev).plan(op).fail_fast_requests; }
 
 }

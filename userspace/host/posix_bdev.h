@@ -26,5 +26,6 @@ void memory_bdev_fail(host_bdev* bdev, host_io_op op, u64 skip, u64 count, host_
 // While held, requests of this kind neither end nor have an effect; letting go does both, in order.
 void memory_bdev_hold(host_bdev* bdev, host_io_op op, bool hold);
 u64 memory_bdev_requests(host_bdev* bdev, host_io_op op);
+u64 memory_bdev_fail_fast_requests(host_bdev* bdev, host_io_op op);
 
 }

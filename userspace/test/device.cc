@@ -48,6 +48,10 @@ struct host_bdev* lcpfs_test_device_create_path(struct host_bdev* of)
 
 void lcpfs_test_device_hold(struct host_bdev* bdev, enum host_io_op op, bool hold) { memory_bdev_hold(bdev, op, hold); }
 uint64_t lcpfs_test_device_requests(struct host_bdev* bdev, enum host_io_op op) { return memory_bdev_requests(bdev, op); }
+uint64_t lcpfs_test_device_fail_fast_requests(struct host_bdev* bdev, enum host_io_op op)
+{
+    return memory_bdev_fail_fast_requests(bdev, op);
+}
 
 bool lcpfs_test_fail_allocation(unsigned int n)
 {
