@@ -18,6 +18,8 @@
 extern "C" {
 #endif
 
+struct core_time { int64_t seconds; uint32_t nanoseconds; };
+
 struct core_pool;
 struct core_dataset;
 struct core_object;
@@ -181,9 +183,53 @@ enum core_log_setting {
 /* -EINVAL: no such value. At any time. */
 int core_log_set(struct core_pool *pool, enum core_log_setting setting, uint64_t value);
 
-/* The dataset `name` ("" or "default": the one every pool has). -ENOENT. Balanced by core_dataset_put. */
+/* ---- datasets (core/dataset/datasets.h) ---------------------------------------------------------------- */
+
+/*
+ * The dataset `name` ("" or "default": the one every pool has). -ENOENT; -EUCLEAN its record is damaged. Balanced by
+ * core_dataset_put, until which it cannot be destroyed.
+ */
 int core_dataset_get(struct core_pool *pool, const char *name, struct core_dataset **dataset);
 void core_dataset_put(struct core_dataset *dataset);
+
+#define CORE_DATASET_NAME_BYTES 64u
+/* What its mounts do that are not told otherwise: see the options sync= and logbias=. */
+enum core_sync_mode { CORE_SYNC_STANDARD, CORE_SYNC_ALWAYS, CORE_SYNC_DISABLED };
+enum core_log_bias { CORE_LOG_BIAS_LATENCY, CORE_LOG_BIAS_THROUGHPUT };
+
+struct core_dataset_info {
+	uint64_t id;                          /* never another's in this pool */
+	char name[CORE_DATASET_NAME_BYTES];   /* NUL-terminated; of one being destroyed: what it was */
+	uint64_t objects, used_blocks;        /* as the last group has them; file data alone */
+	uint64_t created_txg;
+	uint32_t users;                       /* gets without their put */
+	enum core_sync_mode sync;
+	enum core_log_bias log_bias;
+	bool is_destroying;                   /* its space is being freed */
+	bool is_damaged;                      /* it cannot be used */
+};
+void core_dataset_get_info(struct core_dataset *dataset, struct core_dataset_info *info);
+/* The first one at or after `id`. -ENOENT: there is none. */
+int core_dataset_next(struct core_pool *pool, uint64_t id, struct core_dataset_info *info);
+
+struct core_new_dataset {
+	const char *name;            /* 1..63 of letters, digits and "._:-", the first a letter or a digit */
+	uint32_t root_mode, root_uid, root_gid;
+	struct core_time time;
+};
+/*
+ * These return when what they do is durable. -ENOENT, -EEXIST, -EINVAL (the name), -ENAMETOOLONG, -EPERM (the one every pool
+ * has), -EROFS.
+ */
+int core_dataset_create(struct core_pool *pool, const struct core_new_dataset *how); /* -ENOSPC: no space, or 256 of them */
+/* -EBUSY: it has users. Its space comes back in the background; after a crash in between the next mount goes on. */
+int core_dataset_destroy(struct core_pool *pool, const char *name);
+int core_dataset_rename(struct core_pool *pool, const char *from, const char *to);
+enum core_dataset_setting { CORE_DATASET_SET_SYNC, CORE_DATASET_SET_LOG_BIAS };
+int core_dataset_set(struct core_pool *pool, const char *name, enum core_dataset_setting setting, uint64_t value);
+
+/* What the core does by itself stands still when this returns, until the pause is ended as often as it was begun. */
+void core_pool_pause(struct core_pool *pool, bool pause);
 
 /* ---- paths: several block devices that lead to one device of the pool (core/mpio/mpio.h) ------------- */
 
@@ -242,8 +288,6 @@ int core_path_set(struct core_pool *pool, uint32_t id, enum core_path_setting se
 void core_pool_set_no_path_timeout(struct core_pool *pool, int64_t timeout_ms);
 
 /* ---- objects -------------------------------------------------------------------------------------- */
-
-struct core_time { int64_t seconds; uint32_t nanoseconds; };
 
 struct core_attr {
 	uint64_t id;
@@ -417,7 +461,10 @@ int core_check(struct core_pool *pool, bool read_data, void (*problem)(void *con
 	       void (*progress)(void *context, uint64_t done, uint64_t total), void *context,
 	       struct core_check_report *report);
 
-/* Description lines of the on-disk structures for `lcpfs dump`. `what`: "labels", "uberblocks", "trees", "metaslabs", "object:ID". */
+/*
+ * Description lines of the on-disk structures for `lcpfs dump`. `what`: "labels", "uberblocks", "trees", "metaslabs",
+ * "object:ID" (of the first dataset), "object:DATASET-ID:ID".
+ */
 int core_dump(struct core_pool *pool, const char *what, void (*line)(void *context, const char *text), void *context);
 /* The same of one device that need not belong to a working pool: "labels", "uberblocks". */
 int core_dump_device(struct host_bdev *bdev, const char *what, void (*line)(void *context, const char *text), void *context);

@@ -108,6 +108,8 @@ int core_create_unnamed(core_object* directory, const core_new* how, core_object
 int core_link(core_object* directory, const char* name, uint32_t length, core_object* object, core_time time)
 {
     Object& parent = object_of(directory);
+    if (&parent.dataset() != &object_of(object).dataset())
+        return to_errno(Error::cross_dataset);
     return to_errno(link_object(pool_of(parent), parent, bytes_of_name(name, length), object_of(object), time_of(time)));
 }
 

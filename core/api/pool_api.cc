@@ -2,6 +2,7 @@
 #include "core/api/handles.h"
 #include "core/base/format_text.h"
 #include "core/check/rebuild.h"
+#include "core/fs/erase.h"
 #include "core/fs/replay.h"
 #include "core/fs/shrink.h"
 
@@ -32,6 +33,12 @@ int core_read_label(host_bdev* bdev, core_label* out, bool quiet)
     copy_bytes(out->name, header.name, k_pool_name_bytes);
     out->name[k_pool_name_bytes - 1] = 0;
     return 0;
+}
+
+static void wake_eraser(Pool& pool)
+{
+    if (pool.wake_background().is_error())
+        pool.log(HOST_LOG_WARNING, "no thread can be had to go on freeing destroyed datasets");
 }
 
 // Space is all that is lost when it fails.
@@ -66,6 +73,8 @@ static Result<Box<Pool>> open_pool(Span<host_bdev* const> bdevs, const core_pool
         return pool;
     TRY(pool->start_log());
     const Status finished = finish_orphans(*pool);
+    pool->set_background(erase_datasets);
+    wake_eraser(*pool);
     if (finished.is_error())
         pool->log(HOST_LOG_WARNING, "removals that a crash had interrupted could not be finished; their space stays in use");
     return pool;
@@ -123,6 +132,10 @@ int core_pool_set_read_only(core_pool* handle, bool read_only)
     Status status = pool.set_read_only(read_only);
     if (status.is_ok() && was_read_only && !read_only)
         status = finish_orphans(pool);
+    if (status.is_ok() && was_read_only && !read_only) {
+        pool.set_background(erase_datasets);
+        wake_eraser(pool);
+    }
     return to_errno(status);
 }
 
@@ -131,17 +144,12 @@ void core_pool_set_options(core_pool* handle, uint32_t interval_ms, core_errors_
     pool_of(handle).set_options(interval_ms, errors);
 }
 
+void core_pool_pause(core_pool* handle, bool pause)
+{
+    Background& background = pool_of(handle).background();
+    pause ? background.pause() : background.resume();
+}
+
 int core_pool_sync(core_pool* handle, bool wait) { return to_errno(pool_of(handle).sync(wait)); }
 void core_pool_shutdown(core_pool* handle) { pool_of(handle).shutdown(); }
 void core_pool_get_status(core_pool* handle, core_pool_status* status) { pool_of(handle).get_status(*status); }
-
-int core_dataset_get(core_pool* handle, const char* name, core_dataset** out)
-{
-    StringView wanted(name ? name : "");
-    if (wanted.size() != 0 && !(wanted == StringView("default")))
-        return to_errno(Error::not_found);
-    *out = reinterpret_cast<core_dataset*>(&pool_of(handle).dataset());
-    return 0;
-}
-
-void core_dataset_put(core_dataset*) {}

@@ -27,8 +27,10 @@ public:
     T* first() { return is_empty() ? nullptr : element(m_head.m_next); }
     T* last() { return is_empty() ? nullptr : element(m_head.m_previous); }
     T* next(T& item) { return (item.*Member).m_next == &m_head ? nullptr : element((item.*Member).m_next); }
+    T* previous(T& item) { return (item.*Member).m_previous == &m_head ? nullptr : element((item.*Member).m_previous); }
     void push_back(T& item) { insert_before(m_head, item.*Member); }
     void push_front(T& item) { insert_before(*m_head.m_next, item.*Member); }
+    void insert_after(T& place, T& item) { insert_before(*(place.*Member).m_next, item.*Member); }
     void remove(T& item)
     {
         ListLink& link = item.*Member;

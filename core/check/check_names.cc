@@ -46,6 +46,7 @@ private:
     void say(const Name& name, const char* what, u64 object)
     {
         TextLine line;
+        m_checker.m_findings.add_dataset(line);
         line.add("object ").add(m_directory).add(": name \"").add_name(name.text).add("\" ").add(what).add(" ").add(object);
         m_checker.m_findings.emit(line);
     }

@@ -223,6 +223,8 @@ Status Checker::check_dataset()
     TRY(m_tables->walk(objects.value(), { TreeKind::objects, m_dataset_id, 0 }, table));
     OrphanTree orphan_tree(*this);
     TRY(m_tables->walk(orphans.value(), { TreeKind::orphans, m_dataset_id, 0 }, orphan_tree));
+    if (m_is_destroying)
+        return {};
     TRY(check_names(objects.value()));
     check_links();
     check_reach();

@@ -63,8 +63,7 @@ public:
     using Accounting::Accounting;
     Status item(Bytes key, Bytes value) override
     {
-        m_checker.check_dataset_head(key, value);
-        return {};
+        return m_checker.check_dataset_head(key, value);
     }
 };
 
@@ -94,24 +93,68 @@ public:
     }
 };
 
-void Checker::check_dataset_head(Bytes key, Bytes value)
+Status Checker::check_dataset_head(Bytes key, Bytes value)
 {
     BigEndianKey id;
     if (key.size() == 9)
         copy_bytes(&id, key.data() + 1, 8);
-    if (key.size() == 9 && key[0] == static_cast<u8>(PoolKey::log))
-        return check_log(id.get(), value);
+    if (key.size() == 9 && key[0] == static_cast<u8>(PoolKey::log)) {
+        check_log(id.get(), value);
+        return {};
+    }
     if (key.size() != 9 || key[0] != static_cast<u8>(PoolKey::dataset) || value.size() != sizeof(DiskDataset)) {
         m_findings.say("pool tree: an entry of an unknown kind");
-        return;
+        return {};
     }
-    if (id.get() != k_default_dataset) {
-        m_findings.say("pool tree: dataset ", id.get(), ", which this version does not know");
-        return;
+    TRY(m_datasets.resize(m_datasets.size() + 1));
+    m_datasets.last().id = id.get();
+    copy_bytes(&m_datasets.last().record, value.data(), sizeof(DiskDataset));
+    return {};
+}
+
+// Heads, and that no two have one name.
+void Checker::check_dataset_names()
+{
+    for (size_t i = 0; i < m_datasets.size(); i++) {
+        const SeenDataset& seen = m_datasets[i];
+        Result<DatasetHead> head = DatasetHead::decode(seen.record);
+        if (head.is_error()) {
+            m_findings.say("dataset ", seen.id, ": its name or its properties are malformed");
+            continue;
+        }
+        if (seen.id >= max<u64>(m_pool.uberblock().next_dataset, k_default_dataset + 1))
+            m_findings.say("dataset ", seen.id, ": is beyond the next to be made, ", m_pool.uberblock().next_dataset);
+        if (seen.id == k_default_dataset && head.value().is_destroying())
+            m_findings.say("dataset ", seen.id, ": is being destroyed, which it cannot be");
+        for (size_t other = 0; other < i && !head.value().is_destroying(); other++) {
+            Result<DatasetHead> before = DatasetHead::decode(m_datasets[other].record);
+            if (before.is_ok() && !before.value().is_destroying() && before.value().text() == head.value().text())
+                m_findings.say("dataset ", seen.id, ": has the name of dataset ", m_datasets[other].id);
+        }
     }
-    m_dataset_id = id.get();
-    copy_bytes(&m_dataset, value.data(), sizeof(m_dataset));
-    m_have_dataset = true;
+}
+
+// What cannot be read in one says nothing about the names of the others.
+Status Checker::check_datasets()
+{
+    bool any_incomplete = m_incomplete;
+    for (const SeenDataset& seen : m_datasets) {
+        m_dataset_id = seen.id;
+        m_dataset = seen.record;
+        m_is_destroying = (seen.record.flags.get() & k_dataset_destroying) != 0;
+        m_data_blocks = 0;
+        m_objects.clear();
+        m_incomplete = false;
+        m_findings.set_dataset(seen.id == k_default_dataset ? 0 : seen.id);
+        TRY(check_dataset());
+        check_dataset_counters();
+        any_incomplete = any_incomplete || m_incomplete;
+    }
+    m_findings.set_dataset(0);
+    m_incomplete = any_incomplete;
+    if (m_datasets.is_empty() || m_datasets[0].id != k_default_dataset)
+        m_findings.say("pool tree: the dataset that every pool has is missing");
+    return {};
 }
 
 // The blocks of a ring of the intent log. What it holds is replay's to judge. A log device has nothing else, and no bitmaps.
@@ -189,10 +232,10 @@ SeenObject* Checker::find(u64 id)
     return low < m_objects.size() && m_objects[low].id == id ? &m_objects[low] : nullptr;
 }
 
-void Checker::check_counters()
+void Checker::check_dataset_counters()
 {
     const DiskDataset& dataset = m_dataset;
-    if (m_have_dataset && !m_incomplete) {
+    if (!m_incomplete) {
         if (dataset.object_count.get() != m_objects.size())
             m_findings.say("dataset ", m_dataset_id, ": says it has ", dataset.object_count.get(), " objects, ", u64(m_objects.size()),
                            " were found");
@@ -200,9 +243,13 @@ void Checker::check_counters()
             m_findings.say("dataset ", m_dataset_id, ": says its data takes ", dataset.used_blocks.get(), " blocks, ", m_data_blocks,
                            " were found");
     }
-    if (m_have_dataset && !m_objects.is_empty() && m_objects.last().id >= dataset.next_object.get())
+    if (!m_objects.is_empty() && m_objects.last().id >= dataset.next_object.get())
         m_findings.say("dataset ", m_dataset_id, ": object ", m_objects.last().id, " is beyond the next to be given out, ",
                        dataset.next_object.get());
+}
+
+void Checker::check_counters()
+{
     const Uberblock& uberblock = m_pool.uberblock();
     if (uberblock.total_blocks != m_pool.allocator().counts().total_blocks)
         m_findings.say("uberblock: says the pool has ", uberblock.total_blocks, " blocks, its devices have ",
@@ -225,10 +272,8 @@ Status Checker::run()
         metaslabs += m_pool.vdevs().vdev(VdevId(i)).metaslab_count;
     if (m_metaslabs != metaslabs)
         m_findings.say("metaslab table: ", m_metaslabs, " rows for ", metaslabs, " metaslabs");
-    if (m_have_dataset)
-        TRY(check_dataset());
-    else
-        m_findings.say("pool tree: the dataset that every pool has is missing");
+    check_dataset_names();
+    TRY(check_datasets());
     check_counters();
     TRY(check_bitmaps());
     return m_failure;

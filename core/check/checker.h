@@ -4,6 +4,7 @@
 //   labels      each copy on each device against its own checksum and the pool's
 //   trees       from the newest uberblock: pool tree, metaslab table, object tables, orphans, every object's tree; all copies
 //               of every node; order of keys, records, extents, addresses; each block owned once
+//   datasets    their names, and each for itself (of one that is being destroyed neither names nor links):
 //   names       each name against what it names: existence, type, hash, duplicates, a directory's parent
 //   objects     link counts, objects without a name, orphans, directories that the root does not reach
 //   counters    datasets' and uberblock's
@@ -57,7 +58,9 @@ private:
     friend Result<Box<T>> make_box(Arguments&&...);
 
     void check_labels();
-    void check_dataset_head(Bytes key, Bytes value);
+    Status check_dataset_head(Bytes key, Bytes value);
+    void check_dataset_names();
+    Status check_datasets();
     void check_log(u64 ring, Bytes value);
     Status check_dataset();
     Status check_object(u64 id, Bytes record);
@@ -67,6 +70,7 @@ private:
     void check_link(SeenObject& object);
     void check_reach();
     void climb(SeenObject& start);
+    void check_dataset_counters();
     void check_counters();
     Status check_bitmaps();
     Status check_bitmap(VdevId vdev, u32 metaslab, Span<u64> words);
@@ -97,9 +101,14 @@ private:
     u64 m_metaslabs { 0 };
     u64 m_leaked { 0 };
 
-    u64 m_dataset_id { 0 };          // of the dataset being checked
+    struct SeenDataset {
+        u64 id { 0 };
+        DiskDataset record {};
+    };
+    Vector<SeenDataset> m_datasets;  // by rising id
+    u64 m_dataset_id { 0 };          // of the dataset being checked, as all below
     DiskDataset m_dataset {};
-    bool m_have_dataset { false };
+    bool m_is_destroying { false };
     u64 m_data_blocks { 0 };
     Vector<SeenObject> m_objects;    // by rising id
 };

@@ -46,19 +46,33 @@ private:
     u64 m_items { 0 };
 };
 
-// Finds the dataset's record in the pool tree.
+size_t name_bytes(const u8 (&name)[k_pool_name_bytes])
+{
+    size_t bytes = 0;
+    while (bytes < sizeof(name) && name[bytes])
+        bytes++;
+    return bytes;
+}
+
+// Finds the datasets' records in the pool tree.
 class DatasetFinder : public TreeVisitor {
 public:
     Status item(Bytes key, Bytes value) override
     {
-        if (key.size() == 9 && key[0] == static_cast<u8>(PoolKey::dataset) && value.size() == sizeof(record)) {
-            copy_bytes(&record, value.data(), sizeof(record));
-            found = true;
-        }
+        if (key.size() != 9 || key[0] != static_cast<u8>(PoolKey::dataset) || value.size() != sizeof(DiskDataset))
+            return {};
+        BigEndianKey id;
+        copy_bytes(&id, key.data() + 1, 8);
+        TRY(found.resize(found.size() + 1));
+        found.last().id = id.get();
+        copy_bytes(&found.last().record, value.data(), sizeof(DiskDataset));
         return {};
     }
-    DiskDataset record {};
-    bool found { false };
+    struct Entry {
+        u64 id { 0 };
+        DiskDataset record {};
+    };
+    Vector<Entry> found;
 };
 
 Status dump_tree(TreeWalk& walk, const NodePointer& root, const TreeOwner& owner, const Lines& lines)
@@ -71,6 +85,19 @@ Status dump_tree(TreeWalk& walk, const NodePointer& root, const TreeOwner& owner
     return {};
 }
 
+Status dump_dataset(TreeWalk& walk, const DatasetFinder::Entry& entry, const Lines& lines)
+{
+    const DiskDataset& record = entry.record;
+    TextLine name;
+    name.add("dataset ").add(entry.id).add(" \"").add_name({ record.name, name_bytes(record.name) }).add("\"");
+    if (record.flags.get() & k_dataset_destroying)
+        name.add(", being destroyed");
+    lines.put(name.text(), ": ", record.object_count.get(), " objects, ", record.used_blocks.get(), " blocks of data, next object ",
+              record.next_object.get(), ", created in group ", record.created_txg.get());
+    TRY(dump_tree(walk, TRY(NodePointer::decode(record.objects)), { TreeKind::objects, entry.id, 0 }, lines));
+    return dump_tree(walk, TRY(NodePointer::decode(record.orphans)), { TreeKind::orphans, entry.id, 0 }, lines);
+}
+
 Status dump_trees(Pool& pool, const Lines& lines)
 {
     Box<TreeWalk> walk = TRY(TreeWalk::create(pool.vdevs(), pool.cache().node_bytes()));
@@ -79,12 +106,11 @@ Status dump_trees(Pool& pool, const Lines& lines)
     TRY(dump_tree(*walk, uberblock.metaslab_table, { TreeKind::metaslabs, 0, 0 }, lines));
     DatasetFinder finder;
     TRY(walk->walk(uberblock.pool_tree, { TreeKind::pool, 0, 0 }, finder));
-    if (!finder.found)
+    if (finder.found.is_empty())
         return Error::dataset_damaged;
-    lines.put("dataset ", k_default_dataset, ": ", finder.record.object_count.get(), " objects, ", finder.record.used_blocks.get(),
-              " blocks of data, next object ", finder.record.next_object.get(), ", created in group ", finder.record.created_txg.get());
-    TRY(dump_tree(*walk, TRY(NodePointer::decode(finder.record.objects)), { TreeKind::objects, k_default_dataset, 0 }, lines));
-    return dump_tree(*walk, TRY(NodePointer::decode(finder.record.orphans)), { TreeKind::orphans, k_default_dataset, 0 }, lines);
+    for (const DatasetFinder::Entry& entry : finder.found)
+        TRY(dump_dataset(*walk, entry, lines));
+    return {};
 }
 
 const char* name_of(MetaslabClass which)
@@ -117,33 +143,45 @@ Status dump_metaslabs(Pool& pool, const Lines& lines)
     return {};
 }
 
-// The digits after "object:". False: not a number.
-bool object_number(StringView what, u64& number)
+bool number_of(StringView digits, u64& number)
 {
-    constexpr size_t k_prefix = 7;
-    if (what.size() <= k_prefix || !(StringView(what.data(), k_prefix) == StringView("object:")))
-        return false;
     number = 0;
-    for (size_t i = k_prefix; i < what.size(); i++) {
-        const char digit = what.data()[i];
+    for (size_t i = 0; i < digits.size(); i++) {
+        const char digit = digits.data()[i];
         if (digit < '0' || digit > '9' || number > ~0ull / 10 - 1)
             return false;
         number = number * 10 + static_cast<u64>(digit - '0');
     }
-    return true;
+    return digits.size() > 0;
+}
+
+// "object:ID", or "object:DATASET:ID". False: neither.
+bool object_number(StringView what, u64& dataset, u64& number)
+{
+    constexpr size_t k_prefix = 7;
+    if (what.size() <= k_prefix || !(StringView(what.data(), k_prefix) == StringView("object:")))
+        return false;
+    const StringView rest(what.data() + k_prefix, what.size() - k_prefix);
+    size_t colon = 0;
+    while (colon < rest.size() && rest.data()[colon] != ':')
+        colon++;
+    dataset = k_default_dataset;
+    if (colon == rest.size())
+        return number_of(rest, number);
+    return number_of({ rest.data(), colon }, dataset) && number_of({ rest.data() + colon + 1, rest.size() - colon - 1 }, number);
 }
 
 }
 
 Status dump_pool(Pool& pool, StringView what, const Lines& lines)
 {
-    u64 id;
+    u64 dataset, id;
     if (what == StringView("trees"))
         return dump_trees(pool, lines);
     if (what == StringView("metaslabs"))
         return dump_metaslabs(pool, lines);
-    if (object_number(what, id))
-        return dump_object(pool, id, lines);
+    if (object_number(what, dataset, id))
+        return dump_object(pool, DatasetId(dataset), id, lines);
     if (!(what == StringView("labels")) && !(what == StringView("uberblocks")))
         return Error::invalid;
     for (u16 i = 0; i < pool.vdevs().count(); i++) {

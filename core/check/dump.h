@@ -33,6 +33,6 @@ Status dump_pool(Pool& pool, StringView what, const Lines& lines);
 void dump_label(const Label& label, const Lines& lines);
 void dump_uberblock(const Uberblock& uberblock, const Lines& lines);
 void dump_pointer(const char* what, const NodePointer& pointer, const Lines& lines);
-Status dump_object(Pool& pool, u64 id, const Lines& lines);
+Status dump_object(Pool& pool, DatasetId dataset, u64 id, const Lines& lines);
 
 }

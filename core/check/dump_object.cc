@@ -62,9 +62,8 @@ private:
 };
 
 // The record of an object, copied out of the table's committed or newer state.
-Result<u32> find_record(Pool& pool, u64 id, MutableBytes into)
+Result<u32> find_record(Dataset& dataset, u64 id, MutableBytes into)
 {
-    Dataset& dataset = pool.dataset();
     ReadGuard guard(dataset.table_lock());
     const BigEndianKey key(id);
     TreeCursor cursor;
@@ -83,11 +82,19 @@ void put_time(const char* what, const Time& time, const Lines& lines)
 
 }
 
-Status dump_object(Pool& pool, u64 id, const Lines& lines)
+Status dump_object(Pool& pool, DatasetId of, u64 id, const Lines& lines)
 {
+    Dataset* dataset;
+    {
+        // It cannot go: a pool that is looked at by a tool is not written.
+        ReadGuard list(pool.datasets().lock());
+        dataset = pool.datasets().find(of);
+    }
+    if (!dataset || dataset->damage() != Error::none)
+        return dataset ? dataset->damage() : Error::not_found;
     Vector<u8> buffer;
     TRY(buffer.resize(k_max_record_bytes));
-    const u32 bytes = TRY(find_record(pool, id, buffer.span()));
+    const u32 bytes = TRY(find_record(*dataset, id, buffer.span()));
     ObjectAttributes attributes;
     RecordRoot root;
     lines.put("object ", id, ": a record of ", u64(bytes), " bytes");
@@ -112,7 +119,7 @@ Status dump_object(Pool& pool, u64 id, const Lines& lines)
     if (root.form == RootForm::empty)
         return {};
     Box<TreeWalk> walk = TRY(TreeWalk::create(pool.vdevs(), pool.cache().node_bytes()));
-    return walk->walk(root.pointer, { root.kind, k_default_dataset, id }, items);
+    return walk->walk(root.pointer, { root.kind, of.value(), id }, items);
 }
 
 }

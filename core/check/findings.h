@@ -23,8 +23,16 @@ public:
     [[gnu::noinline]] void say(Parts... parts)
     {
         TextLine line;
+        add_dataset(line);
         (line.add(parts), ...);
         emit(line);
+    }
+    // What is said from now on is about this dataset; 0: not said, the first or none.
+    void set_dataset(u64 id) { m_dataset = id; }
+    void add_dataset(TextLine& line) const
+    {
+        if (m_dataset)
+            line.add("in dataset ").add(m_dataset).add(": ");
     }
     // say_of(owner, "a node is wrong"): of which tree, then texts and numbers.
     template <typename... Parts>
@@ -67,6 +75,7 @@ private:
     void (*m_problem)(void*, const char*);
     void (*m_progress)(void*, u64, u64);
     void* m_context;
+    u64 m_dataset { 0 };
     u64 m_done { 0 }, m_total { 0 }, m_next { 0 };
 };
 

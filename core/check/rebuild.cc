@@ -105,7 +105,7 @@ private:
     u64 m_dataset;
 };
 
-class Datasets final : public Nodes {
+class DatasetEntries final : public Nodes {
 public:
     using Nodes::Nodes;
     Status item(Bytes key, Bytes value) override
@@ -118,18 +118,16 @@ public:
         VERIFY_DISK(value.size() == sizeof(DiskDataset), dataset_damaged);
         BigEndianKey id;
         copy_bytes(&id, key.data() + 1, 8);
-        DiskDataset dataset;
-        copy_bytes(&dataset, value.data(), sizeof(dataset));
-        m_found.id = id.get();
-        m_found.dataset = dataset;
-        VERIFY_DISK(m_count++ == 0, dataset_damaged); // there is one in this version
+        TRY(m_found.resize(m_found.size() + 1));
+        m_found.last().id = id.get();
+        copy_bytes(&m_found.last().dataset, value.data(), sizeof(DiskDataset));
         return {};
     }
     struct Found {
         u64 id { 0 };
         DiskDataset dataset {};
     };
-    const Found* found() const { return m_count ? &m_found : nullptr; }
+    const Vector<Found>& found() const { return m_found; }
 
 private:
     Status reach_log(Bytes value)
@@ -139,8 +137,7 @@ private:
             TRY(m_rebuild.reached(ring.segments()[i]));
         return {};
     }
-    Found m_found;
-    u32 m_count { 0 };
+    Vector<Found> m_found;
 };
 
 Status Rebuild::walk_object(u64 dataset, u64 id, Bytes record)
@@ -180,10 +177,11 @@ Status Rebuild::run()
     const Uberblock& uberblock = pool.uberblock();
     Plain metaslabs(*this);
     TRY(tables->walk(uberblock.metaslab_table, { TreeKind::metaslabs, 0, 0 }, metaslabs));
-    Box<Datasets> datasets = TRY(make_box<Datasets>(*this));
+    Box<DatasetEntries> datasets = TRY(make_box<DatasetEntries>(*this));
     TRY(tables->walk(uberblock.pool_tree, { TreeKind::pool, 0, 0 }, *datasets));
-    if (failure == Error::none && datasets->found())
-        TRY(walk_dataset(datasets->found()->id, datasets->found()->dataset));
+    TRY(Status(failure));
+    for (const DatasetEntries::Found& found : datasets->found())
+        TRY(walk_dataset(found.id, found.dataset));
     return failure;
 }
 

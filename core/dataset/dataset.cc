@@ -8,7 +8,6 @@ namespace lcpfs {
 
 namespace {
 constexpr u32 k_hash_buckets = 16384;
-constexpr u32 k_version_reserve = 16;
 }
 
 Dataset::Dataset(const DatasetHost& host, DatasetId id)
@@ -24,9 +23,7 @@ Result<Box<Dataset>> Dataset::create(const DatasetHost& host, DatasetId id)
         return Error::no_memory;
     Box<Dataset> dataset(::new (memory) Dataset(host, id));
     dataset->m_buckets = static_cast<Object**>(host_alloc(k_hash_buckets * sizeof(Object*), HOST_ALLOC_ZERO));
-    dataset->m_record_buffer = static_cast<u8*>(host_alloc(k_max_record_bytes, 0));
-    dataset->m_versions = host_pool_create("lcpfs_version", sizeof(ObjectVersion), k_version_reserve);
-    if (!dataset->m_buckets || !dataset->m_record_buffer || !dataset->m_versions)
+    if (!dataset->m_buckets)
         return Error::no_memory;
     dataset->m_bucket_count = k_hash_buckets;
     host_random_bytes(&dataset->m_generation_seed, sizeof(dataset->m_generation_seed));
@@ -46,22 +43,25 @@ Dataset::~Dataset()
         while (Node* node = list->pop_front())
             node->unreference();
     host_free(m_buckets);
-    host_free(m_record_buffer);
-    host_pool_destroy(m_versions);
 }
 
-Status Dataset::format(TxgId txg, StringView name, const ObjectAttributes& root)
+Result<Ref<Object>> Dataset::start_new(const DatasetHead& head, const DiskGuid& hash_seed)
 {
-    copy_bytes(m_name, name.data(), min(name.size(), sizeof(m_name) - 1));
-    host_random_bytes(m_hash_seed.bytes, sizeof(m_hash_seed.bytes));
-    m_created_txg = txg.value();
+    m_head = head;
+    m_hash_seed = hash_seed;
     m_next_object.store(k_root_object);
-    Ref<Object> object = TRY(make(root.mode));
+    Ref<Object> object = TRY(make(k_mode_directory));
     m_next_object.store(k_first_free_object);
-    WriteGuard guard(object->m_lock);
-    TRY(object->prepare_change(txg));
-    object->m_attributes = root;
-    object->m_attributes.parent = k_root_object;
+    return object;
+}
+
+Status Dataset::fill_root(Object& object, TxgId txg, const ObjectAttributes& root)
+{
+    m_created_txg = txg.value();
+    TRY(object.prepare_change(txg));
+    object.m_attributes = root;
+    object.m_attributes.links = 2;
+    object.m_attributes.parent = k_root_object;
     return {};
 }
 
@@ -70,10 +70,7 @@ Status Dataset::format(TxgId txg, StringView name, const ObjectAttributes& root)
 Status Dataset::look_at_table()
 {
     ReadGuard table(m_table_lock);
-    auto shape = m_objects.shape();
-    if (shape.is_error())
-        return shape.error();
-    m_host.space.set_table_shape(shape.value());
+    m_shape = TRY(m_objects.shape());
     BigEndianKey key(~0ull);
     TreeCursor cursor;
     auto found = m_objects.seek_at_most({ key.data(), 8 }, cursor);
@@ -91,9 +88,15 @@ Status Dataset::look_at_table()
 
 Status Dataset::load(const DiskDataset& disk)
 {
+    // Of one that cannot be used the name tells which it is.
+    DatasetHead named;
+    copy_bytes(named.name, disk.name, sizeof(named.name) - 1);
+    if (is_dataset_name(named.text()))
+        m_head = named;
     auto objects = NodePointer::decode(disk.objects);
     auto orphans = NodePointer::decode(disk.orphans);
-    VERIFY_DISK(objects.is_ok() && orphans.is_ok() && !objects.value().is_null(), dataset_damaged);
+    VERIFY_DISK(objects.is_ok() && orphans.is_ok(), dataset_damaged);
+    VERIFY_DISK(!objects.value().is_null() || (disk.flags.get() & k_dataset_destroying), dataset_damaged);
     VERIFY_DISK(disk.next_object.get() >= k_first_free_object && disk.next_object.get() >> 60 == 0, dataset_damaged);
     m_objects.start_from(objects.value());
     m_orphans.start_from(orphans.value());
@@ -102,7 +105,7 @@ Status Dataset::load(const DiskDataset& disk)
     m_used_blocks.store(disk.used_blocks.get());
     m_created_txg = disk.created_txg.get();
     m_hash_seed = disk.hash_seed;
-    copy_bytes(m_name, disk.name, sizeof(m_name));
+    m_head = TRY(DatasetHead::decode(disk));
     return look_at_table();
 }
 
@@ -216,7 +219,24 @@ void Dataset::add_dirty(Object& object, TxgId txg, bool is_new)
     Object::DirtyEntry& entry = object.m_dirty[txg.value() & 3];
     entry.is_new = is_new;
     SpinGuard guard(m_dirty_lock);
+    if (m_dirty[txg.value() & 3].is_empty())
+        m_host.space.dataset_dirtied(txg);
     m_dirty[txg.value() & 3].push_back(entry);
+}
+
+// Counts as an object, though it takes less: the record's leaf of the pool tree.
+void Dataset::touch(TxgId txg)
+{
+    if (m_touched[txg.value() & 3].exchange(1) == 0)
+        m_host.space.object_dirtied(txg, false);
+}
+
+bool Dataset::take_touch(TxgId txg)
+{
+    if (m_touched[txg.value() & 3].exchange(0) == 0)
+        return false;
+    m_host.space.object_entered(txg, false);
+    return true;
 }
 
 u64 Dataset::generation_for(ObjectId id) const
@@ -229,9 +249,20 @@ u64 Dataset::generation_for(ObjectId id) const
 Result<bool> Dataset::next_orphan(ObjectId from, ObjectId& found)
 {
     ReadGuard table(m_table_lock);
+    return next_key(m_orphans, from, found);
+}
+
+Result<bool> Dataset::next_object(ObjectId from, ObjectId& found)
+{
+    ReadGuard table(m_table_lock);
+    return next_key(m_objects, from, found);
+}
+
+Result<bool> Dataset::next_key(Tree& tree, ObjectId from, ObjectId& found)
+{
     BigEndianKey key(from.value());
     TreeCursor cursor;
-    if (!TRY(m_orphans.seek({ key.data(), 8 }, cursor)))
+    if (!TRY(tree.seek({ key.data(), 8 }, cursor)))
         return false;
     VERIFY_DISK(cursor.key().size() == 8, dataset_damaged);
     found = ObjectId(cursor.number());

@@ -12,6 +12,9 @@
 //
 // What a damaged record or table says is not taken on trust where it would do harm: an object is an orphan when the orphan tree
 // lists it, and has a record when the table has one.
+//
+// The head (DatasetHead) is changed by whoever has the lock of Datasets, under a hold of the group, which `touch` tells; the sync
+// thread writes it with the group, or with the one before, if it is still to come: that shows a change that has been issued.
 #pragma once
 
 #include "core/dataset/object.h"
@@ -32,6 +35,52 @@ struct DatasetHost {
     SpaceLog& space_log;
     Allocator& allocator;
     VdevSet& vdevs;
+    // What the datasets of a pool share; Datasets has it.
+    host_pool* versions { nullptr };
+    RwLock* head_lock { nullptr };
+    u8* record_buffer { nullptr }; // the sync thread's, k_max_record_bytes
+};
+
+// What a dataset is called and how it is to be used.
+struct DatasetHead {
+    u8 name[k_pool_name_bytes] {}; // NUL-terminated
+    u32 flags { 0 };               // k_dataset_*
+    SyncMode sync { SyncMode::standard };
+    LogBias log_bias { LogBias::latency };
+    u64 partition { 0 };
+
+    StringView text() const { return StringView(reinterpret_cast<const char*>(name)); }
+    void set_name(StringView text)
+    {
+        zero_bytes(name, sizeof(name));
+        copy_bytes(name, text.data(), min(text.size(), sizeof(name) - 1));
+    }
+    bool is_destroying() const { return flags & k_dataset_destroying; }
+    // dataset_damaged for anything out of form.
+    template <typename Disk> // DiskDataset, DiskLogDataset
+    static Result<DatasetHead> decode(const Disk& disk)
+    {
+        DatasetHead head;
+        copy_bytes(head.name, disk.name, sizeof(head.name));
+        VERIFY_DISK(head.name[sizeof(head.name) - 1] == 0 && is_dataset_name(head.text()), dataset_damaged);
+        head.flags = disk.flags.get();
+        VERIFY_DISK((head.flags & ~k_known_dataset_flags) == 0, dataset_damaged);
+        VERIFY_DISK(disk.sync <= static_cast<u8>(SyncMode::disabled), dataset_damaged);
+        VERIFY_DISK(disk.log_bias <= static_cast<u8>(LogBias::throughput), dataset_damaged);
+        head.sync = static_cast<SyncMode>(disk.sync);
+        head.log_bias = static_cast<LogBias>(disk.log_bias);
+        head.partition = disk.partition.get();
+        return head;
+    }
+    template <typename Disk>
+    void encode(Disk& disk) const
+    {
+        copy_bytes(disk.name, name, sizeof(name));
+        disk.flags.set(flags);
+        disk.sync = static_cast<u8>(sync);
+        disk.log_bias = static_cast<u8>(log_bias);
+        disk.partition.set(partition);
+    }
 };
 
 class Dataset {
@@ -39,8 +88,11 @@ public:
     static Result<Box<Dataset>> create(const DatasetHost& host, DatasetId id);
     ~Dataset();
 
-    // A new dataset with a root directory made in `txg` (mkfs). Sync of `txg` writes it.
-    Status format(TxgId txg, StringView name, const ObjectAttributes& root);
+    // A new one, that nobody knows yet: its head and its root directory, which still has to be filled (fill_root).
+    Result<Ref<Object>> start_new(const DatasetHead& head, const DiskGuid& hash_seed);
+    // Its root directory comes to be in `txg`, and so does the dataset. It has to be in the list of Datasets, or to enter it under the
+    // same hold. `root`'s lock exclusive.
+    Status fill_root(Object& object, TxgId txg, const ObjectAttributes& root) REQUIRES(object.m_lock);
     // From its record. dataset_damaged: the record is malformed, or an object beyond what it says was ever given out.
     Status load(const DiskDataset& record);
 
@@ -50,6 +102,22 @@ public:
     u64 object_count() const { return m_object_count.load_relaxed(); }
     u64 used_blocks() const { return m_used_blocks.load_relaxed(); }
     u64 next_object() const { return m_next_object.load_relaxed(); }
+    u64 created_txg() const { return m_created_txg; }
+
+    // The lock of Datasets.
+    DatasetHead& head() { return m_head; }
+    const DatasetHead& head() const { return m_head; }
+    // What is wrong with its record: it cannot be used. Others can.
+    Error damage() const { return m_damage; }
+    void set_damage(Error error) { m_damage = error; }
+    // Mounts and others that have it by name. Raised under the lock of Datasets.
+    u32 users() const { return m_users.load(); }
+    void add_user() { m_users.add(1); }
+    void drop_user() { m_users.sub(1); }
+    // It was destroyed, and its entry is not in the pool tree of the last committed group any more.
+    bool is_gone() const { return m_is_gone.load() != 0; }
+    // The head changes in `txg`, which is held.
+    void touch(TxgId txg);
 
     // The object with this id, in memory or loaded. not_found; record_damaged and device errors with a log line.
     Result<Ref<Object>> get(ObjectId id);
@@ -61,15 +129,21 @@ public:
     Result<Ref<Object>> make_again(u32 mode, ObjectId id);
     // The first orphan at or after `from`. False: none.
     Result<bool> next_orphan(ObjectId from, ObjectId& found);
+    // The first object of the table at or after `from`. False: none.
+    Result<bool> next_object(ObjectId from, ObjectId& found);
 
     // ---- sync thread
     // Writes all objects that `txg` changed and updates the tables. Then the trees of the tables themselves and the record
     // for the pool tree (sizeof(DiskDataset)); `changed` false when nothing needed writing.
-    Status sync(TxgId txg, TreeWriter& writer, DiskDataset& record, bool& changed);
+    // `ends`: the last object of a dataset that is being destroyed is gone; its record has to go with this group.
+    Status sync(TxgId txg, TreeWriter& writer, DiskDataset& record, bool& changed, bool& ends);
+    TreeShape table_shape() const { return m_shape; }
     // The record as it is now but for the roots of trees that are dirty.
-    void describe(DiskDataset& record) const;
+    void describe(DiskDataset& record, const DatasetHead& head) const;
     // After everything of `txg` is on disk.
     void settle(TxgId txg);
+
+    ListLink m_link; // of Datasets, its lock
 
     // ---- Object only
     void add_dirty(Object& object, TxgId txg, bool is_new);
@@ -85,6 +159,10 @@ private:
     friend class SpareVersion;
     Dataset(const DatasetHost& host, DatasetId id);
     Status look_at_table();
+    bool take_touch(TxgId txg);
+    Status drop_orphan_list(TxgId txg);
+    Status write_tables(TxgId txg, TreeWriter& writer, DiskDataset& record);
+    Result<bool> next_key(Tree& tree, ObjectId from, ObjectId& found) REQUIRES_SHARED(m_table_lock);
     using DirtyList = List<Object::DirtyEntry, &Object::DirtyEntry::link>;
 
     static constexpr u32 k_hash_shards = 64;
@@ -107,8 +185,14 @@ private:
     DatasetId m_id;
     DiskGuid m_hash_seed {};
     u64 m_generation_seed { 0 };
-    u8 m_name[k_pool_name_bytes] {};
+    DatasetHead m_head;                // the lock of Datasets
+    Error m_damage { Error::none };    // set at opening
     u64 m_created_txg { 0 };
+    Atomic<u32> m_users { 0 };
+    Atomic<u8> m_is_gone { 0 };
+    Atomic<u8> m_touched[4];           // by txg & 3: the head has changed
+    TreeShape m_shape;                 // sync thread
+    bool m_ends { false };             // sync thread: with the group being synced
     Atomic<u64> m_next_object { k_first_free_object };
     Atomic<u64> m_object_count { 0 };  // changed by the sync thread
     Atomic<u64> m_used_blocks { 0 };   // changed by the sync thread
@@ -118,12 +202,10 @@ private:
     Tree m_orphans;
     WrittenList m_objects_written;     // sync thread
     WrittenList m_orphans_written;     // sync thread
-    u8* m_record_buffer { nullptr };   // sync thread, k_max_record_bytes
 
     HashShard m_shards[k_hash_shards];
     Object** m_buckets { nullptr };    // a bucket belongs to the shard of its ids
     u32 m_bucket_count { 0 };          // a multiple of k_hash_shards
-    host_pool* m_versions { nullptr };
 
     SpinLock m_dirty_lock { LCPFS_RANK_txg_state };
     DirtyList m_dirty[4];              // by txg & 3; m_dirty_lock while the group is open, then the sync thread's

@@ -53,21 +53,21 @@ Status Dataset::update_table(Object& object, TxgId txg, const ObjectVersion& ver
         root.pointer = pointer;
     } else if (version.tree.root && version.tree.root->page().count() > 0) {
         root.form = RootForm::inlined;
-        u8* items = m_record_buffer + sizeof(DiskObject) + sizeof(DiskRoot);
+        u8* items = m_host.record_buffer + sizeof(DiskObject) + sizeof(DiskRoot);
         u32 bytes = TreeWriter::encode_inline(version.tree, { items, k_inline_root_bytes });
         root.items = Bytes(items, bytes);
     }
-    u32 bytes = encode_record(version.attributes, root, { m_record_buffer, k_max_record_bytes });
+    u32 bytes = encode_record(version.attributes, root, { m_host.record_buffer, k_max_record_bytes });
     WriteGuard table(m_table_lock);
     // A record of the same size needs no room, so no split of a leaf that is full.
     if (object.m_in_table && object.m_table_bytes == bytes) {
         TRY(m_objects.prepare_update(txg, key));
-        if (!m_objects.update(key, { m_record_buffer, bytes }))
+        if (!m_objects.update(key, { m_host.record_buffer, bytes }))
             return Error::contradiction;
         count_object(0, object, version.attributes.blocks);
     } else {
         TRY(m_objects.prepare_insert(txg, key, bytes));
-        count_object(m_objects.insert(key, { m_record_buffer, bytes }) ? 1 : 0, object, version.attributes.blocks);
+        count_object(m_objects.insert(key, { m_host.record_buffer, bytes }) ? 1 : 0, object, version.attributes.blocks);
     }
     object.m_in_table = true;
     object.m_table_bytes = bytes;
@@ -84,36 +84,72 @@ Status Dataset::sync_object(Object& object, TxgId txg, TreeWriter& writer) NO_TH
     return update_orphans(object, txg, !version.deleted && version.attributes.is_orphan());
 }
 
-Status Dataset::sync(TxgId txg, TreeWriter& writer, DiskDataset& record, bool& changed)
+Status Dataset::sync(TxgId txg, TreeWriter& writer, DiskDataset& record, bool& changed, bool& ends)
 {
     DirtyList& dirty = m_dirty[txg.value() & 3];
-    changed = !dirty.is_empty();
+    const bool has_objects = !dirty.is_empty();
+    const bool was_touched = take_touch(txg);
+    changed = has_objects || was_touched;
     while (Object::DirtyEntry* entry = dirty.pop_front()) {
         m_syncing.push_back(*entry);
         TRY(sync_object(*entry->object, txg, writer));
         m_host.space.object_entered(txg, entry->is_new);
     }
-    if (!changed)
-        return {};
+    if (has_objects)
+        m_host.space.dataset_entered(txg);
+    if (changed)
+        TRY(write_tables(txg, writer, record));
+    ends = m_ends = changed && (record.flags.get() & k_dataset_destroying) && m_objects.is_empty() && m_orphans.is_empty();
+    return {};
+}
+
+// What a damaged orphan tree lists beyond the objects that there were.
+Status Dataset::drop_orphan_list(TxgId txg)
+{
+    WriteGuard table(m_table_lock);
+    TreeCursor cursor;
+    const u8 lowest[1] = { 0 };
+    while (TRY(m_orphans.seek({ lowest, 1 }, cursor))) {
+        u8 key[k_max_key_bytes];
+        const u32 bytes = static_cast<u32>(cursor.key().size());
+        copy_bytes(key, cursor.key().data(), bytes);
+        cursor = TreeCursor();
+        TRY(m_orphans.prepare_change(txg, { key, bytes }));
+        if (!m_orphans.remove(txg, { key, bytes }))
+            return Error::contradiction;
+    }
+    return {};
+}
+
+Status Dataset::write_tables(TxgId txg, TreeWriter& writer, DiskDataset& record)
+{
+    DatasetHead head;
+    {
+        ReadGuard heads(*m_host.head_lock);
+        head = m_head;
+    }
+    // What cannot be read of it keeps the dataset, not the group.
+    if (head.is_destroying() && m_objects.is_empty() && drop_orphan_list(txg).is_error())
+        host_log(HOST_LOG_WARNING, "a dataset being destroyed has an orphan tree that cannot be read; it stays");
     TreeVersion objects;
     TreeVersion orphans;
     {
         ReadGuard table(m_table_lock);
         objects = m_objects.version();
         orphans = m_orphans.version();
-        m_host.space.set_table_shape(TRY(m_objects.shape()));
+        m_shape = TRY(m_objects.shape());
     }
     NodePointer objects_root = TRY(writer.write(objects, 0, m_objects_written));
     NodePointer orphans_root = TRY(writer.write(orphans, 0, m_orphans_written));
     TRY(m_objects.free_dead(txg));
     TRY(m_orphans.free_dead(txg));
-    describe(record);
+    describe(record, head);
     objects_root.encode(record.objects);
     orphans_root.encode(record.orphans);
     return {};
 }
 
-void Dataset::describe(DiskDataset& record) const
+void Dataset::describe(DiskDataset& record, const DatasetHead& head) const
 {
     zero_bytes(&record, sizeof(record));
     m_objects.version().pointer.encode(record.objects);
@@ -123,7 +159,7 @@ void Dataset::describe(DiskDataset& record) const
     record.used_blocks.set(m_used_blocks.load());
     record.created_txg.set(m_created_txg);
     record.hash_seed = m_hash_seed;
-    copy_bytes(record.name, m_name, sizeof(m_name));
+    head.encode(record);
 }
 
 void Dataset::settle(TxgId)
@@ -139,6 +175,8 @@ void Dataset::settle(TxgId)
     WriteGuard table(m_table_lock);
     m_objects.settle(m_objects_written);
     m_orphans.settle(m_orphans_written);
+    if (m_ends)
+        m_is_gone.store(1);
 }
 
 }

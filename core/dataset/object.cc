@@ -41,7 +41,7 @@ Status Object::prepare_change(TxgId txg, SpareVersion* spare)
     if (dirty != 0 && !m_version_taken) {
         if (m_closed[1])
             return Error::contradiction; // a third group cannot be under way
-        void* room = host_pool_alloc(m_dataset.m_versions, 0);
+        void* room = host_pool_alloc(m_dataset.host().versions, 0);
         if (!room && spare)
             lcpfs::swap(room, spare->m_room);
         if (!room)
@@ -65,7 +65,7 @@ void Object::drop_version(ObjectVersion* version)
     if (!version)
         return;
     version->~ObjectVersion();
-    host_pool_free(m_dataset.m_versions, version);
+    host_pool_free(m_dataset.host().versions, version);
 }
 
 ObjectVersion Object::take_version(TxgId txg)
@@ -92,7 +92,7 @@ ObjectVersion Object::take_version(TxgId txg)
 
 void Object::last_reference_dropped() { m_dataset.drop(*this); }
 
-SpareVersion::SpareVersion(Dataset& dataset) : m_dataset(dataset), m_room(host_pool_alloc_reserved(dataset.m_versions)) {}
-SpareVersion::~SpareVersion() { host_pool_free(m_dataset.m_versions, m_room); }
+SpareVersion::SpareVersion(Dataset& dataset) : m_dataset(dataset), m_room(host_pool_alloc_reserved(dataset.host().versions)) {}
+SpareVersion::~SpareVersion() { host_pool_free(m_dataset.host().versions, m_room); }
 
 }

@@ -49,6 +49,8 @@ enum class LogOpcode : u32 {
     write_truncate = 13,
     clone_range = 14,
     create_unnamed = 15, // O_TMPFILE
+    create_dataset = 16,
+    change_dataset = 17, // its name and properties, and that it is being destroyed
     commit_marker = 99,
 };
 
@@ -63,7 +65,7 @@ struct DiskLogRecord {
     le64 checksum;          // Fletcher-4 of header (this field 0) and payload, folded
     le64 sequence;
     le64 previous_position; // of the frame with the record before this one
-    le64 dataset;
+    le64 dataset;           // id of the dataset that the object is in
     le64 flags;             // none yet
 };
 static_assert(sizeof(DiskLogRecord) == 88);
@@ -149,6 +151,29 @@ struct DiskLogAttributes {
 };
 static_assert(sizeof(DiskLogAttributes) == 72);
 static_assert(offsetof(DiskLogAttributes, atime) == 32);
+
+// create_dataset, change_dataset; record dataset: its id, object 0. All of its head as it is from then on.
+struct DiskLogDataset {
+    DiskGuid hash_seed;     // from here on to the name as in DiskDataset
+    le32 flags;
+    u8 sync;
+    u8 log_bias;
+    le16 reserved;
+    le64 partition;
+    le64 generation;        // create_dataset: of its root directory, as the rest
+    le32 mode;
+    le32 uid, gid;
+    DiskTime time;
+    u8 name[k_pool_name_bytes];
+};
+static_assert(sizeof(DiskLogDataset) == 128);
+static_assert(offsetof(DiskLogDataset, flags) == 16);
+static_assert(offsetof(DiskLogDataset, sync) == 20);
+static_assert(offsetof(DiskLogDataset, partition) == 24);
+static_assert(offsetof(DiskLogDataset, generation) == 32);
+static_assert(offsetof(DiskLogDataset, mode) == 40);
+static_assert(offsetof(DiskLogDataset, time) == 52);
+static_assert(offsetof(DiskLogDataset, name) == 64);
 
 // acl_v0, acl_v1. Then the list's bytes. Reserved: nothing writes it yet.
 struct DiskLogAcl {

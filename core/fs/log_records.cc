@@ -62,6 +62,28 @@ Box<LogRecord> record_of_name(Pool& pool, LogOpcode opcode, Object& directory, B
 
 }
 
+Box<LogRecord> record_of_dataset(Pool& pool, LogOpcode opcode)
+{
+    return pool.intent_log().prepare(opcode, 0, sizeof(DiskLogDataset));
+}
+
+void fill_record_of_dataset(const Box<LogRecord>& record, DatasetId id, const NewDataset& how)
+{
+    if (!record)
+        return;
+    record->header.dataset.set(id.value());
+    DiskLogDataset head;
+    zero_bytes(&head, sizeof(head));
+    how.head.encode(head);
+    head.hash_seed = how.hash_seed;
+    head.generation.set(how.generation);
+    head.mode.set(how.mode);
+    head.uid.set(how.uid);
+    head.gid.set(how.gid);
+    head.time = disk_time(how.time);
+    fill(*record, head, {});
+}
+
 Box<LogRecord> record_of_create(Pool& pool, Object& directory, Bytes text, const NewObject& how, ObjectId made)
 {
     Box<LogRecord> record = prepare(pool, opcode_of(how.mode, !text.is_empty()), directory,

@@ -4,10 +4,14 @@
 // Made before the operation takes its locks; null when the log is off or memory is short, which IntentLog::append takes as well.
 #pragma once
 
+#include "core/fs/dataset_change.h"
 #include "core/fs/names.h"
 
 namespace lcpfs {
 
+// A dataset's, to be filled when its head is settled.
+Box<LogRecord> record_of_dataset(Pool& pool, LogOpcode opcode);
+void fill_record_of_dataset(const Box<LogRecord>& record, DatasetId id, const NewDataset& how);
 Box<LogRecord> record_of_create(Pool& pool, Object& directory, Bytes text, const NewObject& how, ObjectId made);
 // The number of the new object's group is known only when it is held.
 void set_generation(const Box<LogRecord>& record, u64 generation);

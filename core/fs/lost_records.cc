@@ -75,6 +75,12 @@ void add_what(TextLine& line, const LogRecordView& record)
     case LogOpcode::set_attributes:
         line.add("setting attributes of object ").add(record.header.object.get());
         return;
+    case LogOpcode::create_dataset:
+        line.add("making dataset ").add(record.header.dataset.get());
+        return;
+    case LogOpcode::change_dataset:
+        line.add("changing or destroying dataset ").add(record.header.dataset.get());
+        return;
     default:
         line.add("operation ").add(u64(record.header.opcode.get())).add(" on object ").add(record.header.object.get());
     }
@@ -97,7 +103,10 @@ void say_lost_records(Pool& pool, LogReader& reader, TxgId committed)
             if (listing.count++ >= k_most_lines)
                 return;
             TextLine line;
-            add_what(line.add("intent log: lost unless the frame comes back: "), record);
+            line.add("intent log: lost unless the frame comes back: ");
+            if (record.header.dataset.get() > k_default_dataset)
+                line.add("in dataset ").add(record.header.dataset.get()).add(": ");
+            add_what(line, record);
             listing.pool.log(HOST_LOG_ERROR, StringView(line.text(), line.size()));
         },
         &listing);

@@ -91,9 +91,9 @@ ObjectAttributes attributes_of(const NewObject& how, u64 generation, const Objec
     return attributes;
 }
 
-Result<Ref<Object>> make_object(Pool& pool, const NewObject& how)
+Result<Ref<Object>> make_object(Dataset& dataset, const NewObject& how)
 {
-    return how.id.value() ? pool.dataset().make_again(how.mode, how.id) : pool.dataset().make(how.mode);
+    return how.id.value() ? dataset.make_again(how.mode, how.id) : dataset.make(how.mode);
 }
 
 // A fresh object, dirty in `txg`, its content in place. Only we know it.
@@ -126,7 +126,7 @@ Result<Ref<Object>> create_object(Pool& pool, Object& directory, Bytes text, con
     TRY(check_name(text));
     ScopedPromise promise(pool.space());
     TRY(promise.take(pool.space().operation_units(), Space::For::growth));
-    Ref<Object> object = TRY(make_object(pool, how));
+    Ref<Object> object = TRY(make_object(directory.dataset(), how));
     Scratch scratch(pool, !how.target.is_empty());
     Box<LogRecord> record = record_of_create(pool, directory, text, how, object->id());
     ObjectLocks locks;
@@ -159,7 +159,7 @@ Result<Ref<Object>> create_unnamed_object(Pool& pool, Object& directory, const N
     TRY(pool.check_writable());
     ScopedPromise promise(pool.space());
     TRY(promise.take(pool.space().operation_units(), Space::For::growth));
-    Ref<Object> object = TRY(make_object(pool, how));
+    Ref<Object> object = TRY(make_object(directory.dataset(), how));
     Scratch scratch(pool, !how.target.is_empty());
     Box<LogRecord> record = record_of_create(pool, directory, {}, how, object->id());
     TxgHold hold(pool.engine());

@@ -47,7 +47,8 @@ Status refuse_record(Pool& pool, const LogRecordView& record, Error error)
         return error;
     TextLine line;
     line.add("intent log: record ").add(record.sequence()).add(" (operation ").add(u64(record.header.opcode.get()));
-    line.add(", object ").add(record.header.object.get()).add(", group ").add(record.txg().value()).add(") cannot be replayed: ");
+    line.add(", dataset ").add(record.header.dataset.get()).add(", object ").add(record.header.object.get());
+    line.add(", group ").add(record.txg().value()).add(") cannot be replayed: ");
     line.add(text_of(error)).add("; mount with -o recover=discard-log to go on without what only the log holds");
     say(pool, HOST_LOG_ERROR, line);
     return error == Error::log_opcode || error == Error::log_damaged ? error : Error::log_replay;

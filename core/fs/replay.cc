@@ -3,6 +3,7 @@
 #include "core/fs/replay.h"
 
 #include "core/fs/attributes.h"
+#include "core/fs/dataset_change.h"
 #include "core/fs/file_write.h"
 #include "core/fs/log_records.h"
 #include "core/fs/shrink.h"
@@ -13,8 +14,48 @@ namespace {
 
 core_time core_time_of(const DiskTime& disk) { return { static_cast<i64>(disk.seconds.get()), disk.nanoseconds.get() }; }
 
-Result<Ref<Object>> object_of(Pool& pool, u64 id) { return pool.dataset().get(ObjectId(id)); }
-Result<Ref<Object>> object_of(Pool& pool, const LogRecordView& record) { return object_of(pool, record.header.object.get()); }
+// The dataset that the record is of. While the log is replayed none goes.
+Result<Dataset*> dataset_of(Pool& pool, const LogRecordView& record)
+{
+    Datasets& datasets = pool.datasets();
+    ReadGuard list(datasets.lock());
+    Dataset* const dataset = datasets.find(DatasetId(record.header.dataset.get()));
+    if (!dataset)
+        return Error::not_found;
+    if (dataset->damage() != Error::none)
+        return dataset->damage();
+    return dataset;
+}
+
+Result<Ref<Object>> object_of(Pool& pool, const LogRecordView& record, u64 id)
+{
+    Dataset* const dataset = TRY(dataset_of(pool, record));
+    return dataset->get(ObjectId(id));
+}
+Result<Ref<Object>> object_of(Pool& pool, const LogRecordView& record) { return object_of(pool, record, record.header.object.get()); }
+
+Status replay_dataset(Pool& pool, const LogRecordView& record)
+{
+    LogPayload payload(record.payload);
+    DiskLogDataset disk;
+    TRY(payload.take(disk));
+    TRY(payload.end());
+    const DatasetId id(record.header.dataset.get());
+    VERIFY_DISK(id.value() && id.value() >> 60 == 0 && record.header.object.get() == 0, log_damaged);
+    NewDataset how;
+    how.head = TRY(DatasetHead::decode(disk));
+    if (record.opcode() == LogOpcode::change_dataset)
+        return replay_dataset_head(pool, id, how.head);
+    VERIFY_DISK(disk.generation.get() != 0 && !how.head.is_destroying(), log_damaged);
+    how.id = id;
+    how.generation = disk.generation.get();
+    how.hash_seed = disk.hash_seed;
+    how.mode = disk.mode.get();
+    how.uid = disk.uid.get();
+    how.gid = disk.gid.get();
+    how.time = time_of(disk.time);
+    return create_dataset(pool, how);
+}
 
 Status replay_create(Pool& pool, const LogRecordView& record)
 {
@@ -54,7 +95,7 @@ Status replay_name(Pool& pool, const LogRecordView& record)
     Bytes text = TRY(payload.take_bytes(head.name_bytes.get()));
     TRY(payload.end());
     Ref<Object> directory = TRY(object_of(pool, record));
-    Ref<Object> object = TRY(object_of(pool, head.object.get()));
+    Ref<Object> object = TRY(object_of(pool, record, head.object.get()));
     if (record.opcode() == LogOpcode::link)
         return link_object(pool, *directory, text, *object, time_of(head.time));
     return unlink_object(pool, *directory, text, *object, time_of(head.time));
@@ -69,11 +110,11 @@ Status replay_rename(Pool& pool, const LogRecordView& record)
     Bytes to_text = TRY(payload.take_bytes(head.to_bytes.get()));
     TRY(payload.end());
     Ref<Object> from = TRY(object_of(pool, record));
-    Ref<Object> to = TRY(object_of(pool, head.to_directory.get()));
-    Ref<Object> object = TRY(object_of(pool, head.object.get()));
+    Ref<Object> to = TRY(object_of(pool, record, head.to_directory.get()));
+    Ref<Object> object = TRY(object_of(pool, record, head.object.get()));
     Ref<Object> victim;
     if (head.victim.get())
-        victim = TRY(object_of(pool, head.victim.get()));
+        victim = TRY(object_of(pool, record, head.victim.get()));
     return rename_object(pool, { *from, *to, from_text, to_text, *object, victim.get(), head.exchange != 0, time_of(head.time) });
 }
 
@@ -242,8 +283,6 @@ Status claim_record(Pool& pool, const LogRecordView& record)
 
 Status replay_record(Pool& pool, const LogRecordView& record)
 {
-    if (record.header.dataset.get() != pool.dataset().id().value() && record.opcode() != LogOpcode::commit_marker)
-        return Error::log_damaged;
     switch (record.opcode()) {
     case LogOpcode::create:
     case LogOpcode::make_directory:
@@ -262,6 +301,9 @@ Status replay_record(Pool& pool, const LogRecordView& record)
         return replay_truncate(pool, record);
     case LogOpcode::set_attributes:
         return replay_attributes(pool, record);
+    case LogOpcode::create_dataset:
+    case LogOpcode::change_dataset:
+        return replay_dataset(pool, record);
     case LogOpcode::commit_marker:
         return {};
     case LogOpcode::acl_v0:

@@ -149,9 +149,9 @@ Status delete_object(Pool& pool, Object& object)
 
 namespace {
 
-Status finish_orphan(Pool& pool, ObjectId id, u64& finished)
+Status finish_orphan(Pool& pool, Dataset& dataset, ObjectId id, u64& finished)
 {
-    Ref<Object> object = TRY(pool.dataset().get(id));
+    Ref<Object> object = TRY(dataset.get(id));
     u64 size_bytes;
     bool deletes, cuts;
     {
@@ -173,27 +173,56 @@ Status finish_orphan(Pool& pool, ObjectId id, u64& finished)
     return object->prepare_change(hold.txg());
 }
 
-}
-
 // What a damaged list names that never was ends it: ids rise. What cannot be finished for its own damage keeps nobody else.
-Status finish_orphans(Pool& pool)
+Status finish_orphans_of(Pool& pool, Dataset& dataset, u64& finished)
 {
-    const u64 end = pool.dataset().next_object();
-    u64 finished = 0;
+    const u64 end = dataset.next_object();
     Error first = Error::none;
     ObjectId id;
-    for (u64 at = 0; TRY(pool.dataset().next_orphan(ObjectId(at), id)); at = id.value() + 1) {
-        Status status = id.value() < end ? finish_orphan(pool, id, finished) : Status(Error::dataset_damaged);
+    for (u64 at = 0; TRY(dataset.next_orphan(ObjectId(at), id)); at = id.value() + 1) {
+        Status status = id.value() < end ? finish_orphan(pool, dataset, id, finished) : Status(Error::dataset_damaged);
         if (status.is_ok())
             continue;
         TextLine line;
-        line.add("object ").add(id.value()).add(" is to be removed or cut, but cannot be: ").add(text_of(status.error()));
+        line.add("object ").add(id.value()).add(" of dataset ").add(dataset.id().value());
+        line.add(" is to be removed or cut, but cannot be: ").add(text_of(status.error()));
         pool.log(HOST_LOG_WARNING, StringView(line.text(), line.size()));
         if (!is_damage(status.error()) && status.error() != Error::not_found)
             return status;
         first = first == Error::none ? status.error() : first;
         if (id.value() >= end)
             break;
+    }
+    return first;
+}
+
+}
+
+// Those of datasets that are being destroyed go with these.
+Status finish_orphans(Pool& pool)
+{
+    Datasets& datasets = pool.datasets();
+    u64 finished = 0;
+    Error first = Error::none;
+    for (DatasetId id;;) {
+        Dataset* dataset = nullptr;
+        {
+            // With a user it stays.
+            ReadGuard list(datasets.lock());
+            dataset = datasets.next(id);
+            while (dataset && (dataset->head().is_destroying() || dataset->damage() != Error::none))
+                dataset = datasets.next(dataset->id().next());
+            if (dataset)
+                dataset->add_user();
+        }
+        if (!dataset)
+            break;
+        id = dataset->id().next();
+        const Status status = finish_orphans_of(pool, *dataset, finished);
+        dataset->drop_user();
+        if (status.is_error() && !is_damage(status.error()) && status.error() != Error::not_found)
+            return status;
+        first = first == Error::none ? status.error() : first;
     }
     if (finished) {
         TextLine line;

@@ -12,6 +12,7 @@
 	X(path_admin)     /* PathManager: adding, removing, setting paths */       \
 	X(txg_sync)       /* TxgEngine: one sync at a time */                      \
 	X(node_kit)       /* NodeKit: whose turn it is */                          \
+	X(datasets)       /* Datasets: the list of them, names and properties */   \
 	X(object)         /* Object: attributes and trees of one object */         \
 	X(object_table)   /* Dataset: the object table and orphan trees */         \
 	X(pool_tree)      /* Pool: the pool tree */                                \

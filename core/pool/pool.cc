@@ -51,6 +51,7 @@ Status Pool::turn_read_only()
 {
     if (m_read_only.load())
         return {};
+    m_background.pause();
     m_read_only.store(1);
     m_cache->set_repair(false);
     m_engine->refuse();
@@ -58,6 +59,7 @@ Status Pool::turn_read_only()
     if (committed.is_error()) {
         m_engine->admit();
         m_read_only.store(0);
+        m_background.resume();
         return committed.error();
     }
     m_log->turn_off();
@@ -88,7 +90,19 @@ Status Pool::turn_writable()
     }
     m_read_only.store(0);
     m_cache->set_repair(true);
+    m_background.resume();
     return {};
+}
+
+Status Pool::wake_background()
+{
+    MutexGuard guard(m_state_lock);
+    if (!m_background_body)
+        return {};
+    return m_background.wake([](void* self) {
+        Pool& pool = *static_cast<Pool*>(self);
+        pool.m_background_body(pool);
+    }, this);
 }
 
 void Pool::set_options(u32 interval_ms, core_errors_policy errors)
@@ -139,7 +153,7 @@ void Pool::get_status(core_pool_status& status)
     status.reserved_blocks = m_space->promised_blocks();
     u64 taken = status.reserved_blocks + m_space->slop_blocks();
     status.available_blocks = status.free_blocks > taken ? status.free_blocks - taken : 0;
-    status.objects = m_dataset->object_count();
+    status.objects = m_datasets->object_count();
     status.txg_commits = m_commits.load_relaxed();
     status.node_writes = m_trees->node_writes.load_relaxed();
     NodeCacheCounters& nodes = m_cache->counters();
@@ -172,6 +186,7 @@ void Pool::get_status(core_pool_status& status)
 Status Pool::close()
 {
     Status result;
+    m_background.stop();
     if (m_completions)
         host_workqueue_drain(m_completions);
     if (m_engine) {
@@ -191,7 +206,7 @@ Status Pool::close()
             node->unreference();
     m_log.reset();
     m_delayed_writes.reset();
-    m_dataset.reset();
+    m_datasets.reset();
     m_pool_tree.reset();
     m_metaslab_table.reset();
     m_space.reset();

@@ -4,7 +4,7 @@
 // What a commit of group T does (pool_sync.cc), all writes but those of 0 in one batch:
 //   0. data that only the log has of T's operations goes to its place (DelayedWrites); the log says where its tail is
 //   1. each object T changed: its tree's dirty nodes, its record into the object table
-//   2. the dataset's tables, its record into the pool tree, the pool tree
+//   2. each dataset's tables, its record into the pool tree (or out of it: the last of a destroyed one is gone), the pool tree
 //   3. T's space log into the committed bitmaps
 //   4. places for the metaslab table's dirty nodes; that may change further metaslabs, until none is new
 //   5. bitmaps, table rows, table nodes
@@ -21,7 +21,7 @@
 //   ...     upper layers: rebuilding bitmaps that are gone (check/rebuild.h), claiming what an intent log points at,
 //           replaying it
 //   start   the threads of the engine; groups commit from here on
-//   ...     finishing interrupted removals, as ordinary operations
+//   ...     finishing interrupted removals, as ordinary operations; datasets being destroyed go on so in the background
 //
 // A log device may be missing. Whether it is missed says the pool tree: as long as that has a ring on it, a mount is refused, or
 // with discard_log the first commit takes the ring out of the tree. From then on the device is none of the pool's,
@@ -40,9 +40,10 @@
 #pragma once
 
 #include "core/api/core.h"
-#include "core/dataset/dataset.h"
+#include "core/dataset/datasets.h"
 #include "core/vdev/uberblock.h"
 #include "core/base/format_text.h"
+#include "core/pool/background.h"
 #include "core/zil/delayed_writes.h"
 #include "core/zil/zil.h"
 
@@ -72,8 +73,14 @@ public:
     // Commits (unless frozen or read-only) and stops.
     Status close();
     ~Pool();
+    // Work of upper layers that nobody waits for: `body` runs in a thread of its own, now and whenever `wake_background` is called,
+    // but not while the pool is read-only or somebody pauses it. After start_log.
+    void set_background(void (*body)(Pool&)) { m_background_body = body; }
+    Status wake_background();
+    Background& background() { return m_background; }
 
-    Dataset& dataset() { return *m_dataset; }
+    Dataset& dataset() { return m_datasets->first(); }
+    Datasets& datasets() { return *m_datasets; }
     TxgEngine& engine() { return *m_engine; }
     Space& space() { return *m_space; }
     Allocator& allocator() { return *m_allocator; }
@@ -138,7 +145,8 @@ private:
     Status load_metaslabs();
     Status protect_previous();
     Status protect_rows_of(const Uberblock& previous);
-    Status load_dataset();
+    Status load_datasets();
+    Status write_dataset(TxgId txg, TreeWriter& writer, Dataset& dataset);
     Status load_log(const core_pool_options& options);
     Status load_log_ring(u32 id);
     Status miss_log_device(VdevId id, const core_pool_options& options);
@@ -174,7 +182,9 @@ private:
     Box<Space> m_space;
     Box<IntentLog> m_log;
     Box<DelayedWrites> m_delayed_writes;
-    Box<Dataset> m_dataset;
+    Box<Datasets> m_datasets;
+    Background m_background;
+    void (*m_background_body)(Pool&) { nullptr };
     host_workqueue* m_completions { nullptr };
     RequestPools m_requests;
 

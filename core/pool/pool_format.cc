@@ -140,12 +140,20 @@ Status Pool::format_first_group(const core_format_options& options)
     root.mode = k_mode_directory | (options.root_mode ? options.root_mode & 07777 : 0755);
     root.uid = options.root_uid;
     root.gid = options.root_gid;
-    root.links = 2;
     root.generation = 1;
     i64 now = host_realtime_ns();
     root.btime = Time { now / 1000000000, static_cast<u32>(now % 1000000000) };
     root.atime = root.mtime = root.ctime = root.btime;
-    TRY(m_dataset->format(first, "default", root));
+    DatasetHead head;
+    head.set_name("default");
+    DiskGuid seed;
+    host_random_bytes(seed.bytes, sizeof(seed.bytes));
+    Ref<Object> object = TRY(dataset().start_new(head, seed));
+    {
+        WriteGuard guard(object->m_lock);
+        TRY(dataset().fill_root(*object, first, root));
+    }
+    object.reset();
     TRY(write_txg(first));
     settle_txg(first);
     return {};

@@ -176,7 +176,7 @@ Status Pool::start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes)
     m_delayed_writes = TRY(DelayedWrites::create(*m_vdevs));
     m_space->set_kept([](void* self, u32 times) { return static_cast<Pool*>(self)->is_log_beyond(times); }, this);
     DatasetHost host { this, *m_trees, *m_engine, *m_space, *m_space_log, *m_allocator, *m_vdevs };
-    m_dataset = TRY(Dataset::create(host, DatasetId(k_default_dataset)));
+    m_datasets = TRY(Datasets::create(host));
     return {};
 }
 
@@ -246,18 +246,48 @@ Status Pool::protect_rows_of(const Uberblock& previous)
     return {};
 }
 
-Status Pool::load_dataset()
+// The first has to be there and whole; of the others each for itself.
+Status Pool::load_datasets()
 {
+    struct Entry {
+        DatasetId id {};
+        DiskDataset record {};
+    };
+    Vector<Entry> entries;
     m_pool_tree->start_from(m_uberblock.pool_tree);
-    DiskDataset record;
     {
         ReadGuard guard(m_pool_tree_lock);
         TreeCursor cursor;
         bool found = TRY(m_pool_tree->find(PoolTreeKey(PoolKey::dataset, k_default_dataset).bytes(), cursor));
-        VERIFY_DISK(found && cursor.value().size() == sizeof(record), dataset_damaged);
-        copy_bytes(&record, cursor.value().data(), sizeof(record));
+        VERIFY_DISK(found, dataset_damaged);
+        while (found && cursor.key()[0] == static_cast<u8>(PoolKey::dataset)) {
+            VERIFY_DISK(cursor.key().size() == 9 && cursor.value().size() == sizeof(DiskDataset), dataset_damaged);
+            BigEndianKey id;
+            copy_bytes(&id, cursor.key().data() + 1, 8);
+            TRY(entries.resize(entries.size() + 1));
+            entries.last().id = DatasetId(id.get());
+            copy_bytes(&entries.last().record, cursor.value().data(), sizeof(DiskDataset));
+            found = TRY(m_pool_tree->next(cursor));
+        }
     }
-    return m_dataset->load(record);
+    VERIFY_DISK(m_uberblock.next_dataset >> 60 == 0, dataset_damaged);
+    m_datasets->set_next_id(m_uberblock.next_dataset);
+    for (const Entry& entry : entries) {
+        TRY(m_datasets->load(entry.id, entry.record));
+        Error damage = Error::none;
+        {
+            ReadGuard guard(m_datasets->lock());
+            if (const Dataset* dataset = m_datasets->find(entry.id))
+                damage = dataset->damage();
+        }
+        if (damage == Error::none)
+            continue;
+        TextLine line;
+        line.add("dataset ").add(entry.id.value()).add(" cannot be used: ").add(text_of(damage)).add("; the others can");
+        log(HOST_LOG_ERROR, StringView(line.text(), line.size()));
+    }
+    m_space->set_table_shape(m_datasets->table_shape());
+    return {};
 }
 
 // After falling back, or when the newest group's bitmap of a metaslab that it changed is not there: every bitmap, since they may
@@ -280,7 +310,7 @@ Status Pool::load(UberblockScan& scan, const core_pool_options& options)
     if (const Uberblock* previous = scan.previous_of(m_uberblock))
         m_previous = *previous;
     TRY(load_metaslabs());
-    TRY(load_dataset());
+    TRY(load_datasets());
     TRY(load_log(options));
     if (scan.newer_damaged) {
         TextLine line;
@@ -338,8 +368,10 @@ Result<Box<Pool>> Pool::open(Span<host_bdev* const> bdevs, const core_pool_optio
 
 Status Pool::start()
 {
-    if (is_read_only())
+    if (is_read_only()) {
         m_engine->seal();
+        m_background.pause();
+    }
     return m_engine->start(m_interval_ns);
 }
 

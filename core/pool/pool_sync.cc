@@ -7,17 +7,31 @@
 
 namespace lcpfs {
 
-Status Pool::write_trees(TxgId txg, TreeWriter& writer, Uberblock& next)
+Status Pool::write_dataset(TxgId txg, TreeWriter& writer, Dataset& dataset)
 {
     DiskDataset record;
     bool changed = false;
-    TRY(m_dataset->sync(txg, writer, record, changed));
-    if (changed) {
-        const PoolTreeKey key(PoolKey::dataset, m_dataset->id().value());
-        WriteGuard guard(m_pool_tree_lock);
-        TRY(m_pool_tree->prepare_insert(txg, key.bytes(), sizeof(record)));
-        (void)m_pool_tree->insert(key.bytes(), bytes_of(record));
+    bool ends = false;
+    TRY(dataset.sync(txg, writer, record, changed, ends));
+    if (!changed)
+        return {};
+    const PoolTreeKey key(PoolKey::dataset, dataset.id().value());
+    WriteGuard guard(m_pool_tree_lock);
+    if (ends) {
+        TRY(m_pool_tree->prepare_change(txg, key.bytes()));
+        (void)m_pool_tree->remove(txg, key.bytes());
+        return {};
     }
+    TRY(m_pool_tree->prepare_insert(txg, key.bytes(), sizeof(record)));
+    (void)m_pool_tree->insert(key.bytes(), bytes_of(record));
+    return {};
+}
+
+Status Pool::write_trees(TxgId txg, TreeWriter& writer, Uberblock& next)
+{
+    TRY(m_datasets->for_each([&](Dataset& dataset) { return write_dataset(txg, writer, dataset); }));
+    m_space->set_table_shape(m_datasets->table_shape());
+    next.next_dataset = m_datasets->next_id();
     if (m_drops_log_device) {
         WriteGuard guard(m_pool_tree_lock);
         TRY(drop_log_device(txg));
@@ -98,7 +112,7 @@ void Pool::settle_txg(TxgId txg)
 {
     m_allocator->after_commit(txg, nullptr, nullptr);
     m_space->committed();
-    m_dataset->settle(txg);
+    m_datasets->settle(txg);
     {
         WriteGuard guard(m_pool_tree_lock);
         m_pool_tree->settle(m_pool_tree_written);

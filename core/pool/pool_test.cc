@@ -366,7 +366,7 @@ static void next_object_lies(Test& test)
     REQUIRE_EQ(pool->make(pool->root(), "b", k_file, &id), 0);
     REQUIRE_EQ(pool->settle(), 0);
     DiskDataset record {};
-    pool->pool().dataset().describe(record);
+    pool->pool().dataset().describe(record, pool->pool().dataset().head());
     CHECK_EQ(record.next_object.get(), id + 1);
     for (u64 next = id - 1; next <= id + 1; next++) {
         record.next_object.set(next);

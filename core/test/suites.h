@@ -63,6 +63,7 @@
 	X(log_write)            \
 	X(replay)            \
 	X(log_device)        \
+	X(datasets)          \
 	X(durability)        \
 	X(check)
 

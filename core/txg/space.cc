@@ -20,8 +20,8 @@ Space::Space(Allocator& allocator, TreeContext& trees, TxgEngine& engine, SpaceL
     m_slop_blocks = min(max<u64>(total / 32, 2048), total / 8);
     const u64 quads = m_slop_blocks / trees.cache.node_blocks();
     allocator.set_quad_reserve(quads, quads / 4);
-    // One of the pool tree, two at the end of the orphan tree, and the metaslab table.
-    m_fixed_nodes = 3 + 1 + allocator.metaslab_count() / metaslab_rows_per_node(trees.cache.node_bytes());
+    // Two of the pool tree, two at the end of the orphan tree, and the metaslab table.
+    m_fixed_nodes = 4 + 1 + allocator.metaslab_count() / metaslab_rows_per_node(trees.cache.node_bytes());
 }
 
 void Space::set_table_shape(const TreeShape& shape)
@@ -30,12 +30,12 @@ void Space::set_table_shape(const TreeShape& shape)
     m_table_root.store_relaxed(shape.root_count);
 }
 
-// Nodes of the object table on the way to `leaves` of its leaves, when unsynced groups add up to `new_leaves`.
-u64 Space::table_nodes(u64 leaves, u64 new_leaves) const
+// Nodes of `tables` object tables on the way to `leaves` of their leaves, when unsynced groups add up to `new_leaves`.
+u64 Space::table_nodes(u64 leaves, u64 new_leaves, u64 tables) const
 {
     const u64 fanout = (m_trees.cache.node_bytes() - sizeof(DiskNodeHeader)) / (8 + sizeof(DiskNodePointer) + sizeof(DiskNodeSlot)) + 1;
     const u64 height = m_table_height.load_relaxed();
-    u64 total = 1;
+    u64 total = tables;
     u64 there = m_table_root.load_relaxed(); // on the level looked at: never less than there are
     for (u64 level = 1; level < height; level++) {
         total += min(leaves, there + new_leaves);
@@ -58,13 +58,18 @@ Space::Dirty Space::dirty() const
     if (dirty.objects + dirty.new_objects == 0)
         return dirty;
     const u64 node_blocks = u64(m_trees.cache.node_blocks()) * m_trees.copies;
-    const u64 new_leaves = dirty.new_objects * k_new_object_bytes / m_trees.cache.node_bytes() + 1;
+    u64 all_tables = 0;
+    for (const Atomic<u64>& datasets : m_dirty_datasets)
+        all_tables += datasets.load_relaxed();
+    const u64 new_leaves = dirty.new_objects * k_new_object_bytes / m_trees.cache.node_bytes() + max<u64>(all_tables, 1);
     for (u32 i = 0; i < 4; i++) {
         if (existing[i] + fresh[i] == 0)
             continue;
-        const u64 fresh_nodes = fresh[i] ? fresh[i] * k_new_object_bytes / m_trees.cache.node_bytes() + 1 : 0;
-        dirty.blocks += (table_nodes(2 * existing[i], new_leaves) + fresh_nodes) * node_blocks;
-        dirty.fixed_blocks += m_fixed_nodes * node_blocks;
+        const u64 tables = max<u64>(m_dirty_datasets[i].load_relaxed(), 1);
+        const u64 fresh_nodes = fresh[i] ? fresh[i] * k_new_object_bytes / m_trees.cache.node_bytes() + tables : 0;
+        dirty.blocks += (table_nodes(2 * existing[i], new_leaves, tables) + fresh_nodes) * node_blocks;
+        // Each further dataset: its orphan tree's ends, and a leaf of the pool tree.
+        dirty.fixed_blocks += (m_fixed_nodes + 3 * (tables - 1)) * node_blocks;
     }
     return dirty;
 }

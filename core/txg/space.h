@@ -9,7 +9,8 @@
 //   - each changed object: a leaf of the object table, a neighbour that it may be merged with, and the nodes above them; all
 //     together no more than the table has nodes. A new object's record goes to the end of the table, beside those of other new
 //     ones: its bytes, twice.
-//   - what every group writes: the pool tree, the ends of the orphan tree, the metaslab table
+//   - what every group writes: the pool tree, the metaslab table, and of each dataset changed the table's root and the ends of
+//     the orphan tree
 // times copies. A group's charge for objects passes over to dirty_bytes as its sync enters them into the table.
 // Slop is what sync and writeback may run into beyond estimates, and what removals live on: total/32, at least 8 MiB, at most
 // an eighth. Removals, and changes that take no space in the end, may use three quarters of it.
@@ -53,6 +54,7 @@ public:
 
     // A log is being replayed: what it did was promised before the crash, and no commit can be waited for. Opening only.
     void set_replaying(bool replaying) { m_replaying = replaying; }
+    bool is_replaying() const { return m_replaying; }
 
     // What else is in memory until its group has committed, of the layers above: whether it is more than `times` its limit. Once,
     // before the first operation; called in any sleepable context.
@@ -70,7 +72,11 @@ public:
     void object_dirtied(TxgId txg, bool is_new);
     // Sync thread: its record is in the (dirty) table.
     void object_entered(TxgId txg, bool is_new);
-    // Sync thread, and before the first group: how large the object table is.
+    // A dataset has something to write in `txg`, for the first time; sync thread: it has been entered.
+    void dataset_dirtied(TxgId txg) { m_dirty_datasets[txg.value() & 3].add(1); }
+    void dataset_entered(TxgId txg) { m_dirty_datasets[txg.value() & 3].sub(1); }
+    // Sync thread, and before the first group: how large the object tables are, all taken for one: the largest height, and the
+    // children of all roots.
     void set_table_shape(const TreeShape& shape);
     // Sync thread: a group has committed, and what could be released was.
     void committed();
@@ -94,7 +100,7 @@ private:
     };
     Dirty dirty() const;
     u64 node_units() const { return u64(m_trees.cache.node_blocks()) * m_trees.copies * k_promise_unit; }
-    u64 table_nodes(u64 leaves, u64 new_leaves) const;
+    u64 table_nodes(u64 leaves, u64 new_leaves, u64 tables) const;
     u64 metadata_blocks(const Dirty& dirty) const;
     u64 kept_blocks(For what) const { return what == For::growth ? m_slop_blocks : m_slop_blocks / 4; }
     bool try_promise(u64 units, For what);
@@ -118,6 +124,7 @@ private:
     Atomic<u64> m_in_operations { 0 }; // part of m_promised
     Atomic<u64> m_dirty_objects[4];    // by txg & 3
     Atomic<u64> m_new_objects[4];
+    Atomic<u64> m_dirty_datasets[4];
     Atomic<u64> m_table_height { 1 }, m_table_root { 1 };
     Atomic<u64> m_removals { 0 };      // that have ended
     Atomic<u64> m_clean_blocks { 0 };  // free + deferred when the last group had committed

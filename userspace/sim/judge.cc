@@ -43,7 +43,7 @@ std::vector<Tree> walk_all(Run& run, const std::vector<Worker*>& workers)
 {
     std::vector<Tree> trees;
     for (Worker* worker : workers)
-        trees.push_back(walk(run.dataset(), worker->options().root, worker->walk_options()));
+        trees.push_back(walk(run.dataset(worker->options().dataset), worker->options().root, worker->walk_options()));
     return trees;
 }
 

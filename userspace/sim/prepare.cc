@@ -31,17 +31,29 @@ Images empty_images(const PoolShape& shape)
     return result;
 }
 
-core_object* get_object(Run& run, u64 id)
+void make_dataset(Run& run, const std::string& name)
+{
+    core_new_dataset how { name.c_str(), 0755, 0, 0, { 1, 0 } };
+    if (int error = core_dataset_create(run.pool(), &how))
+        fail("creating dataset %s gave %d", name.c_str(), error);
+}
+
+std::string worker_dataset(Random& choice, u64 number)
+{
+    return choice.one_in(2) ? "" : "d" + std::to_string(number % 3);
+}
+
+core_object* get_object(Run& run, u64 id, const std::string& dataset)
 {
     core_object* object = nullptr;
-    if (int error = core_object_get(run.dataset(), id, 0, &object))
+    if (int error = core_object_get(run.dataset(dataset), id, 0, &object))
         fail("object %llu gave error %d", static_cast<unsigned long long>(id), error);
     return object;
 }
 
-u64 make_directory(Run& run, const std::string& name)
+u64 make_directory(Run& run, const std::string& name, const std::string& dataset)
 {
-    core_object* root = get_object(run, CORE_ROOT_OBJECT);
+    core_object* root = get_object(run, CORE_ROOT_OBJECT, dataset);
     core_new how {};
     how.mode = 0040755;
     core_object* made = nullptr;
@@ -58,7 +70,8 @@ Worker& add_worker(Run& run, WorkerOptions options, u64 seed)
 {
     WalkOptions walking { false, options.shared_directory, "w" + std::to_string(options.number) + "_" };
     run.workers.push_back(
-        std::make_unique<Worker>(run, run.dataset(), options, walk(run.dataset(), options.root, walking), seed));
+        std::make_unique<Worker>(run, run.dataset(options.dataset), options,
+                                 walk(run.dataset(options.dataset), options.root, walking), seed));
     run.workers.back()->acknowledge(0, 0);
     return *run.workers.back();
 }

@@ -17,9 +17,12 @@ std::vector<Image*> pointers(const Images& images);
 Images layers_over(const Images& base);
 Images empty_images(const PoolShape& shape);
 
-core_object* get_object(Run& run, u64 id);
-// In the root of an open pool; gives its id.
-u64 make_directory(Run& run, const std::string& name);
+void make_dataset(Run& run, const std::string& name);
+// Where worker `number` of a run with several datasets ("d0" to "d2") works.
+std::string worker_dataset(Random& choice, u64 number);
+core_object* get_object(Run& run, u64 id, const std::string& dataset = {});
+// In the root of a dataset of an open pool; gives its id.
+u64 make_directory(Run& run, const std::string& name, const std::string& dataset = {});
 // Adds a worker whose model starts from what the core holds.
 Worker& add_worker(Run& run, WorkerOptions options, u64 seed);
 

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "core/api/handles.h"
+
 #include "userspace/host/common/memory.h"
 #include "userspace/sim/failure.h"
 #include "userspace/sim/scheduler.h"
@@ -94,14 +96,17 @@ int Run::try_open(bool read_only, bool no_recovery)
             fail("core_pool_open gave %d and left %lld objects of memory", error, static_cast<long long>(left));
         return error;
     }
-    error = core_dataset_get(m_pool, "", &m_dataset);
-    if (error) {
-        m_dataset = nullptr;
-        core_pool_close(m_pool);
-        m_pool = nullptr;
-    }
     Scheduler::get().note_progress();
     return error;
+}
+
+core_dataset* Run::dataset(const std::string& name)
+{
+    core_dataset*& dataset = m_datasets[name];
+    if (!dataset)
+        if (int error = core_dataset_get(m_pool, name.c_str(), &dataset))
+            fail("dataset \"%s\" gave %d", name.c_str(), error);
+    return dataset;
 }
 
 void Run::open(bool read_only, bool no_recovery)
@@ -118,9 +123,9 @@ int Run::close()
 {
     for (auto& worker : workers)
         worker->close_all();
-    if (m_dataset)
-        core_dataset_put(m_dataset);
-    m_dataset = nullptr;
+    for (auto& [name, dataset] : m_datasets)
+        core_dataset_put(dataset);
+    m_datasets.clear();
     int error = core_pool_close(m_pool);
     m_pool = nullptr;
     for (auto& disk : m_disks)
@@ -153,6 +158,9 @@ u64 Run::check(bool read_data, bool tolerant)
         u64 count { 0 };
     } findings;
     core_check_report report {};
+    Scheduler::get().note_progress();
+    if (!opened_read_only())
+        pool_of(m_pool).background().wait_idle();
     Scheduler::get().note_progress();
     int error = core_check(
         m_pool, read_data,

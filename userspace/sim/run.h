@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -64,12 +65,13 @@ public:
     void abandon();              // core_pool_shutdown, then close: nothing more reaches the disks
     bool is_open() const { return m_pool != nullptr; }
     core_pool* pool() { return m_pool; }
-    core_dataset* dataset() { return m_dataset; }
+    // By its name; it stays in use until the pool is closed.
+    core_dataset* dataset(const std::string& name = {});
     IoLog& log() { return m_log; }
     std::vector<std::unique_ptr<Disk>>& disks() { return m_disks; }
     std::vector<host_bdev*> bdevs() const;
 
-    // Every pass of the checker; `tolerant` accepts problems and gives their number.
+    // Every pass of the checker, once what goes on in the background has ended; `tolerant` accepts problems and gives their number.
     u64 check(bool read_data, bool tolerant = false);
     int sync();                  // core_pool_sync(wait); acknowledges for every worker
     int sync_object(core_object* object); // the same by core_object_sync
@@ -94,7 +96,7 @@ private:
     bool m_keep_log;
     std::vector<std::unique_ptr<Disk>> m_disks;
     core_pool* m_pool { nullptr };
-    core_dataset* m_dataset { nullptr };
+    std::map<std::string, core_dataset*> m_datasets;
     u64 m_memory_before { 0 };
     u64 m_moment { 0 };
     bool m_frozen { false };

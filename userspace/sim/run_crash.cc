@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "userspace/sim/churn.h"
 #include "userspace/sim/failure.h"
 #include "userspace/sim/judge.h"
 #include "userspace/sim/prepare.h"
@@ -24,11 +25,13 @@ struct Subject {
     const IoLog* log;
     std::vector<Image*> base;
     std::vector<Worker*> workers;
+    const Churn* churn { nullptr };
     u64 first_group { 0 }; // the base is this one; what came before the histories know nothing of
     bool fell_back { false }; // the base lacks its newest group, so its bitmaps may be gone: one finding, after they are rebuilt
 };
 
 struct Setup {
+    std::vector<std::string> datasets; // of the workers
     std::vector<u64> roots;
     u64 shared { 0 };
 };
@@ -45,7 +48,7 @@ void go_on(const Subject& subject, const Images& images, std::vector<Tree> trees
     run.open(false);
     for (size_t i = 0; i < subject.workers.size(); i++) {
         WorkerOptions options = subject.workers[i]->options();
-        run.workers.push_back(std::make_unique<Worker>(run, run.dataset(), options, trees[i], random.next()));
+        run.workers.push_back(std::make_unique<Worker>(run, run.dataset(options.dataset), options, trees[i], random.next()));
         // The state before is durable already.
         run.workers.back()->acknowledge(0, 0);
     }
@@ -64,7 +67,7 @@ void go_on(const Subject& subject, const Images& images, std::vector<Tree> trees
     } else {
         run.abandon();
     }
-    Subject again { &run.log(), pointers(images), {}, committed_groups(images)[0], fell_back || subject.fell_back };
+    Subject again { &run.log(), pointers(images), {}, nullptr, committed_groups(images)[0], fell_back || subject.fell_back };
     for (auto& worker : run.workers)
         again.workers.push_back(worker.get());
     CrashCursor cursor(run.log(), pointers(images));
@@ -118,6 +121,8 @@ void check_point(const Subject& subject, Images images, u64 position, Random& ra
         run.open(read_only);
         trees = walk_all(run, subject.workers);
         match_all(subject.workers, trees, position);
+        if (subject.churn)
+            subject.churn->judge(run.pool(), position);
         if (!run.opened_read_only() && random.one_in(2) && core_pool_sync(run.pool(), true))
             fail("core_pool_sync after the crash failed");
         if (u64 problems = run.check(random.one_in(8), subject.fell_back); problems > 1)
@@ -148,8 +153,13 @@ u64 run_crash(u64 seed, const Options& options)
     setup.format(shape.format);
     setup.open(false);
     Setup made;
-    for (u64 i = 0; i < threads; i++)
-        made.roots.push_back(make_directory(setup, "worker" + std::to_string(i)));
+    const bool has_datasets = choice.one_in(2);
+    for (u64 i = 0; i < 3 && has_datasets; i++)
+        make_dataset(setup, "d" + std::to_string(i));
+    for (u64 i = 0; i < threads; i++) {
+        made.datasets.push_back(has_datasets ? worker_dataset(choice, i) : "");
+        made.roots.push_back(make_directory(setup, "worker" + std::to_string(i), made.datasets[i]));
+    }
     if (threads > 1 && choice.one_in(2))
         made.shared = make_directory(setup, "shared");
     if (int error = setup.close())
@@ -167,14 +177,16 @@ u64 run_crash(u64 seed, const Options& options)
     for (u64 i = 0; i < threads; i++) {
         WorkerOptions how;
         how.number = static_cast<u32>(i);
+        how.dataset = made.datasets[i];
         how.root = made.roots[i];
-        how.shared_directory = made.shared;
+        how.shared_directory = how.dataset.empty() ? made.shared : 0;
         how.mix = static_cast<Mix>(choice.below(3));
         how.sync_percent = sync_percent;
         how.logged_percent = logged_percent;
         add_worker(run, how, mix(seed, 10 + i));
     }
-    run.operate(operations);
+    Churn churn(run, mix(seed, 20), has_datasets ? choice.below(6) : 0);
+    churn.beside([&] { run.operate(operations); });
     for (auto& worker : run.workers)
         worker->check_live();
     u64 end = run.log().position();
@@ -204,7 +216,7 @@ u64 run_crash(u64 seed, const Options& options)
         std::sort(points.begin(), points.end());
     }
     std::string command = reproduce();
-    Subject subject { &run.log(), pointers(images), {}, committed_groups(images)[0] };
+    Subject subject { &run.log(), pointers(images), {}, &churn, committed_groups(images)[0] };
     for (auto& worker : run.workers)
         subject.workers.push_back(worker.get());
     CrashCursor cursor(run.log(), subject.base);

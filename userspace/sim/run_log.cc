@@ -99,7 +99,12 @@ void judge(const Recorded& recorded, LogStates::State& state)
         cut_replay(recorded, state.images, trees, state.random->one_in(4) ? 1000 : 8, StateClass::recovery, *state.random);
 }
 
-void operate(Run& run, const LogShape& shape, const std::vector<u64>& roots, u64 shared, Random& choice, const Options& options)
+struct Place {
+    std::string dataset;
+    u64 root;
+};
+
+void operate(Run& run, const LogShape& shape, const std::vector<Place>& places, u64 shared, Random& choice, const Options& options)
 {
     static constexpr u64 k_percent[] = { 10, 30, 60 };
     const u64 sync_percent = k_percent[choice.below(3)];
@@ -109,11 +114,12 @@ void operate(Run& run, const LogShape& shape, const std::vector<u64>& roots, u64
     shape.apply(run);
     if (shape.log_device_fails)
         run.disks().back()->faults.push_back({ FaultKind::error, HOST_IO_WRITE, choice.between(2, 30), k_never });
-    for (size_t i = 0; i < roots.size(); i++) {
+    for (size_t i = 0; i < places.size(); i++) {
         WorkerOptions how;
         how.number = static_cast<u32>(i);
-        how.root = roots[i];
-        how.shared_directory = shared;
+        how.dataset = places[i].dataset;
+        how.root = places[i].root;
+        how.shared_directory = how.dataset.empty() ? shared : 0;
         how.mix = static_cast<Mix>(choice.below(3));
         how.sync_percent = sync_percent;
         how.logged_percent = logged_percent;
@@ -121,7 +127,7 @@ void operate(Run& run, const LogShape& shape, const std::vector<u64>& roots, u64
         how.objects = 30;
         add_worker(run, how, choice.next());
     }
-    run.operate(options.operations ? options.operations : choice.between(40, 200) / roots.size() + 1);
+    run.operate(options.operations ? options.operations : choice.between(40, 200) / places.size() + 1);
 }
 
 }
@@ -165,15 +171,20 @@ u64 run_log(u64 seed, const Options& options)
     const u64 threads = options.threads ? options.threads : k_threads[choice.below(6)];
 
     Images base = empty_images(shape.pool);
-    std::vector<u64> roots;
+    std::vector<Place> places;
     u64 shared = 0;
     {
         Run setup(pointers(base), shape.pool.latency_ns, false);
         shape.apply(setup);
         setup.format(shape.pool.format);
         setup.open(false);
-        for (u64 i = 0; i < threads; i++)
-            roots.push_back(make_directory(setup, "worker" + std::to_string(i)));
+        const bool has_datasets = choice.one_in(2);
+        for (u64 i = 0; i < 3 && has_datasets; i++)
+            make_dataset(setup, "d" + std::to_string(i));
+        for (u64 i = 0; i < threads; i++) {
+            const std::string dataset = has_datasets ? worker_dataset(choice, i) : "";
+            places.push_back({ dataset, make_directory(setup, "worker" + std::to_string(i), dataset) });
+        }
         if (threads > 1 && choice.one_in(2))
             shared = make_directory(setup, "shared");
         if (int error = setup.close())
@@ -182,7 +193,7 @@ u64 run_log(u64 seed, const Options& options)
     Images layers = layers_over(base);
     Run run(pointers(layers), shape.pool.latency_ns);
     shape.apply(run);
-    operate(run, shape, roots, shared, choice, options);
+    operate(run, shape, places, shared, choice, options);
     for (auto& worker : run.workers)
         worker->check_live();
     const u64 end = run.log().position();

@@ -41,6 +41,7 @@ enum class Mix { general, names, data, fill };
 
 struct WorkerOptions {
     u32 number { 0 };
+    std::string dataset {}; // empty: the one every pool has
     u64 root { 0 };
     u64 shared_directory { 0 };
     Mix mix { Mix::general };

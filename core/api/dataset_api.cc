@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/api/handles.h"
+#include "core/fs/dataset_change.h"
+
+using namespace lcpfs;
+
+static_assert(CORE_DATASET_NAME_BYTES == k_pool_name_bytes);
+static_assert(CORE_SYNC_DISABLED == int(SyncMode::disabled) && CORE_LOG_BIAS_THROUGHPUT == int(LogBias::throughput));
+
+int core_dataset_get(core_pool* handle, const char* name, core_dataset** out)
+{
+    Pool& pool = pool_of(handle);
+    const StringView wanted(name ? name : "");
+    ReadGuard list(pool.datasets().lock());
+    Dataset* const dataset = wanted.size() ? pool.datasets().find(wanted) : &pool.dataset();
+    if (!dataset)
+        return to_errno(Error::not_found);
+    if (dataset->damage() != Error::none)
+        return to_errno(dataset->damage());
+    dataset->add_user();
+    *out = reinterpret_cast<core_dataset*>(dataset);
+    return 0;
+}
+
+void core_dataset_put(core_dataset* handle) { dataset_of(handle).drop_user(); }
+
+static void fill_info(const Dataset& dataset, core_dataset_info* out)
+{
+    zero_bytes(out, sizeof(*out));
+    const DatasetHead& head = dataset.head();
+    out->id = dataset.id().value();
+    copy_bytes(out->name, head.name, sizeof(out->name));
+    out->objects = dataset.object_count();
+    out->used_blocks = dataset.used_blocks();
+    out->created_txg = dataset.created_txg();
+    out->users = dataset.users();
+    out->sync = static_cast<core_sync_mode>(head.sync);
+    out->log_bias = static_cast<core_log_bias>(head.log_bias);
+    out->is_destroying = head.is_destroying();
+    out->is_damaged = dataset.damage() != Error::none;
+}
+
+void core_dataset_get_info(core_dataset* handle, core_dataset_info* out)
+{
+    Dataset& dataset = dataset_of(handle);
+    ReadGuard list(dataset.host().pool->datasets().lock());
+    fill_info(dataset, out);
+}
+
+int core_dataset_next(core_pool* handle, uint64_t id, core_dataset_info* out)
+{
+    Datasets& datasets = pool_of(handle).datasets();
+    ReadGuard list(datasets.lock());
+    const Dataset* const dataset = datasets.next(DatasetId(id));
+    if (!dataset)
+        return to_errno(Error::not_found);
+    fill_info(*dataset, out);
+    return 0;
+}
+
+int core_dataset_create(core_pool* handle, const core_new_dataset* wanted)
+{
+    NewDataset how;
+    const StringView name(wanted->name);
+    if (name.size() >= sizeof(how.head.name))
+        return to_errno(Error::name_too_long);
+    how.head.set_name(name);
+    how.mode = wanted->root_mode;
+    how.uid = wanted->root_uid;
+    how.gid = wanted->root_gid;
+    how.time = time_of(wanted->time);
+    return to_errno(create_dataset(pool_of(handle), how));
+}
+
+int core_dataset_destroy(core_pool* handle, const char* name) { return to_errno(destroy_dataset(pool_of(handle), StringView(name))); }
+
+int core_dataset_rename(core_pool* handle, const char* from, const char* to)
+{
+    if (StringView(to).size() >= k_pool_name_bytes)
+        return to_errno(Error::name_too_long);
+    return to_errno(rename_dataset(pool_of(handle), StringView(from), StringView(to)));
+}
+
+int core_dataset_set(core_pool* handle, const char* name, core_dataset_setting setting, uint64_t value)
+{
+    Pool& pool = pool_of(handle);
+    switch (setting) {
+    case CORE_DATASET_SET_SYNC:
+        if (value > CORE_SYNC_DISABLED)
+            break;
+        return to_errno(set_dataset_sync(pool, StringView(name), static_cast<SyncMode>(value)));
+    case CORE_DATASET_SET_LOG_BIAS:
+        if (value > CORE_LOG_BIAS_THROUGHPUT)
+            break;
+        return to_errno(set_dataset_log_bias(pool, StringView(name), static_cast<LogBias>(value)));
+    }
+    return to_errno(Error::invalid);
+}
