@@ -434,6 +434,13 @@ int core_log_write(struct core_object *object, uint64_t block, const struct core
  */
 int core_truncate(struct core_object *object, uint64_t size_bytes, struct core_time time);
 
+/*
+ * Makes a hole of blocks [block, block + blocks); the size stays. Works on a full pool. A range of many extents takes several
+ * groups: a crash in between leaves a front of it. Page cache of these blocks must be gone and not under writeback.
+ * -EINVAL: no such blocks, or not a file.
+ */
+int core_punch(struct core_object *object, uint64_t block, uint64_t blocks, struct core_time time);
+
 struct core_extent {
 	uint64_t block;      /* file block */
 	uint64_t blocks;     /* length */

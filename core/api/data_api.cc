@@ -4,6 +4,7 @@
 #include "core/fs/file_read.h"
 #include "core/fs/file_write.h"
 #include "core/fs/log_write.h"
+#include "core/fs/punch.h"
 #include "core/fs/shrink.h"
 #include "core/object/name.h"
 
@@ -42,6 +43,12 @@ int core_truncate(core_object* handle, uint64_t size_bytes, core_time time)
 {
     Object& object = object_of(handle);
     return to_errno(truncate_object(pool_of(object), object, size_bytes, time_of(time)));
+}
+
+int core_punch(core_object* handle, uint64_t block, uint64_t blocks, core_time time)
+{
+    Object& object = object_of(handle);
+    return to_errno(punch_object(pool_of(object), object, block, blocks, time_of(time)));
 }
 
 int core_map(core_object* handle, uint64_t block, core_extent* out)

@@ -51,6 +51,7 @@ enum class LogOpcode : u32 {
     create_unnamed = 15, // O_TMPFILE
     create_dataset = 16,
     change_dataset = 17, // its name and properties, and that it is being destroyed
+    punch = 18,
     commit_marker = 99,
 };
 
@@ -139,6 +140,14 @@ struct DiskLogTruncate {
     le32 reserved;
 };
 static_assert(sizeof(DiskLogTruncate) == 24);
+
+// Blocks unmapped; record offset: where they begin, a multiple of the block size.
+struct DiskLogPunch {
+    le64 block_count;
+    DiskTime time;
+    le32 reserved;
+};
+static_assert(sizeof(DiskLogPunch) == 24);
 
 struct DiskLogAttributes {
     le32 mask;              // CORE_SET_*

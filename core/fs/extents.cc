@@ -171,4 +171,34 @@ Status unmap_from(Pool& pool, Object& object, TxgId txg, u64 from, u32 most, boo
     return {};
 }
 
+Status unmap_range(Pool& pool, Object& object, TxgId txg, u64 first, u64 end, u32 most, u64& next, ExtentScratch& scratch,
+                   SpaceLog::Batch& batch)
+{
+    TRY(cut_extent(object, txg, first, scratch));
+    TRY(cut_extent(object, txg, end, scratch));
+    u64 stop = first;
+    for (u32 seen = 0; seen < most && stop < end; seen++) {
+        TreeCursor cursor;
+        Extent extent;
+        const bool found = TRY(find_extent(object.m_tree, stop, cursor, extent)) && extent.file_block < end;
+        stop = found ? extent.end() : end;
+    }
+    VERIFY_DISK(stop <= end, extent_damaged);
+    u32 removals = 0;
+    bool exact = false;
+    TRY(prepare_removals(pool, object, txg, first, stop, removals, exact));
+    TRY(batch.prepare(removals));
+
+    // From here on nothing fails.
+    Extent old;
+    for (u64 at = first; removals > 0 && next_prepared(object, at, stop, old); removals--) {
+        account_removal(object, old, batch);
+        BigEndianKey key = extent_key(old.file_block);
+        object.m_tree.remove(txg, { key.data(), 8 });
+        at = old.end();
+    }
+    next = stop;
+    return {};
+}
+
 }

@@ -51,4 +51,9 @@ Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count
 Status unmap_from(Pool& pool, Object& object, TxgId txg, u64 from, u32 most, bool& finished, ExtentScratch& scratch,
                   SpaceLog::Batch& batch) REQUIRES(object.m_lock);
 
+// Unmaps what lies in [first, end), at most `most` extents of it, from the front. `next`: where what is left begins, `end` when
+// nothing is. `batch` as above. On failure the mapping is as before.
+Status unmap_range(Pool& pool, Object& object, TxgId txg, u64 first, u64 end, u32 most, u64& next, ExtentScratch& scratch,
+                   SpaceLog::Batch& batch) REQUIRES(object.m_lock);
+
 }

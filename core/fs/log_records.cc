@@ -177,6 +177,26 @@ Box<LogRecord> record_of_truncate(Pool& pool, Object& object, u64 size_bytes, Ti
     return record;
 }
 
+Box<LogRecord> record_of_punch(Pool& pool, Object& object, Time time)
+{
+    Box<LogRecord> record = prepare(pool, LogOpcode::punch, object, sizeof(DiskLogPunch));
+    if (!record)
+        return {};
+    DiskLogPunch head {};
+    head.time = disk_time(time);
+    fill(*record, head, {});
+    return record;
+}
+
+void set_punched(const Box<LogRecord>& record, u64 first, u64 count)
+{
+    if (!record)
+        return;
+    record->header.offset.set(first << k_block_shift);
+    le64 disk(count);
+    copy_bytes(record->payload() + offsetof(DiskLogPunch, block_count), &disk, sizeof(disk));
+}
+
 Box<LogRecord> record_of_write(Pool& pool, Object& object, const LoggedWrite& write, LogWriteForm form, u32 payload_bytes)
 {
     Box<LogRecord> record = prepare(pool, LogOpcode::write, object, sizeof(DiskLogWrite) + payload_bytes);

@@ -20,6 +20,9 @@ Box<LogRecord> record_of_unlink(Pool& pool, Object& directory, Bytes text, Objec
 Box<LogRecord> record_of_rename(Pool& pool, const Rename& rename);
 Box<LogRecord> record_of_attributes(Pool& pool, Object& object, const core_attr& attributes, unsigned mask);
 Box<LogRecord> record_of_truncate(Pool& pool, Object& object, u64 size_bytes, Time time);
+// Of blocks that are known only when they have been unmapped.
+Box<LogRecord> record_of_punch(Pool& pool, Object& object, Time time);
+void set_punched(const Box<LogRecord>& record, u64 first, u64 count);
 
 struct LoggedWrite {
     u64 block;

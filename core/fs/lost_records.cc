@@ -72,6 +72,9 @@ void add_what(TextLine& line, const LogRecordView& record)
     case LogOpcode::truncate:
         line.add("cutting object ").add(record.header.object.get());
         return;
+    case LogOpcode::punch:
+        line.add("making a hole in object ").add(record.header.object.get()).add(" at byte ").add(record.header.offset.get());
+        return;
     case LogOpcode::set_attributes:
         line.add("setting attributes of object ").add(record.header.object.get());
         return;

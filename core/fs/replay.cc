@@ -6,6 +6,7 @@
 #include "core/fs/dataset_change.h"
 #include "core/fs/file_write.h"
 #include "core/fs/log_records.h"
+#include "core/fs/punch.h"
 #include "core/fs/shrink.h"
 
 namespace lcpfs {
@@ -126,6 +127,19 @@ Status replay_truncate(Pool& pool, const LogRecordView& record)
     TRY(payload.end());
     Ref<Object> object = TRY(object_of(pool, record));
     return truncate_object(pool, *object, head.size_bytes.get(), time_of(head.time));
+}
+
+Status replay_punch(Pool& pool, const LogRecordView& record)
+{
+    LogPayload payload(record.payload);
+    DiskLogPunch head;
+    TRY(payload.take(head));
+    TRY(payload.end());
+    const u64 offset = record.header.offset.get();
+    VERIFY_DISK((offset & (k_block_size - 1)) == 0 && head.block_count.get() != 0, log_damaged);
+    VERIFY_DISK(is_in_file(offset >> k_block_shift, head.block_count.get()), log_damaged);
+    Ref<Object> object = TRY(object_of(pool, record));
+    return punch_object(pool, *object, offset >> k_block_shift, head.block_count.get(), time_of(head.time));
 }
 
 Status replay_attributes(Pool& pool, const LogRecordView& record)
@@ -299,6 +313,8 @@ Status replay_record(Pool& pool, const LogRecordView& record)
         return replay_write(pool, record);
     case LogOpcode::truncate:
         return replay_truncate(pool, record);
+    case LogOpcode::punch:
+        return replay_punch(pool, record);
     case LogOpcode::set_attributes:
         return replay_attributes(pool, record);
     case LogOpcode::create_dataset:

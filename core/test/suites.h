@@ -53,6 +53,7 @@
 	X(rename)            \
 	X(file)              \
 	X(tail)              \
+	X(punch)             \
 	X(groups)            \
 	X(full)              \
 	X(no_memory)         \

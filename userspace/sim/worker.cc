@@ -279,6 +279,23 @@ int Worker::write(u64 id, u64 block, u64 count, u64 end_bytes)
 }
 
 // Nobody writes the rest of the last block: that it is zeros, and stays so when the file grows, is the core's.
+int Worker::punch(u64 id, u64 block, u64 count)
+{
+    core_object* object = get(id);
+    if (!object)
+        return m_stopped ? -5 : -k_enomem;
+    begin("punch " + std::to_string(count) + " blocks of " + std::to_string(id) + " from " + std::to_string(block));
+    if (int error = core_punch(object, block, count, now()))
+        return end(error);
+    edit().update(id, [&](ObjectState& state) {
+        state.content.erase(state.content.lower_bound(block), state.content.lower_bound(block + count));
+    });
+    predict(edit(), id, object, tree().at(id).attr.links, tree().at(id).attr.size_bytes);
+    end(0);
+    put(object);
+    return 0;
+}
+
 int Worker::truncate(u64 id, u64 size_bytes)
 {
     core_object* object = get(id);

@@ -79,6 +79,7 @@ public:
     int create_unnamed(u64 directory, u32 mode, u64& id);
     int write(u64 id, u64 block, u64 count, u64 end_bytes);
     int truncate(u64 id, u64 size_bytes);
+    int punch(u64 id, u64 block, u64 count);
     int unlink(u64 directory, const std::string& name);
     int link(u64 directory, const std::string& name, u64 id);
     int rename(u64 from, const std::string& from_name, u64 to, const std::string& to_name, unsigned flags);
@@ -110,6 +111,7 @@ private:
     void random_write();
     void random_rename();
     void random_truncate();
+    void random_punch();
 
     Run& m_run;
     core_dataset* m_dataset;

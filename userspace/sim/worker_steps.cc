@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Worker: which operation comes next, and on what.
+#include "core/format/extent_format.h"
 #include "userspace/sim/scheduler.h"
 #include "userspace/sim/worker.h"
 
@@ -132,6 +133,16 @@ void Worker::random_truncate()
     truncate(id, to);
 }
 
+void Worker::random_punch()
+{
+    u64 id = random_object([](const ObjectState& state) { return state.is_file(); });
+    if (!id)
+        return;
+    const u64 blocks = blocks_for_bytes(tree().at(id).attr.size_bytes);
+    const u64 first = m_random.below(blocks + 1);
+    punch(id, first, m_random.one_in(8) ? k_max_file_blocks - first : m_random.between(1, m_random.one_in(3) ? blocks + 2 : 4));
+}
+
 void Worker::random_rename()
 {
     u64 from, to = random_directory();
@@ -188,8 +199,10 @@ void Worker::step()
         random_create();
     } else if (choice < 50) {
         random_write();
-    } else if (choice < 56) {
+    } else if (choice < 54) {
         random_truncate();
+    } else if (choice < 57) {
+        random_punch();
     } else if (choice < 68) {
         if (random_entry(directory, name, entry) && (!tree().at(entry.id).is_directory() || tree().at(entry.id).entries.empty()))
             unlink(directory, name);
