@@ -40,4 +40,6 @@ const struct file_operations lcpfs_directory_operations = {
 	.read = generic_read_dir,
 	.iterate_shared = lcpfs_readdir,
 	.fsync = lcpfs_fsync,
+	.unlocked_ioctl = lcpfs_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
 };

@@ -84,7 +84,7 @@ static int lcpfs_file_open(struct inode *inode, struct file *file)
 }
 
 const struct file_operations lcpfs_file_operations = {
-	.llseek = generic_file_llseek,
+	.llseek = lcpfs_llseek,
 	.open = lcpfs_file_open,
 	.read_iter = generic_file_read_iter,
 	.write_iter = lcpfs_write_iter,
@@ -92,9 +92,15 @@ const struct file_operations lcpfs_file_operations = {
 	.splice_write = iter_file_splice_write,
 	.mmap = lcpfs_file_mmap,
 	.fsync = lcpfs_fsync,
+	.fallocate = lcpfs_fallocate,
+	.unlocked_ioctl = lcpfs_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
 };
 
 const struct inode_operations lcpfs_file_inode_operations = {
 	.setattr = lcpfs_setattr,
 	.getattr = lcpfs_getattr,
+	.fiemap = lcpfs_fiemap,
+	.fileattr_get = lcpfs_fileattr_get,
+	.fileattr_set = lcpfs_fileattr_set,
 };

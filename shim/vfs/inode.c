@@ -147,6 +147,7 @@ static int lcpfs_inode_fill(struct inode *inode, struct core_object *object)
 	inode_set_ctime_to_ts(inode, lcpfs_timespec(attr.ctime));
 	lcpfs_inode_of(inode)->birth = lcpfs_timespec(attr.btime);
 	inode_set_iversion_queried(inode, attr.change);
+	lcpfs_flags_take(inode, attr.flags, attr.project);
 	return lcpfs_inode_set_operations(inode, &attr);
 }
 

@@ -17,10 +17,14 @@
 #include "core/api/core.h"
 #include "kmod/compat.h"
 
+struct export_operations;
+struct fileattr;
+
 struct lcpfs_inode {
 	struct core_object *object;
 	atomic64_t promised;        /* blocks dirty or being written that the core does not count yet */
 	struct timespec64 birth;    /* constant */
+	u32 flags, project;         /* flags.c; i_rwsem */
 	struct inode vfs;
 };
 
@@ -51,6 +55,7 @@ extern const struct inode_operations lcpfs_special_inode_operations;
 extern const struct file_operations lcpfs_file_operations;
 extern const struct file_operations lcpfs_directory_operations;
 extern const struct address_space_operations lcpfs_address_operations;
+extern const struct export_operations lcpfs_export_operations;
 
 int lcpfs_inode_cache_init(void);
 void lcpfs_inode_cache_exit(void);
@@ -79,12 +84,32 @@ int lcpfs_inode_changed(struct inode *inode);
 ssize_t lcpfs_written(struct kiocb *iocb, ssize_t bytes);
 int lcpfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
 
+/* flags.c */
+void lcpfs_flags_take(struct inode *inode, u32 flags, u32 project);
+void lcpfs_flags_inherit(const struct inode *directory, struct core_new *how);
+/* Whether the directory takes something with this project id. */
+bool lcpfs_project_allows(const struct inode *directory, const struct inode *inode);
+int lcpfs_fileattr_get(struct dentry *dentry, struct fileattr *attributes);
+int lcpfs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry, struct fileattr *attributes);
+
+/* shutdown.c: ioctls of files and directories */
+long lcpfs_ioctl(struct file *file, unsigned int command, unsigned long argument);
+
 /* truncate.c; i_rwsem held. */
 int lcpfs_truncate(struct inode *inode, loff_t size, struct timespec64 time);
 /* Zeroes what follows `size`, the end of the file, in its last block if that is cached. i_rwsem held, no folio lock. */
 void lcpfs_zero_tail(struct inode *inode, loff_t size);
+/* Writes what is in memory between the size on disk and `end`. i_rwsem held. */
+int lcpfs_flush_to(struct inode *inode, loff_t end);
+
+/* holes.c */
+loff_t lcpfs_llseek(struct file *file, loff_t offset, int whence);
+int lcpfs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 bytes);
+long lcpfs_fallocate(struct file *file, int mode, loff_t offset, loff_t bytes);
 
 /* write.c */
 ssize_t lcpfs_write_iter(struct kiocb *iocb, struct iov_iter *from);
+/* Zeroes bytes of one page as a write would: inside the file, i_rwsem held, no folio lock. */
+int lcpfs_zero_cached(struct inode *inode, loff_t position, size_t bytes);
 
 #endif

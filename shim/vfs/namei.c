@@ -55,6 +55,7 @@ static void lcpfs_new_init(struct core_new *how, struct mnt_idmap *idmap, struct
 	how->mode = mode;
 	how->rdev = new_encode_dev(device);
 	how->time = lcpfs_time(current_time(directory));
+	lcpfs_flags_inherit(directory, how);
 }
 
 static int lcpfs_make(struct inode *directory, struct dentry *dentry, const struct core_new *how)
@@ -136,6 +137,8 @@ static int lcpfs_link(struct dentry *old, struct inode *directory, struct dentry
 	struct inode *inode = d_inode(old);
 	int error;
 
+	if (!lcpfs_project_allows(directory, inode))
+		return -EXDEV;
 	error = core_link(lcpfs_object(directory), dentry->d_name.name, dentry->d_name.len, lcpfs_object(inode),
 			  lcpfs_time(current_time(directory)));
 	if (error)
@@ -182,6 +185,9 @@ static int lcpfs_rename(struct mnt_idmap *idmap, struct inode *from_directory, s
 
 	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE))
 		return -EINVAL;
+	if (!lcpfs_project_allows(to_directory, inode) ||
+	    ((flags & RENAME_EXCHANGE) && !lcpfs_project_allows(from_directory, victim)))
+		return -EXDEV;
 	if (flags & RENAME_NOREPLACE)
 		rename.flags |= CORE_RENAME_NOREPLACE;
 	if (flags & RENAME_EXCHANGE)
@@ -211,15 +217,21 @@ const struct inode_operations lcpfs_directory_inode_operations = {
 	.rename = lcpfs_rename,
 	.setattr = lcpfs_setattr,
 	.getattr = lcpfs_getattr,
+	.fileattr_get = lcpfs_fileattr_get,
+	.fileattr_set = lcpfs_fileattr_set,
 };
 
 const struct inode_operations lcpfs_symlink_inode_operations = {
 	.get_link = simple_get_link,
 	.setattr = lcpfs_setattr,
 	.getattr = lcpfs_getattr,
+	.fileattr_get = lcpfs_fileattr_get,
+	.fileattr_set = lcpfs_fileattr_set,
 };
 
 const struct inode_operations lcpfs_special_inode_operations = {
 	.setattr = lcpfs_setattr,
 	.getattr = lcpfs_getattr,
+	.fileattr_get = lcpfs_fileattr_get,
+	.fileattr_set = lcpfs_fileattr_set,
 };

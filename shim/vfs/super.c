@@ -128,6 +128,7 @@ static int lcpfs_fill_super(struct super_block *sb, struct fs_context *context)
 	core_pool_get_status(super->pool->core, &status);
 	sb->s_magic = LCPFS_SUPER_MAGIC;
 	sb->s_op = &lcpfs_super_operations;
+	sb->s_export_op = &lcpfs_export_operations;
 	sb->s_blocksize = CORE_BLOCK_SIZE;
 	sb->s_blocksize_bits = ilog2(CORE_BLOCK_SIZE);
 	sb->s_maxbytes = MAX_LFS_FILESIZE;

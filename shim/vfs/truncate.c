@@ -41,8 +41,7 @@ void lcpfs_zero_tail(struct inode *inode, loff_t size)
 	folio_put(folio);
 }
 
-/* Writes what is in memory between the size on disk and `end`. */
-static int lcpfs_flush_to(struct inode *inode, loff_t end)
+int lcpfs_flush_to(struct inode *inode, loff_t end)
 {
 	struct core_attr attr;
 

@@ -171,6 +171,21 @@ static ssize_t lcpfs_write_pieces(struct kiocb *iocb, struct iov_iter *from)
 	return written ?: error;
 }
 
+int lcpfs_zero_cached(struct inode *inode, loff_t position, size_t bytes)
+{
+	struct lcpfs_promise promise;
+	struct folio *folio;
+
+	lcpfs_promise_init(&promise, inode);
+	folio = lcpfs_write_begin(inode, position, &bytes, &promise);
+	if (!IS_ERR(folio)) {
+		folio_zero_range(folio, offset_in_folio(folio, position), bytes);
+		lcpfs_write_end(inode, folio, position, bytes, &promise);
+	}
+	lcpfs_promise_end(&promise);
+	return PTR_ERR_OR_ZERO(folio);
+}
+
 ssize_t lcpfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct file *file = iocb->ki_filp;
