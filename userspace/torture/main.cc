@@ -34,6 +34,8 @@ int main(int count, char** words)
         int (*run)(int, char**);
     } verbs[] = { { "model", torture::model },
                   { "race", torture::race },
+                  { "differ", torture::differ },
+                  { "same", torture::same_trees },
                   { "words", torture::check_words },
                   { "errors", torture::sync_status },
                   { "tails", torture::tails },
@@ -44,5 +46,5 @@ int main(int count, char** words)
     for (const auto& verb : verbs)
         if (count > 1 && !strcmp(words[1], verb.name))
             return verb.run(count - 2, words + 2);
-    torture::fail("verbs: model, race, words, errors, tails, reconfigure, acknowledged, sync-load, sync-cost");
+    torture::fail("verbs: model, race, differ, same, words, errors, tails, reconfigure, acknowledged, sync-load, sync-cost");
 }

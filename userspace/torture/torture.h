@@ -36,6 +36,9 @@ int model(int count, char** words);
 // torture words DIRECTORY: every file of a race holds nothing but what a race writes.
 int race(int count, char** words);
 int check_words(int count, char** words);
+// torture differ DIRECTORY OTHER OPERATIONS SEED; torture same DIRECTORY OTHER
+int differ(int count, char** words);
+int same_trees(int count, char** words);
 // torture errors FILE [ready]: what fsync says once, and to whom. With `ready` it begins at a line on the standard input.
 int sync_status(int count, char** words);
 // torture reconfigure DIRECTORY OPTION VALUE
