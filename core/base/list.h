@@ -49,8 +49,15 @@ public:
     // Moves everything from `other` to the end of this list.
     void take_all(List& other)
     {
-        while (T* item = other.pop_front())
-            push_back(*item);
+        if (other.is_empty())
+            return;
+        other.m_head.m_next->m_previous = m_head.m_previous;
+        m_head.m_previous->m_next = other.m_head.m_next;
+        other.m_head.m_previous->m_next = &m_head;
+        m_head.m_previous = other.m_head.m_previous;
+        m_size += other.m_size;
+        other.m_head.m_previous = other.m_head.m_next = &other.m_head;
+        other.m_size = 0;
     }
 
 private:

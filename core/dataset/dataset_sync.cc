@@ -4,6 +4,9 @@
 
 namespace lcpfs {
 
+// Objects in a row before others get their turn at the processor.
+constexpr u32 k_at_once = 8;
+
 Status Dataset::update_orphans(Object& object, TxgId txg, bool is_orphan)
 {
     if (is_orphan == object.m_is_orphan)
@@ -90,10 +93,12 @@ Status Dataset::sync(TxgId txg, TreeWriter& writer, DiskDataset& record, bool& c
     const bool has_objects = !dirty.is_empty();
     const bool was_touched = take_touch(txg);
     changed = has_objects || was_touched;
-    while (Object::DirtyEntry* entry = dirty.pop_front()) {
+    for (u32 count = 1; Object::DirtyEntry* entry = dirty.pop_front(); count++) {
         m_syncing.push_back(*entry);
         TRY(sync_object(*entry->object, txg, writer));
         m_host.space.object_entered(txg, entry->is_new);
+        if (count % k_at_once == 0)
+            host_yield();
     }
     if (has_objects)
         m_host.space.dataset_entered(txg);
@@ -164,13 +169,15 @@ void Dataset::describe(DiskDataset& record, const DatasetHead& head) const
 
 void Dataset::settle(TxgId)
 {
-    while (Object::DirtyEntry* entry = m_syncing.pop_front()) {
+    for (u32 count = 1; Object::DirtyEntry* entry = m_syncing.pop_front(); count++) {
         Object& object = *entry->object;
         {
             WriteGuard guard(object.m_lock);
             object.m_tree.settle(object.m_written);
         }
         object.unreference();
+        if (count % k_at_once == 0)
+            host_yield();
     }
     WriteGuard table(m_table_lock);
     m_objects.settle(m_objects_written);

@@ -124,6 +124,44 @@ void many_unsynced(Test& test)
     CHECK_EQ(log->pool.check(), 0u);
 }
 
+// Blocks that are neighbours in the pool go to their places together, in whatever order they were written, of whatever sizes.
+void neighbours(Test& test)
+{
+    Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+    REQUIRE_OK(log->start());
+    constexpr u32 k_writes = 400, k_spread = 5;
+    u64 blocks = 0;
+    TestRandom random(7);
+    u32 order[k_writes];
+    for (u32 i = 0; i < k_writes; i++)
+        order[i] = i;
+    for (u32 i = k_writes - 1; i > 0; i--)
+        swap(order[i], order[random.below(i + 1)]);
+    for (u32 i = 0; i < k_writes && !test.failed(); i++) {
+        const u32 count = 1 + random.below(3);
+        CHECK_EQ(log->log_write(log->file, u64(order[i]) * k_spread, count, 10000 + order[i] * 10, k_writes * k_spread * k_block_size), 0);
+        blocks += count;
+    }
+    CHECK_EQ(log->pool.delayed_bytes(), blocks * k_block_size);
+    IoCounters& counters = log->pool.pool().vdevs().counters();
+    const u64 before = counters.writes.load(), bytes = counters.written_bytes.load();
+    u32 tags[4];
+    CHECK_EQ(log->pool.read(log->file, 0, 1, tags), 0); // has it all written
+    CHECK_EQ(log->pool.delayed_bytes(), 0u);
+    CHECK_EQ(counters.written_bytes.load() - bytes, blocks * k_block_size);
+    // 128 KiB each, but for those that a write of more than one block does not fit in any more, and where a device ends.
+    CHECK(counters.writes.load() - before <= blocks / 30 + 4);
+    const u64 print = log->pool.fingerprint();
+    for (u32 i = 0; i < k_writes && !test.failed(); i++) {
+        CHECK_EQ(log->pool.read(log->file, u64(i) * k_spread, 1, tags), 0);
+        CHECK_EQ(tags[0], 10000 + i * 10);
+    }
+    CHECK_EQ(core_object_sync(log->file), 0);
+    REQUIRE_EQ(log->crash_and_open(), 0);
+    CHECK_EQ(log->pool.fingerprint(), print);
+    CHECK_EQ(log->pool.check(), 0u);
+}
+
 // Nobody syncs and no group is due: what waits in memory has groups committed early, and modifiers wait before it doubles.
 void bounded(Test& test)
 {
@@ -161,7 +199,7 @@ void bounded(Test& test)
 }
 
 constexpr TestCase k_cases[] = { { "over_and_over", over_and_over }, { "again_but_not_the_same", again_but_not_the_same },
-                                 { "many_unsynced", many_unsynced },
+                                 { "many_unsynced", many_unsynced }, { "neighbours", neighbours },
                                  { "bounded", bounded } };
 }
 LCPFS_SUITE(log_write, k_cases);

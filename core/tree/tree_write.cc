@@ -140,6 +140,7 @@ void TreeWriter::emit(Node& node, WrittenList& written)
     core_segment segment { buffer, bytes };
     for (u32 copy = 0; copy < pointer.copies; copy++)
         cache.vdevs().write(pointer.dva[copy], { &segment, 1 }, HOST_IO_META, node_write_done, write);
+    host_yield();
 }
 
 Status TreeWriter::write_below(Node& node, WrittenList& written)

@@ -79,6 +79,8 @@ public:
                 Status status = apply(Dva { block, entry.length_and_use >> 1, VdevId(entry.vdev) }, (entry.length_and_use & 1) != 0);
                 if (status.is_error() && result.is_ok())
                     result = status.error();
+                if (i % 32 == 31)
+                    host_yield();
             }
             host_pool_free(m_pool, chunk);
         }

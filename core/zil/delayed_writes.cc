@@ -3,6 +3,69 @@
 
 namespace lcpfs {
 
+namespace {
+
+using Entry = DelayedWrites::Entry;
+using EntryList = List<Entry, &Entry::link>;
+
+bool is_before(const Dva& a, const Dva& b) { return a.vdev != b.vdev ? a.vdev.value() < b.vdev.value() : a.block < b.block; }
+
+// `other` is empty then.
+void merge_into(EntryList& list, EntryList& other)
+{
+    EntryList both;
+    while (!list.is_empty() && !other.is_empty())
+        both.push_back(is_before(other.first()->dva, list.first()->dva) ? *other.pop_front() : *list.pop_front());
+    both.take_all(list);
+    both.take_all(other);
+    list.take_all(both);
+}
+
+// Adds `entry` to a row that is in order, if it belongs near its end. Places are given out in order, and entries come almost so.
+bool join(EntryList& row, Entry& entry)
+{
+    constexpr u32 k_steps = 32;
+    Entry* last = row.last();
+    for (u32 step = 0; last && is_before(entry.dva, last->dva); step++) {
+        if (step == k_steps)
+            return false;
+        last = row.previous(*last);
+    }
+    if (last)
+        row.insert_after(*last, entry);
+    else
+        row.push_front(entry);
+    return true;
+}
+
+// By place: makes rows, merges them two by two. Nothing is allocated.
+void sort(EntryList& entries)
+{
+    constexpr u32 k_levels = 24;
+    constexpr u32 k_most_in_row = 1024; // so that others get their turn
+    EntryList sorted[k_levels]; // [i]: what 2^i rows have become
+    while (Entry* first = entries.pop_front()) {
+        EntryList row;
+        row.push_back(*first);
+        while (!entries.is_empty() && row.size() < k_most_in_row) {
+            Entry& entry = *entries.pop_front();
+            if (!join(row, entry)) {
+                entries.push_front(entry);
+                break;
+            }
+        }
+        u32 level = 0;
+        for (; level < k_levels - 1 && !sorted[level].is_empty(); level++)
+            merge_into(row, sorted[level]);
+        merge_into(sorted[level], row);
+        host_yield();
+    }
+    for (EntryList& list : sorted)
+        merge_into(entries, list);
+}
+
+}
+
 Result<Box<DelayedWrites>> DelayedWrites::create(VdevSet& vdevs)
 {
     Box<DelayedWrites> writes = TRY(make_box<DelayedWrites>(vdevs));
@@ -55,9 +118,9 @@ bool DelayedWrites::replace(TxgId txg, const Dva& dva, const Ref<LogData>& data)
 void DelayedWrites::take(TxgId txg, EntryList& out)
 {
     for (u32 i = 0; i < 4; i++) {
-        for (u32 taken = k_take_at_once; taken == k_take_at_once;) {
+        for (u32 taken = k_at_once; taken == k_at_once;) {
             SpinGuard guard(m_lock);
-            for (taken = 0; taken < k_take_at_once && m_txg[i] <= txg; taken++) {
+            for (taken = 0; taken < k_at_once && m_txg[i] <= txg; taken++) {
                 Entry* entry = m_entries[i].pop_front();
                 if (!entry)
                     break;
@@ -68,6 +131,44 @@ void DelayedWrites::take(TxgId txg, EntryList& out)
     }
 }
 
+Dva DelayedWrites::collect_piece(EntryList& entries, Entry*& entry)
+{
+    Dva piece = entry->dva;
+    piece.length_blocks = 0;
+    do {
+        for (u32 i = 0; i < entry->dva.length_blocks; i++)
+            m_segments[piece.length_blocks++] = { entry->data->page(i), k_block_size };
+        entry = entries.next(*entry);
+    } while (entry && entry->dva.vdev == piece.vdev && entry->dva.block == piece.block + piece.length_blocks
+             && piece.length_blocks + entry->dva.length_blocks <= k_piece_blocks);
+    return piece;
+}
+
+Status DelayedWrites::write_pieces(EntryList& entries)
+{
+    IoBatch windows[2];
+    Status first;
+    u32 count = 0;
+    for (Entry* entry = entries.first(); entry; count++) {
+        IoBatch& window = windows[count / k_window_pieces % 2];
+        if (count % k_window_pieces == 0) {
+            const Status status = window.wait();
+            if (first.is_ok())
+                first = status.error();
+        }
+        const Dva piece = collect_piece(entries, entry);
+        window.begin();
+        m_vdevs.write(piece, { m_segments, piece.length_blocks }, HOST_IO_SYNC, IoBatch::done, &window);
+        host_yield();
+    }
+    for (IoBatch& window : windows) {
+        const Status status = window.wait();
+        if (first.is_ok())
+            first = status.error();
+    }
+    return first;
+}
+
 Status DelayedWrites::write_out(TxgId txg)
 {
     MutexGuard writing(m_writing);
@@ -75,25 +176,20 @@ Status DelayedWrites::write_out(TxgId txg)
     take(txg, entries);
     if (entries.is_empty())
         return {};
-    IoBatch batch;
-    for (Entry* entry = entries.first(); entry; entry = entries.next(*entry)) {
-        core_segment segments[k_max_log_data_bytes / k_block_size];
-        for (u32 i = 0; i < entry->dva.length_blocks; i++)
-            segments[i] = { entry->data->page(i), k_block_size };
-        batch.begin();
-        m_vdevs.write(entry->dva, { segments, entry->dva.length_blocks }, HOST_IO_SYNC, IoBatch::done, &batch);
-    }
-    const Status status = batch.wait();
+    sort(entries);
+    const Status status = write_pieces(entries);
     if (status.is_error()) {
         SpinGuard guard(m_lock);
         while (Entry* entry = entries.pop_front())
             put_locked(*entry);
         return status.error();
     }
-    while (Entry* entry = entries.pop_front()) {
+    for (u32 count = 1; Entry* entry = entries.pop_front(); count++) {
         m_bytes.sub(u64(entry->dva.length_blocks) * k_block_size);
         entry->counter->sub(1);
         Box<Entry> gone(entry);
+        if (count % ((k_at_once / 4)) == 0)
+            host_yield();
     }
     return {};
 }

@@ -8,6 +8,10 @@
 // The same blocks written again in the same group keep their place: the newer data takes the older's place here (`replace`), as long
 // as nobody has begun to write it. A row of fsyncs of one block costs one block. Earlier log records keep the data they had.
 //
+// They are written in the order of their places, neighbours together as one request whatever files they are of, and few requests at a
+// time: what is logged meanwhile must not wait behind them, at the device or for the processor. That is also why no request is as large
+// as might be.
+//
 // An entry counts in a counter of its object, raised under the object's lock: a reader that holds the lock and finds 0 may
 // read what the tree says. The object is dirty in the group, so it lives until after the group's sync.
 #pragma once
@@ -48,7 +52,10 @@ public:
 private:
     static constexpr u64 k_max_bytes = 32ull << 20;
     static constexpr u32 k_buckets = 256;
-    static constexpr u32 k_take_at_once = 64; // entries per hold of the lock
+    static constexpr u32 k_at_once = 64; // entries taken per hold of the lock, or freed in a row
+    static constexpr u32 k_piece_blocks = 32; // of one request
+    static_assert(k_max_log_data_bytes <= k_piece_blocks * k_block_size);
+    static constexpr u32 k_window_pieces = 4; // twice as many are under way
     using EntryList = List<Entry, &Entry::link>;
     using Bucket = List<Entry, &Entry::bucket_link>;
     explicit DelayedWrites(VdevSet& vdevs) : m_vdevs(vdevs) {}
@@ -57,10 +64,14 @@ private:
     static u32 bucket_of(const Dva& dva) { return static_cast<u32>((dva.block ^ dva.block >> 8) % k_buckets); }
     void put_locked(Entry& entry) REQUIRES(m_lock);
     void take(TxgId txg, EntryList& out);
+    // The request for `entry` and those behind it that follow on it; moves `entry` to the first that does not.
+    Dva collect_piece(EntryList& entries, Entry*& entry) REQUIRES(m_writing);
+    Status write_pieces(EntryList& entries) REQUIRES(m_writing);
 
     VdevSet& m_vdevs;
     host_pool* m_pages { nullptr };
     Mutex m_writing { LCPFS_RANK_delayed_writes }; // one at a time: who gets it finds nothing half written
+    core_segment m_segments[k_piece_blocks] GUARDED_BY(m_writing); // of the request that is being made
     SpinLock m_lock { LCPFS_RANK_intent_log };
     EntryList m_entries[4] GUARDED_BY(m_lock); // by txg & 3
     TxgId m_txg[4] GUARDED_BY(m_lock);

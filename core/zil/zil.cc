@@ -56,7 +56,7 @@ void IntentLog::begin(const LogTail& start, u64 keep, TxgId committed)
         mark = {};
     m_last_token = 0;
     m_barrier = 0;
-    m_failed_txg = TxgId();
+    m_failed_txg = m_early_txg = TxgId();
 }
 
 void IntentLog::turn_on()
@@ -299,13 +299,16 @@ void IntentLog::look(Caller& caller, Plan& plan)
         SpinGuard guard(m_lock);
         look_locked(caller, plan);
         has_failed = m_failed_txg.value() != 0;
-        early = plan.what == Plan::What::build && m_head - m_tail > ring().bytes() / 4;
+        // One group at a time: the tail moves when it has committed.
+        early = plan.what == Plan::What::build && m_head - m_tail > ring().bytes() / 4 && m_early_txg <= m_committed;
+        if (early)
+            m_early_txg = plan.txg = m_engine.open_txg();
     }
     destroy(plan.dropped);
     if (has_failed)
         tell_takeover();
     if (early)
-        m_engine.request(m_engine.open_txg());
+        m_engine.request(plan.txg);
     if (plan.slot && plan.what != Plan::What::build)
         m_writer->give_back(*plan.slot);
 }
@@ -435,6 +438,7 @@ void IntentLog::committed(TxgId txg, const LogTail& tail)
         if (dropped.is_empty())
             break;
         destroy(dropped);
+        host_yield();
     }
     m_writer->note_change();
 }

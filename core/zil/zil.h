@@ -189,6 +189,7 @@ private:
     u64 m_barrier GUARDED_BY(m_lock) { 0 };  // number of the first change without a record
     TxgId m_barrier_txg GUARDED_BY(m_lock);  // its group, or that of a later one
     TxgId m_committed GUARDED_BY(m_lock);    // the newest group whose uberblock is durable
+    TxgId m_early_txg GUARDED_BY(m_lock);    // committed early for the ring's sake
     TxgId m_failed_txg GUARDED_BY(m_lock);   // paused until this has committed
     u64 m_head GUARDED_BY(m_lock) { 0 };     // where the next frame goes
     u64 m_tail GUARDED_BY(m_lock) { 0 };     // of the last committed uberblock

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <barrier>
 #include <string>
 #include <thread>
 #include <vector>
@@ -60,12 +61,14 @@ struct Caller {
         must(pwrite(fd, bytes, k_block, (block % 4096) * static_cast<off_t>(k_block)) == static_cast<ssize_t>(k_block), "pwrite");
         must(fsync(fd) == 0, "fsync");
     }
-    void run(uint64_t end)
+    void run(double seconds, std::barrier<>& all)
     {
         int fd = open_file(name);
         memset(bytes, 'x', sizeof(bytes));
         fill(fd);
+        all.arrive_and_wait(); // what filling costs is not what is measured
         uint64_t before = now_ns();
+        const uint64_t end = before + static_cast<uint64_t>(seconds * 1e9);
         for (uint64_t count = 1; before < end; count++) {
             once(fd, count);
             const uint64_t after = now_ns();
@@ -99,18 +102,17 @@ int sync_load(int count, char** words)
     if (count < 4)
         fail("sync-load DIRECTORY overwrite|append|create THREADS SECONDS [histogram]");
     const Mode mode = !strcmp(words[1], "append") ? Mode::append : !strcmp(words[1], "create") ? Mode::create : Mode::overwrite;
-    const uint64_t start = now_ns();
-    const uint64_t end = start + static_cast<uint64_t>(atof(words[3]) * 1e9);
     std::vector<Caller> callers(static_cast<size_t>(atoi(words[2])));
     std::vector<std::thread> threads;
+    std::barrier all(static_cast<ptrdiff_t>(callers.size()));
+    const double seconds = atof(words[3]);
     for (Caller& caller : callers) {
         caller.mode = mode;
         caller.name = std::string(words[0]) + "/" + words[1] + std::to_string(&caller - callers.data());
-        threads.emplace_back(&Caller::run, &caller, end);
+        threads.emplace_back(&Caller::run, &caller, seconds, std::ref(all));
     }
     for (std::thread& thread : threads)
         thread.join();
-    const double seconds = static_cast<double>(now_ns() - start) * 1e-9;
     std::vector<uint32_t> waits;
     for (const Caller& caller : callers)
         waits.insert(waits.end(), caller.waits_ns.begin(), caller.waits_ns.end());
