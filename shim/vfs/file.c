@@ -2,8 +2,7 @@
 /*
  * file.c: regular files: the table of operations, opening, and stores through mappings.
  *
- * Reads are the page cache's own (generic_file_read_iter). Direct I/O is not there yet: without
- * FMODE_CAN_ODIRECT and direct_IO, open(O_DIRECT) gives EINVAL.
+ * Buffered reads are the page cache's own (generic_file_read_iter); direct.c has those of O_DIRECT.
  *
  * page_mkwrite: a page becomes writable only with space promised for its whole folio, made before the folio is
  * locked, so that a full pool shows as SIGBUS at the store and never as lost data. The invalidate lock
@@ -79,14 +78,14 @@ static int lcpfs_file_mmap(struct file *file, struct vm_area_struct *vma)
 static int lcpfs_file_open(struct inode *inode, struct file *file)
 {
 	/* RWF_NOWAIT is understood: reads that would block and all writes give EAGAIN. */
-	file->f_mode |= FMODE_NOWAIT;
+	file->f_mode |= FMODE_NOWAIT | FMODE_CAN_ODIRECT;
 	return generic_file_open(inode, file);
 }
 
 const struct file_operations lcpfs_file_operations = {
 	.llseek = lcpfs_llseek,
 	.open = lcpfs_file_open,
-	.read_iter = generic_file_read_iter,
+	.read_iter = lcpfs_read_iter,
 	.write_iter = lcpfs_write_iter,
 	.splice_read = filemap_splice_read,
 	.splice_write = iter_file_splice_write,

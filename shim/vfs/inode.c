@@ -293,6 +293,11 @@ int lcpfs_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat
 		stat->btime = lcpfs_inode_of(inode)->birth;
 		stat->result_mask |= STATX_BTIME;
 	}
+	if ((request_mask & STATX_DIOALIGN) && S_ISREG(inode->i_mode)) {
+		stat->dio_mem_align = LCPFS_DIRECT_ALIGN;
+		stat->dio_offset_align = LCPFS_DIRECT_ALIGN;
+		stat->result_mask |= STATX_DIOALIGN;
+	}
 	core_object_attr(lcpfs_object(inode), &attr);
 	/* What is dirty counts as if it were allocated, so that nobody takes a new file for sparse. */
 	stat->blocks = (attr.blocks + atomic64_read(&lcpfs_inode_of(inode)->promised)) * (CORE_BLOCK_SIZE >> SECTOR_SHIFT);

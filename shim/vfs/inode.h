@@ -102,6 +102,13 @@ void lcpfs_zero_tail(struct inode *inode, loff_t size);
 /* Writes what is in memory between the size on disk and `end`. i_rwsem held. */
 int lcpfs_flush_to(struct inode *inode, loff_t end);
 
+/* Of position, length and addresses of direct I/O, in bytes. */
+#define LCPFS_DIRECT_ALIGN 512u
+
+/* direct.c; writes with i_rwsem held and the checks done. */
+ssize_t lcpfs_read_iter(struct kiocb *iocb, struct iov_iter *to);
+ssize_t lcpfs_direct_write(struct kiocb *iocb, struct iov_iter *from);
+
 /* holes.c */
 loff_t lcpfs_llseek(struct file *file, loff_t offset, int whence);
 int lcpfs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 bytes);
@@ -109,6 +116,8 @@ long lcpfs_fallocate(struct file *file, int mode, loff_t offset, loff_t bytes);
 
 /* write.c */
 ssize_t lcpfs_write_iter(struct kiocb *iocb, struct iov_iter *from);
+/* Into the page cache at ki_pos, which moves. i_rwsem held. */
+ssize_t lcpfs_buffered_write(struct kiocb *iocb, struct iov_iter *from);
 /* Zeroes bytes of one page as a write would: inside the file, i_rwsem held, no folio lock. */
 int lcpfs_zero_cached(struct inode *inode, loff_t position, size_t bytes);
 

@@ -119,7 +119,7 @@ static size_t lcpfs_write_end(struct inode *inode, struct folio *folio, loff_t p
 	return copied;
 }
 
-static ssize_t lcpfs_write_pieces(struct kiocb *iocb, struct iov_iter *from)
+ssize_t lcpfs_buffered_write(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	struct lcpfs_promise promise;
@@ -204,7 +204,10 @@ ssize_t lcpfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 		goto unlock;
 	if (iocb->ki_pos > i_size_read(inode))
 		lcpfs_zero_tail(inode, i_size_read(inode));
-	result = lcpfs_write_pieces(iocb, from);
+	if (iocb->ki_flags & IOCB_DIRECT)
+		result = lcpfs_direct_write(iocb, from);
+	else
+		result = lcpfs_buffered_write(iocb, from);
 unlock:
 	inode_unlock(inode);
 	if (result > 0)

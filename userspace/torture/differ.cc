@@ -22,10 +22,10 @@ constexpr uint64_t k_largest = 400000;
 constexpr int k_handles = 4;
 
 enum Kind : int {
-    k_write, k_append, k_rewrite, k_read, k_truncate, k_punch, k_mkdir, k_rmdir, k_unlink, k_link, k_rename, k_symlink, k_readlink, k_fifo,
+    k_write, k_direct, k_append, k_rewrite, k_read, k_truncate, k_punch, k_mkdir, k_rmdir, k_unlink, k_link, k_rename, k_symlink, k_readlink, k_fifo,
     k_chmod, k_chown, k_times, k_look, k_list, k_map, k_sync, k_unnamed, k_copy, k_holes, k_open, k_on_handle, k_flags, k_kinds
 };
-constexpr const char* k_kind_names[] = { "write", "append", "rewrite", "read", "truncate", "punch", "mkdir", "rmdir", "unlink", "link",
+constexpr const char* k_kind_names[] = { "write", "direct", "append", "rewrite", "read", "truncate", "punch", "mkdir", "rmdir", "unlink", "link",
                                          "rename", "symlink", "readlink", "mkfifo", "chmod", "chown", "times", "look", "list", "map",
                                          "sync", "unnamed", "copy", "holes", "open", "on-handle", "flags" };
 static_assert(sizeof(k_kind_names) / sizeof(k_kind_names[0]) == k_kinds);
@@ -90,6 +90,7 @@ public:
 private:
     Outcome write_at(const Step& step, int flags);
     Outcome read_at(int fd, const Step& step);
+    Outcome direct(const Step& step);
     Outcome punch(const Step& step);
     Outcome list(const Step& step);
     Outcome map(const Step& step);
@@ -117,6 +118,28 @@ Outcome Side::read_at(int fd, const Step& step)
 {
     static uint8_t buffer[65536];
     const ssize_t bytes = pread(fd, buffer, step.length, static_cast<off_t>(step.offset));
+    return outcome(bytes, bytes > 0 ? hash_of(buffer, static_cast<size_t>(bytes)) : 0);
+}
+
+// Past the page cache, in logical blocks of 512 bytes, or in blocks.
+Outcome Side::direct(const Step& step)
+{
+    alignas(4096) static uint8_t buffer[sizeof(step.data)];
+    const uint64_t align = step.number % 5 ? 4096 : 512;
+    const Outcome opened = open_at(step.path, O_RDWR | O_DIRECT | (step.number % 2 ? O_CREAT : 0) | (step.number % 8 ? 0 : O_DSYNC), 0600);
+    if (opened.error)
+        return opened;
+    Opened file(static_cast<int>(opened.result));
+    struct stat status;
+    if (fstat(file.fd, &status) || !S_ISREG(status.st_mode))
+        return outcome(0);
+    const size_t length = step.length < align ? align : step.length / align * align;
+    const off_t offset = static_cast<off_t>(step.offset / align * align);
+    if (step.number % 3) {
+        memcpy(buffer, step.data, length);
+        return outcome(pwrite(file.fd, buffer, length, offset));
+    }
+    const ssize_t bytes = pread(file.fd, buffer, length, offset);
     return outcome(bytes, bytes > 0 ? hash_of(buffer, static_cast<size_t>(bytes)) : 0);
 }
 
@@ -230,11 +253,15 @@ Outcome Side::set_flags(const Step& step)
     if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
         return outcome(0);
     // Mostly cleared again, or soon nothing could be changed.
-    int flags = step.number % 6 ? 0 : step.number % 12 ? FS_APPEND_FL | FS_NODUMP_FL : FS_IMMUTABLE_FL | FS_NOATIME_FL;
-    const int set = ioctl(file.fd, FS_IOC_SETFLAGS, &flags);
-    if (set)
-        return outcome(set);
-    return outcome(ioctl(file.fd, FS_IOC_GETFLAGS, &flags), static_cast<uint64_t>(flags));
+    constexpr int k_ours = FS_APPEND_FL | FS_NODUMP_FL | FS_IMMUTABLE_FL | FS_NOATIME_FL;
+    const int wanted = step.number % 6 ? 0 : step.number % 12 ? FS_APPEND_FL | FS_NODUMP_FL : FS_IMMUTABLE_FL | FS_NOATIME_FL;
+    int flags = 0;
+    if (ioctl(file.fd, FS_IOC_GETFLAGS, &flags))
+        return outcome(-1);
+    flags = (flags & ~k_ours) | wanted; // some filesystems have others that must stay
+    if (ioctl(file.fd, FS_IOC_SETFLAGS, &flags) || ioctl(file.fd, FS_IOC_GETFLAGS, &flags))
+        return outcome(-1);
+    return outcome(0, static_cast<uint64_t>(flags & k_ours));
 }
 
 Outcome Side::on_name(const Step& step)
@@ -316,6 +343,8 @@ Outcome Side::run(const Step& step)
         return write_at(step, O_APPEND);
     case k_rewrite:
         return write_at(step, O_TRUNC);
+    case k_direct:
+        return direct(step);
     case k_punch:
         return punch(step);
     case k_list:

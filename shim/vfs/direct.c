@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * direct.c: O_DIRECT: transfers that leave nothing in the page cache.
+ *
+ * They go through memory of our own, not straight to and from the caller's: blocks are checksummed as they are written and verified
+ * as they are read, and a buffer that changes meanwhile must not make a block that fails its checksum. The price is one copy; no
+ * page of the caller's is pinned. Requests of up to LCPFS_DIRECT_BLOCKS blocks go one after the other, and the call waits for each.
+ *
+ * Position, length and addresses are multiples of the logical block of 512 bytes (-EINVAL). What is not whole blocks of ours is
+ * written through the page cache, which leaves again.
+ *
+ * One truth with the page cache: before a read what is dirty in the range is written; before a write it is written and leaves the
+ * cache, under the invalidate lock, which keeps it out until the write is done. The caller's bytes are copied before that lock is
+ * taken, since they may lie in a mapping of this very file. A page that cannot leave (somebody stores to it all the time) makes
+ * the rest of the write go through the cache. A file grows when what makes it grow has been written; what its cache
+ * has beyond the size on disk goes first (truncate.c).
+ *
+ * A synchronous write of little is handed to the intent log, like one of fsync (writeback.c).
+ *
+ * Locking: i_rwsem shared for reads, exclusive for writes.
+ */
+#include <linux/completion.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+
+#include "shim/vfs/inode.h"
+#include "shim/vfs/promise.h"
+#include "shim/vfs/super.h"
+#include "shim/vfs/transfer.h"
+
+#define LCPFS_DIRECT_BLOCKS CORE_WRITE_MAX_BLOCKS
+#define LCPFS_DIRECT_ORDER 4 /* of the largest piece */
+
+/* Memory for some blocks, and a transfer of it. */
+struct lcpfs_direct {
+	struct inode *inode;
+	struct completion done;
+	int error;
+	unsigned int bad;      /* the first block that could not be read */
+	unsigned int count;    /* segments */
+	unsigned int blocks;
+	struct core_segment segments[];
+};
+
+static_assert(LCPFS_DIRECT_BLOCKS <= CORE_READ_MAX_BLOCKS);
+
+static void lcpfs_direct_free(struct lcpfs_direct *direct)
+{
+	unsigned int i;
+
+	for (i = 0; i < direct->count; i++)
+		free_pages((unsigned long)direct->segments[i].data, get_order(direct->segments[i].bytes));
+	kfree(direct);
+}
+
+/* Pieces as large as there are, single pages at last. */
+static struct lcpfs_direct *lcpfs_direct_alloc(struct inode *inode, unsigned int blocks)
+{
+	struct lcpfs_direct *direct = kmalloc(struct_size(direct, segments, blocks), GFP_KERNEL);
+	unsigned int left = blocks;
+
+	if (!direct)
+		return NULL;
+	direct->inode = inode;
+	direct->blocks = blocks;
+	direct->count = 0;
+	while (left) {
+		unsigned int order = min_t(unsigned int, ilog2(left), LCPFS_DIRECT_ORDER);
+		unsigned long memory = 0;
+
+		if (order)
+			memory = __get_free_pages(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN, order);
+		if (!memory) {
+			order = 0;
+			memory = __get_free_page(GFP_KERNEL);
+		}
+		if (!memory) {
+			lcpfs_direct_free(direct);
+			return NULL;
+		}
+		direct->segments[direct->count].data = (void *)memory;
+		direct->segments[direct->count].bytes = PAGE_SIZE << order;
+		direct->count++;
+		left -= 1u << order;
+	}
+	return direct;
+}
+
+/* Between the caller's memory and ours from `skip` on: all of `bytes`, or up to where the caller's is not there. */
+static size_t lcpfs_direct_copy(struct lcpfs_direct *direct, size_t skip, size_t bytes, struct iov_iter *iter, bool out)
+{
+	size_t done = 0;
+	unsigned int i;
+
+	for (i = 0; i < direct->count && done < bytes; i++) {
+		struct core_segment *segment = &direct->segments[i];
+		size_t part = min_t(size_t, bytes - done, segment->bytes - skip);
+		void *at = segment->data + skip;
+		size_t copied = out ? copy_to_iter(at, part, iter) : copy_from_iter(at, part, iter);
+
+		done += copied;
+		if (copied < part)
+			break;
+		skip = 0;
+	}
+	return done;
+}
+
+static void lcpfs_direct_was_read(void *context, int error, const uint64_t *bad)
+{
+	struct lcpfs_direct *direct = context;
+
+	direct->error = error;
+	direct->bad = error && bad ? find_first_bit((const unsigned long *)bad, direct->blocks) : 0;
+	complete(&direct->done);
+}
+
+static void lcpfs_direct_was_written(void *context, int error)
+{
+	struct lcpfs_direct *direct = context;
+
+	direct->error = error;
+	complete(&direct->done);
+}
+
+/* Up to LCPFS_DIRECT_BLOCKS blocks from `position` on; gives bytes, as far as they could be read. */
+static ssize_t lcpfs_direct_read_some(struct inode *inode, loff_t position, size_t bytes, struct iov_iter *to)
+{
+	size_t skip = position & (CORE_BLOCK_SIZE - 1);
+	struct lcpfs_direct *direct;
+	unsigned int scope;
+	ssize_t result;
+
+	bytes = min_t(size_t, bytes, LCPFS_DIRECT_BLOCKS * CORE_BLOCK_SIZE - skip);
+	direct = lcpfs_direct_alloc(inode, DIV_ROUND_UP(skip + bytes, CORE_BLOCK_SIZE));
+	if (!direct)
+		return -ENOMEM;
+	init_completion(&direct->done);
+	scope = memalloc_nofs_save();
+	core_read(lcpfs_object(inode), position / CORE_BLOCK_SIZE, direct->segments, direct->count, lcpfs_direct_was_read,
+		  direct);
+	memalloc_nofs_restore(scope);
+	wait_for_completion_io(&direct->done);
+	if (direct->error)
+		bytes = direct->bad ? min_t(size_t, bytes, direct->bad * CORE_BLOCK_SIZE - skip) : 0;
+	if (bytes)
+		result = lcpfs_direct_copy(direct, skip, bytes, to, true) ?: -EFAULT;
+	else
+		result = direct->error;
+	lcpfs_direct_free(direct);
+	return result;
+}
+
+static ssize_t lcpfs_direct_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	loff_t size = i_size_read(inode);
+	ssize_t done = 0, result = 0;
+
+	if (iocb->ki_pos >= size)
+		return 0;
+	result = filemap_write_and_wait_range(inode->i_mapping, iocb->ki_pos, iocb->ki_pos + iov_iter_count(to) - 1);
+	while (!result && iov_iter_count(to) && iocb->ki_pos < size) {
+		result = lcpfs_direct_read_some(inode, iocb->ki_pos, min_t(u64, iov_iter_count(to), size - iocb->ki_pos), to);
+		if (result <= 0)
+			break;
+		done += result;
+		iocb->ki_pos += result;
+		result = fatal_signal_pending(current) ? -EINTR : 0;
+	}
+	return done ?: result;
+}
+
+static bool lcpfs_direct_is_aligned(const struct kiocb *iocb, const struct iov_iter *iter)
+{
+	return !((iocb->ki_pos | iov_iter_alignment(iter)) & (LCPFS_DIRECT_ALIGN - 1));
+}
+
+ssize_t lcpfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t result;
+
+	if (!(iocb->ki_flags & IOCB_DIRECT))
+		return generic_file_read_iter(iocb, to);
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	if (!lcpfs_direct_is_aligned(iocb, to))
+		return -EINVAL;
+	if (!iov_iter_count(to))
+		return 0;
+	inode_lock_shared(inode);
+	result = lcpfs_direct_read(iocb, to);
+	inode_unlock_shared(inode);
+	file_accessed(iocb->ki_filp);
+	return result;
+}
+
+/* Whether the log takes it: little, and the caller waits until it is durable. */
+static bool lcpfs_direct_is_for_log(struct kiocb *iocb, const struct lcpfs_direct *direct)
+{
+	const struct lcpfs_options *options = &lcpfs_super_of(direct->inode->i_sb)->options;
+	enum lcpfs_sync_mode mode = READ_ONCE(options->sync);
+
+	return direct->blocks <= CORE_LOG_MAX_BLOCKS && READ_ONCE(options->log_bias) == LCPFS_LOG_BIAS_LATENCY &&
+	       (mode == LCPFS_SYNC_ALWAYS || (mode == LCPFS_SYNC_STANDARD && iocb_is_dsync(iocb)));
+}
+
+/* Space is promised; uses the promise up. The range is not in the cache and does not get there. */
+static int lcpfs_direct_to_core(struct kiocb *iocb, struct lcpfs_direct *direct, loff_t size)
+{
+	struct core_object *object = lcpfs_object(direct->inode);
+	u64 first = iocb->ki_pos / CORE_BLOCK_SIZE;
+	unsigned int scope = memalloc_nofs_save();
+
+	if (!lcpfs_direct_is_for_log(iocb, direct) ||
+	    core_log_write(object, first, direct->segments, direct->count, size)) {
+		init_completion(&direct->done);
+		core_write(object, first, direct->segments, direct->count, size, lcpfs_direct_was_written, direct);
+		wait_for_completion_io(&direct->done);
+	} else {
+		direct->error = 0;
+	}
+	memalloc_nofs_restore(scope);
+	return direct->error;
+}
+
+/* -EBUSY: a page of the range does not leave the cache. */
+static int lcpfs_direct_write_blocks(struct kiocb *iocb, struct lcpfs_direct *direct)
+{
+	struct inode *inode = direct->inode;
+	struct address_space *mapping = inode->i_mapping;
+	loff_t end = iocb->ki_pos + (loff_t)direct->blocks * CORE_BLOCK_SIZE;
+	loff_t size = i_size_read(inode);
+	struct lcpfs_promise promise;
+	int error;
+
+	lcpfs_promise_init(&promise, inode);
+	error = lcpfs_promise_need(&promise, direct->blocks);
+	if (!error && end > size)
+		error = lcpfs_flush_to(inode, size);
+	if (error)
+		goto out;
+	filemap_invalidate_lock(mapping);
+	error = filemap_write_and_wait_range(mapping, iocb->ki_pos, end - 1);
+	if (!error && invalidate_inode_pages2_range(mapping, iocb->ki_pos >> PAGE_SHIFT, (end - 1) >> PAGE_SHIFT))
+		error = -EBUSY;
+	if (!error) {
+		promise.blocks -= direct->blocks;
+		error = lcpfs_direct_to_core(iocb, direct, max(size, end));
+		if (!error && end > size)
+			i_size_write(inode, end);
+	}
+	filemap_invalidate_unlock(mapping);
+out:
+	lcpfs_promise_end(&promise);
+	return error;
+}
+
+/* Whole blocks, as many as one request takes; gives bytes. */
+static ssize_t lcpfs_direct_write_some(struct kiocb *iocb, struct iov_iter *from)
+{
+	size_t bytes = min_t(size_t, iov_iter_count(from), LCPFS_DIRECT_BLOCKS * CORE_BLOCK_SIZE);
+	struct lcpfs_direct *direct;
+	ssize_t result;
+
+	bytes = round_down(bytes, CORE_BLOCK_SIZE);
+	direct = lcpfs_direct_alloc(file_inode(iocb->ki_filp), bytes / CORE_BLOCK_SIZE);
+	if (!direct)
+		return -ENOMEM;
+	result = lcpfs_direct_copy(direct, 0, bytes, from, false);
+	if (result < bytes) {
+		iov_iter_revert(from, result);
+		result = -EFAULT;
+	} else {
+		result = lcpfs_direct_write_blocks(iocb, direct);
+		if (result)
+			iov_iter_revert(from, bytes);
+		else
+			iocb->ki_pos += bytes;
+	}
+	lcpfs_direct_free(direct);
+	return result ?: bytes;
+}
+
+/* Through the cache, at most `bytes`, and out of it again. */
+static ssize_t lcpfs_direct_write_cached(struct kiocb *iocb, struct iov_iter *from, size_t bytes)
+{
+	struct address_space *mapping = file_inode(iocb->ki_filp)->i_mapping;
+	size_t rest = iov_iter_count(from);
+	loff_t position = iocb->ki_pos;
+	ssize_t result;
+	int error;
+
+	iov_iter_truncate(from, bytes);
+	result = lcpfs_buffered_write(iocb, from);
+	iov_iter_reexpand(from, rest - max_t(ssize_t, result, 0));
+	if (result <= 0)
+		return result;
+	error = filemap_write_and_wait_range(mapping, position, position + result - 1);
+	if (error)
+		return error;
+	invalidate_mapping_pages(mapping, position >> PAGE_SHIFT, (position + result - 1) >> PAGE_SHIFT);
+	return result;
+}
+
+ssize_t lcpfs_direct_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	ssize_t done = 0, result = 0;
+
+	if (!lcpfs_direct_is_aligned(iocb, from))
+		return -EINVAL;
+	while (iov_iter_count(from)) {
+		size_t in_block = iocb->ki_pos & (CORE_BLOCK_SIZE - 1);
+
+		if (in_block || iov_iter_count(from) < CORE_BLOCK_SIZE)
+			result = lcpfs_direct_write_cached(iocb, from, CORE_BLOCK_SIZE - in_block);
+		else
+			result = lcpfs_direct_write_some(iocb, from);
+		/* Or there is no room for so much at once: the cache takes what fits. */
+		if (result == -EBUSY || result == -ENOSPC)
+			result = lcpfs_direct_write_cached(iocb, from, iov_iter_count(from));
+		if (result <= 0)
+			break;
+		done += result;
+		if (fatal_signal_pending(current))
+			break;
+	}
+	return done ?: result;
+}
