@@ -22,12 +22,15 @@ constexpr uint64_t k_largest = 400000;
 constexpr int k_handles = 4;
 
 enum Kind : int {
-    k_write, k_direct, k_append, k_rewrite, k_read, k_truncate, k_punch, k_mkdir, k_rmdir, k_unlink, k_link, k_rename, k_symlink, k_readlink, k_fifo,
-    k_chmod, k_chown, k_times, k_look, k_list, k_map, k_sync, k_unnamed, k_copy, k_holes, k_open, k_on_handle, k_flags, k_kinds
+    k_write, k_direct, k_append, k_rewrite, k_read, k_truncate, k_punch, k_mkdir, k_rmdir, k_unlink, k_link, k_rename, k_symlink,
+    k_readlink, k_fifo, k_chmod, k_chown, k_times, k_look, k_list, k_map, k_sync, k_unnamed, k_copy, k_holes, k_open, k_on_handle,
+    k_flags, k_kinds
 };
-constexpr const char* k_kind_names[] = { "write", "direct", "append", "rewrite", "read", "truncate", "punch", "mkdir", "rmdir", "unlink", "link",
-                                         "rename", "symlink", "readlink", "mkfifo", "chmod", "chown", "times", "look", "list", "map",
-                                         "sync", "unnamed", "copy", "holes", "open", "on-handle", "flags" };
+constexpr const char* k_kind_names[] = {
+    "write", "direct", "append", "rewrite", "read", "truncate", "punch", "mkdir", "rmdir", "unlink", "link", "rename", "symlink",
+    "readlink", "mkfifo", "chmod", "chown", "times", "look", "list", "map", "sync", "unnamed", "copy", "holes", "open", "on-handle",
+    "flags"
+};
 static_assert(sizeof(k_kind_names) / sizeof(k_kind_names[0]) == k_kinds);
 
 // Everything that a call needs, drawn once for both sides.
