@@ -57,6 +57,7 @@ namespace lcpfs {
     X(bitmap_damaged, 58, 117, "allocation bitmap does not match its table entry")              \
     X(metaslab_entry_damaged, 59, 117, "metaslab table entry is malformed")                     \
     X(dataset_damaged, 60, 117, "dataset record is malformed")                                  \
+    X(partition_damaged, 61, 117, "partition record is malformed")                              \
     X(log_damaged, 64, 117, "a record of the intent log is malformed")                          \
     X(log_missing, 65, 117, "acknowledged frames of the intent log are missing or damaged")     \
     X(log_replay, 66, 117, "a record of the intent log does not fit the tree it applies to")    \

@@ -33,6 +33,11 @@
 	X(vdev_set)          \
 	X(allocator)         \
 	X(fixed_point)       \
+	X(learned_threshold) \
+	X(partition_codec)   \
+	X(partition_lies)    \
+	X(partition_controller) \
+	X(partition_replay)  \
 	X(node_page)         \
 	X(node_damage)       \
 	X(node_cache)        \
