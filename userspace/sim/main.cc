@@ -42,6 +42,7 @@ constexpr Kind k_kinds[] = {
     { "path", run_path, 24, "broken paths" },
     { "logdev", run_log_device, 24, "crash points with a log device that failed" },
     { "log", run_log, 120, "crash states of the log" },
+    { "partition", run_partition, 6, "verdicts on partitions" },
 };
 constexpr double k_child_limit_seconds = 600;
 
@@ -54,7 +55,7 @@ double now_seconds()
 
 void usage()
 {
-    fprintf(stderr, "usage: sim [--seeds A..B | --seed N] [--kind crash|fault|enospc|full|mutate|oom|path|logdev|log|all]\n"
+    fprintf(stderr, "usage: sim [--seeds A..B | --seed N] [--kind crash|fault|enospc|full|mutate|oom|path|logdev|log|partition|all]\n"
                     "           [--ops N] [--threads N] [--points N] [--point POSITION.VARIANT] [--jobs N] [--broken=NAME] [-v]\n"
                     "  --broken: a deliberate mistake (\"list\": which there are); succeeds when it is found\n");
     exit(2);

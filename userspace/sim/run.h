@@ -37,6 +37,7 @@ u64 run_out_of_memory(u64 seed, const Options& options);
 u64 run_path(u64 seed, const Options& options);
 u64 run_log_device(u64 seed, const Options& options);
 u64 run_log(u64 seed, const Options& options);
+u64 run_partition(u64 seed, const Options& options);
 
 struct PoolShape {
     u32 disks { 2 };
