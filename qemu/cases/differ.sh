@@ -75,7 +75,10 @@ done
 
 say "flags and projects"
 touch /mnt/fixed
+exec 9>>/mnt/fixed
 must chattr +i /mnt/fixed
+! echo more >&9 2>/dev/null || fail "an immutable file was written by who has it open"
+exec 9>&-
 ! echo more 2>/dev/null >/mnt/fixed || fail "an immutable file was written"
 must_fail rm -f /mnt/fixed 2>/dev/null
 must_fail chattr +c /mnt/sparse 2>/dev/null

@@ -55,6 +55,8 @@ static vm_fault_t lcpfs_page_mkwrite(struct vm_fault *fault)
 	struct inode *inode = file_inode(fault->vma->vm_file);
 	int error;
 
+	if (IS_IMMUTABLE(inode))
+		return VM_FAULT_SIGBUS;
 	sb_start_pagefault(inode->i_sb);
 	file_update_time(fault->vma->vm_file);
 	error = lcpfs_make_writable(inode, page_folio(fault->page));

@@ -188,7 +188,7 @@ long lcpfs_fallocate(struct file *file, int mode, loff_t offset, loff_t bytes)
 	if (!S_ISREG(inode->i_mode) || mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
 		return -EOPNOTSUPP;
 	inode_lock(inode);
-	error = file_modified(file);
+	error = IS_IMMUTABLE(inode) ? -EPERM : file_modified(file);
 	if (!error)
 		error = lcpfs_punch(inode, offset, offset + bytes);
 	inode_unlock(inode);

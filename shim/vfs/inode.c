@@ -237,6 +237,8 @@ static int lcpfs_set_size(struct inode *inode, struct iattr *change)
 {
 	if (!S_ISREG(inode->i_mode))
 		return -EINVAL;
+	if (IS_IMMUTABLE(inode))
+		return -EPERM;
 	if (change->ia_size == i_size_read(inode))
 		return 0;
 	if (!(change->ia_valid & ATTR_MTIME)) {

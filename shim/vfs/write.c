@@ -196,7 +196,8 @@ ssize_t lcpfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return -EAGAIN;
 	inode_lock(inode);
-	result = generic_write_checks(iocb, from);
+	/* Open since before it was: XFS lets those write on, ext4 does not. */
+	result = IS_IMMUTABLE(inode) ? -EPERM : generic_write_checks(iocb, from);
 	if (result <= 0)
 		goto unlock;
 	result = file_modified(file);
