@@ -73,6 +73,22 @@ for mode in "falloc 0 1m" "fcollapse 0 4k" "finsert 0 4k" "fzero 0 4k" "funshare
 	xfs_io -c "$mode" /mnt/sparse 2>&1 | grep -q 'not supported' || fail "$mode is neither done nor refused"
 done
 
+say "file handles"
+must mkdir -p /mnt/deep/deeper
+echo "by its handle" >/mnt/deep/deeper/file
+echo "removed" >/mnt/removed
+must torture handle /mnt/deep/deeper/file /tmp/handle.file
+must torture handle /mnt/removed /tmp/handle.removed
+same "$(torture by-handle /mnt /tmp/handle.file)" "by its handle" "a handle"
+must umount /mnt
+must mount_pool /mnt noatime
+same "$(torture by-handle /mnt /tmp/handle.file)" "by its handle" "a handle after a mount"
+must rm /mnt/removed
+same "$(torture by-handle /mnt /tmp/handle.removed)" "Stale file handle" "a removed file's handle"
+for i in 1 2 3 4 5; do echo another >/mnt/another$i; done
+same "$(torture by-handle /mnt /tmp/handle.removed)" "Stale file handle" "its handle with new files there"
+same "$(cat /mnt/deep/deeper/file)" "by its handle" "the file by its name"
+
 say "flags and projects"
 touch /mnt/fixed
 exec 9>>/mnt/fixed

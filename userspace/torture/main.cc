@@ -36,6 +36,8 @@ int main(int count, char** words)
                   { "race", torture::race },
                   { "differ", torture::differ },
                   { "same", torture::same_trees },
+                  { "handle", torture::save_handle },
+                  { "by-handle", torture::open_handle },
                   { "words", torture::check_words },
                   { "errors", torture::sync_status },
                   { "tails", torture::tails },
@@ -46,5 +48,5 @@ int main(int count, char** words)
     for (const auto& verb : verbs)
         if (count > 1 && !strcmp(words[1], verb.name))
             return verb.run(count - 2, words + 2);
-    torture::fail("verbs: model, race, differ, same, words, errors, tails, reconfigure, acknowledged, sync-load, sync-cost");
+    torture::fail("verbs: model, race, differ, same, handle, by-handle, words, errors, tails, reconfigure, acknowledged, sync-load, sync-cost");
 }

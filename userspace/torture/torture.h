@@ -39,6 +39,9 @@ int check_words(int count, char** words);
 // torture differ DIRECTORY OTHER OPERATIONS SEED; torture same DIRECTORY OTHER
 int differ(int count, char** words);
 int same_trees(int count, char** words);
+// torture handle FILE OUT; torture by-handle DIRECTORY IN
+int save_handle(int count, char** words);
+int open_handle(int count, char** words);
 // torture errors FILE [ready]: what fsync says once, and to whom. With `ready` it begins at a line on the standard input.
 int sync_status(int count, char** words);
 // torture reconfigure DIRECTORY OPTION VALUE
