@@ -44,6 +44,7 @@ struct Path {
     Atomic<u8> priority { 0 };        // 0 is best
     Atomic<u8> suspect { 0 };         // the last usable path after an error: a probe decides
     Atomic<u32> depth { 0 };          // requests chosen for it that have not ended
+    Atomic<u32> queued[k_size_classes]; // those of them that move bytes, by size
     Atomic<u64> usable_since_ns { 0 };
     Atomic<u64> alive_ns { 0 };       // the last completion, or when the first request since came
 

@@ -59,6 +59,7 @@ void PathGroup::dispatch(host_io* io)
     choice.now_ns = host_monotonic_ns();
     choice.bytes = io->length_bytes;
     choice.prefers_tail = (io->flags & HOST_IO_META) != 0;
+    choice.moves_bytes = io->op == HOST_IO_READ || io->op == HOST_IO_WRITE;
     if (words.pinned_slot && !words.tries)
         choice.pinned_slot = words.pinned_slot - 1u;
     if (words.avoided_slot)

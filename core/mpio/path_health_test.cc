@@ -187,30 +187,32 @@ void percentiles(Test& test)
 void learned_cost(Test& test)
 {
     PathLatency latency;
+    CHECK_EQ(latency.cost_us(SizeClass::medium), k_default_cost_us);
     latency.note(SizeClass::medium, 1000);
     for (u32 i = 0; i < PathLatency::k_samples_for_cost; i++) {
-        CHECK_EQ(latency.cost_us(SizeClass::medium), k_default_cost_us);
-        latency.note(SizeClass::medium, 1000 + (i % 5 + 1) * 400, i % 5 + 1);
+        CHECK_EQ(latency.cost_us(SizeClass::medium), 1000); // one after the other, until it is known better
+        latency.note_among(SizeClass::medium, 5000, 100 + i * 200);
     }
     CHECK_EQ(latency.cost_us(SizeClass::medium), 400);
     CHECK_EQ(latency.cost_us(SizeClass::small), k_default_cost_us);
-    // Those that waited are no samples of the path itself.
+    // Those that shared the path are no samples of the path alone.
     CHECK_EQ(latency.idle_us(SizeClass::medium), 1000);
-    CHECK_EQ(latency.service_us(3, SizeClass::medium), 2200);
+    CHECK_EQ(latency.base_us(), 1000);
     for (u32 i = 0; i < 200; i++)
-        latency.note(SizeClass::medium, 1100, 2);
-    CHECK(latency.cost_us(SizeClass::medium) < 70);
-    // One that takes less than the path alone costs nothing.
+        latency.note_among(SizeClass::medium, 1100, i % 4 ? 0 : 240); // four at once, all in turns
+    CHECK(latency.cost_us(SizeClass::medium) > 45 && latency.cost_us(SizeClass::medium) < 80);
     for (u32 i = 0; i < 200; i++)
-        latency.note(SizeClass::medium, 10, 2);
-    CHECK(latency.cost_us(SizeClass::medium) < 10);
-    // Of other sizes it is not known, and what waits teaches nothing before that.
+        latency.note_among(SizeClass::medium, 1100, 3);
+    CHECK(latency.cost_us(SizeClass::medium) < 12);
+    CHECK(!latency.knows_idle(SizeClass::huge) && !latency.knows_cost(SizeClass::huge));
+    for (u32 i = 0; i < PathLatency::k_samples_for_cost; i++)
+        latency.note_among(SizeClass::huge, 9000, 2000);
     CHECK(!latency.knows_idle(SizeClass::huge));
-    for (u32 i = 0; i < 200; i++)
-        latency.note(SizeClass::huge, 9000, 2);
-    CHECK(!latency.knows_cost(SizeClass::huge));
+    CHECK_EQ(latency.cost_us(SizeClass::huge), 2000);
     latency.note(SizeClass::huge, 5000);
     CHECK_EQ(latency.idle_us(SizeClass::huge), 5000);
+    latency.note(SizeClass::small, 70);
+    CHECK_EQ(latency.base_us(), 70);
     latency.forget_average();
     CHECK(!latency.knows_idle(SizeClass::huge) && !latency.knows_idle(SizeClass::medium));
 }

@@ -27,25 +27,24 @@ void PathLatency::add_sample(Atomic<u32>& average, u32 latency_us)
     average.store_relaxed(static_cast<u32>(min<u64>(next, k_none - 1)));
 }
 
-void PathLatency::note(SizeClass size, u32 latency_us, u32 ahead)
+void PathLatency::note(SizeClass size, u32 latency_us)
+{
+    Class& known = m_classes[static_cast<u32>(size)];
+    add_sample(m_average, latency_us);
+    add_sample(known.idle_us, latency_us);
+    known.all.buckets[bucket_of(latency_us)].add_relaxed(1);
+    known.idle.buckets[bucket_of(latency_us)].add_relaxed(1);
+}
+
+void PathLatency::note_among(SizeClass size, u32 latency_us, u32 interval_us)
 {
     Class& known = m_classes[static_cast<u32>(size)];
     add_sample(m_average, latency_us);
     known.all.buckets[bucket_of(latency_us)].add_relaxed(1);
-    if (ahead == 0) {
-        add_sample(known.idle_us, latency_us);
-        known.idle.buckets[bucket_of(latency_us)].add_relaxed(1);
-        return;
-    }
-    if (!knows_idle(size))
-        return;
-    const u32 alone_us = idle_us(size);
-    const u32 sample_us = latency_us > alone_us ? (latency_us - alone_us) / ahead : 0;
-    const u32 samples = known.cost_samples.load_relaxed();
-    known.cost_us.store_relaxed(samples == 0 ? sample_us
-                                             : static_cast<u32>((15 * u64(known.cost_us.load_relaxed()) + sample_us + 8) / 16));
-    if (samples < k_samples_for_cost)
-        known.cost_samples.store_relaxed(samples + 1);
+    const u32 samples = min(known.cost_samples.load_relaxed(), k_cost_memory - 1);
+    const u64 sum_us = u64(samples) * known.cost_us.load_relaxed() + interval_us;
+    known.cost_us.store_relaxed(static_cast<u32>((sum_us + samples / 2) / (samples + 1)));
+    known.cost_samples.store_relaxed(samples + 1);
 }
 
 void PathLatency::forget_average()

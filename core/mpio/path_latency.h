@@ -2,10 +2,13 @@
 // PathLatency: how long requests take on one path. Written by completions on any CPU without a lock; a sample lost to a
 // race is lost.
 //
-// A request that found others on its path waited for them too: how long says as much about the load as about the path, and
-// a path that once had a burst would look slow for as long as nobody chooses it. So the time of those that found the path
-// idle is kept apart: it is what the path itself takes, by size class. What the others took beyond it, divided by how
-// many they found, is the cost of each one queued.
+// A request that shared its path with others waited for them too: how long says as much about the load as about the path, and
+// a path that once had a burst would look slow for as long as nobody chooses it. So the time of those that were alone on the
+// path from begin to end is kept apart: it is what the path itself takes, by size class.
+//
+// The cost of one queued is the time between two ends on a path that has something to do, of the size of the one that ended. That
+// is so whether a path does one after the other, all of them in turns, or many at once; and where the costs of a mixture of
+// sizes are laid to the wrong ones, their sum is still the time that the mixture took.
 #pragma once
 
 #include "core/base/atomic.h"
@@ -19,10 +22,12 @@ public:
     static constexpr u32 k_buckets = 48;
     static constexpr u32 k_samples_for_tail = 100;
     static constexpr u32 k_samples_for_cost = 4;
+    static constexpr u32 k_cost_memory = 16; // samples that the cost is an average of
 
-    // The first sample is the average, each further one a fifth of it. A sample of 0 counts. `ahead`: how many were under
-    // way on the path when it was sent.
-    void note(SizeClass size, u32 latency_us, u32 ahead = 0);
+    // One that was alone. The first sample is the average, each further one a fifth of it. A sample of 0 counts.
+    void note(SizeClass size, u32 latency_us);
+    // One that was not; `interval_us` since the end before its own, or since the path got something to do.
+    void note_among(SizeClass size, u32 latency_us, u32 interval_us);
     void forget_average();
 
     bool has_samples() const { return m_average.load_relaxed() != k_none; }
@@ -31,13 +36,24 @@ public:
         const u32 average = m_average.load_relaxed();
         return average == k_none ? 0 : average;
     }
-    // Of those that found the path idle; of all while there are none of this size.
+    // Of those that were alone; of all while there are none of this size.
     u32 idle_us(SizeClass size) const { return knows_idle(size) ? of(size).idle_us.load_relaxed() : average_us(); }
-    u32 cost_us(SizeClass size) const { return knows_cost(size) ? of(size).cost_us.load_relaxed() : k_default_cost_us; }
+    // Until it is learned: as if the path did one after the other, for which it is never too low.
+    u32 cost_us(SizeClass size) const
+    {
+        return knows_cost(size) ? of(size).cost_us.load_relaxed() : max(k_default_cost_us, knows_idle(size) ? idle_us(size) : 0u);
+    }
+    // Of the smallest of which it is known: the way there and back.
+    u32 base_us() const
+    {
+        for (const Class& known : m_classes)
+            if (const u32 alone_us = known.idle_us.load_relaxed(); alone_us != k_none)
+                return alone_us;
+        return average_us();
+    }
     bool knows_idle(SizeClass size) const { return of(size).idle_us.load_relaxed() != k_none; }
     bool knows_cost(SizeClass size) const { return of(size).cost_samples.load_relaxed() >= k_samples_for_cost; }
-    u64 service_us(u32 depth, SizeClass size) const { return idle_us(size) + u64(depth) * cost_us(size); }
-    // The 99th percentile as of the last refresh, of all and of those that found the path idle; 0: not known yet.
+    // The 99th percentile as of the last refresh, of all and of those that were alone; 0: not known yet.
     u32 tail_us(SizeClass size) const { return of(size).all.tail_us.load_relaxed(); }
     u32 idle_tail_us(SizeClass size) const { return of(size).idle.tail_us.load_relaxed(); }
 

@@ -125,15 +125,55 @@ PathTable::Known PathTable::known_of(const Path* const* members, u32 count, Size
     Known known;
     for (u32 i = 0; i < count; i++) {
         const PathLatency& latency = members[i]->latency;
-        if (latency.knows_idle(size))
-            known.idle_us = min(known.idle_us, latency.idle_us(size));
-        if (latency.knows_cost(size))
-            known.cost_us = min(known.cost_us, latency.cost_us(size));
+        if (latency.knows_idle(size) && latency.idle_us(size) < known.idle_us) {
+            known.idle_us = latency.idle_us(size);
+            known.base_us = latency.base_us();
+        }
         known.has_tails = known.has_tails && latency.idle_tail_us(size);
     }
-    if (known.cost_us == ~0u)
-        known.cost_us = k_default_cost_us;
+    for (u32 c = 0; c < k_size_classes; c++) {
+        const auto queued = static_cast<SizeClass>(c);
+        u32 learned_us = ~0u, assumed_us = ~0u;
+        for (u32 i = 0; i < count; i++) {
+            const PathLatency& latency = members[i]->latency;
+            u32& best_us = latency.knows_cost(queued) ? learned_us : assumed_us;
+            best_us = min(best_us, latency.cost_us(queued));
+        }
+        known.cost_us[c] = learned_us != ~0u ? learned_us : assumed_us;
+    }
     return known;
+}
+
+// What a request of that size takes where it is alone.
+u32 PathTable::idle_us(const Path& path, SizeClass size, const Known& known)
+{
+    const PathLatency& latency = path.latency;
+    if (latency.knows_idle(size))
+        return latency.idle_us(size);
+    if (!latency.has_samples() && path.depth.load_relaxed() == 0)
+        return 0; // it will be known by this request
+    const u32 base_us = latency.base_us();
+    // A path that is slower with what it is known by is so with the rest.
+    return known.idle_us == ~0u ? base_us : known.idle_us + (base_us - min(base_us, known.base_us));
+}
+
+// What those under way on a path cost whoever comes after them.
+u64 PathTable::backlog_us(const Path& path, const Known& known)
+{
+    u64 sum_us = 0;
+    for (u32 i = 0; i < k_size_classes; i++) {
+        const auto size = static_cast<SizeClass>(i);
+        sum_us += u64(path.queued[i].load_relaxed()) * (path.latency.knows_cost(size) ? path.latency.cost_us(size) : known.cost_us[i]);
+    }
+    return sum_us;
+}
+
+u64 PathTable::service_us(const Path& path, u64 bytes) const
+{
+    const SizeClass size = size_class_of(bytes);
+    const Path* const alone[] = { &path };
+    const Known known = known_of(alone, 1, size);
+    return idle_us(path, size, known) + backlog_us(path, known);
 }
 
 // One request is enough to sample a path that nobody knows yet: the others go where it is known what they meet.
@@ -150,16 +190,11 @@ u64 PathTable::score(const Path& path, const PathChoice& choice, const Known& kn
         return depth;
     if (!latency.has_samples() && depth)
         return k_being_sampled + depth;
-    // An idle path takes what it takes idle, whatever its last load had to wait. Where that is not known of this
-    // size, it will be by this request.
-    const u32 idle_us = latency.knows_idle(size) ? latency.idle_us(size)
-        : depth == 0                             ? 0
-        : known.idle_us == ~0u                   ? latency.average_us()
-                                                 : known.idle_us;
+    // An idle path takes what it takes alone, whatever its last load had to wait.
+    const u32 alone_us = idle_us(path, size, known);
     if (policy() == PathPolicy::least_latency)
-        return depth == 0 ? idle_us : latency.average_us();
-    const u32 alone_us = choice.prefers_tail && known.has_tails ? latency.idle_tail_us(size) : idle_us;
-    return alone_us + u64(depth) * (latency.knows_cost(size) ? latency.cost_us(size) : known.cost_us);
+        return depth == 0 ? alone_us : latency.average_us();
+    return (choice.prefers_tail && known.has_tails ? latency.idle_tail_us(size) : alone_us) + backlog_us(path, known);
 }
 
 // The first of the best, beginning with another one each time.
@@ -211,15 +246,36 @@ Result<Path*> PathTable::begin(const PathChoice& choice, PathTicket& ticket)
             path = choose(choice, true);
         if (!path)
             return Error::no_usable_path;
-        const u8 ahead = static_cast<u8>(min(path->enter(choice.now_ns), 255u));
+        const bool was_first = path->enter(choice.now_ns) == 0;
         // Counted first, looked at again then: who removes a path does it the other way round.
         if (path->can_serve()) {
-            ticket = { m_target.value(), path->id.value(), static_cast<u16>(path->slot), 1, ahead, choice.now_ns };
+            ticket = { m_target.value(), path->id.value(), static_cast<u8>(path->slot), 1, PathTicket::k_no_size, was_first, choice.now_ns };
+            if (choice.moves_bytes) {
+                ticket.size = static_cast<u8>(size_class_of(choice.bytes));
+                path->queued[ticket.size].add(1);
+            }
             return path;
         }
         path->depth.sub(1);
     }
     return Error::no_usable_path;
+}
+
+static u32 us_between(u64 from_ns, u64 to_ns)
+{
+    return to_ns > from_ns ? static_cast<u32>(min<u64>((to_ns - from_ns) / k_ns_per_us, ~0u - 1)) : 0;
+}
+
+void PathTable::note_latency(Path& path, const PathTicket& ticket, u64 now_ns)
+{
+    const auto size = static_cast<SizeClass>(ticket.size);
+    const u64 before_ns = path.alive_ns.load_relaxed();
+    const u32 latency_us = us_between(ticket.started_ns, now_ns);
+    // Nobody came before it, ended since, or is there now.
+    if (ticket.was_first && before_ns == ticket.started_ns && path.depth.load_relaxed() == 1)
+        path.latency.note(size, latency_us);
+    else
+        path.latency.note_among(size, latency_us, us_between(before_ns, now_ns));
 }
 
 Result<Path*> PathTable::complete(PathTicket& ticket, const PathEnd& end)
@@ -234,13 +290,15 @@ Result<Path*> PathTable::complete(PathTicket& ticket, const PathEnd& end)
     if (end.blame == Blame::none) {
         path->bytes.add_relaxed(end.bytes);
         path->window.note(false);
-        const u64 latency_us = end.now_ns > ticket.started_ns ? (end.now_ns - ticket.started_ns) / k_ns_per_us : 0;
-        path->latency.note(size_class_of(end.bytes), static_cast<u32>(min<u64>(latency_us, ~0u - 1)), ticket.ahead);
+        if (ticket.size < k_size_classes)
+            note_latency(*path, ticket, end.now_ns);
     } else if (end.blame == Blame::path || end.blame == Blame::plain) {
         path->errors.add_relaxed(1);
         path->window.note(true);
     }
     path->alive_ns.store_relaxed(end.now_ns);
+    if (ticket.size < k_size_classes)
+        path->queued[ticket.size].sub(1);
     path->depth.sub(1);
     return path;
 }

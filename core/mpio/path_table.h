@@ -6,6 +6,9 @@
 // that came back counts only after the failback delay, unless there is no other. Requests that somebody waits for by name
 // (log, metadata) take the path with the lowest tail instead of the lowest average.
 //
+// Service time is what a request of its size takes on the path alone, and what each one there costs, by its size: a queue of
+// large ones is longer than one of as many small ones.
+//
 // Callers of add, remove and the state changes are serialized by the group; everything else is callable by any
 // number of CPUs in any context, without a lock.
 #pragma once
@@ -19,10 +22,13 @@ namespace lcpfs {
 struct PathTicket {
     u64 target { 0 };
     u32 id { 0 };
-    u16 slot { 0 };
+    u8 slot { 0 };
     u8 is_open { 0 };
-    u8 ahead { 0 }; // requests that were on the path before it, at most 255
+    u8 size { 0 };      // class, or k_no_size
+    u8 was_first { 0 }; // it found the path idle
     u64 started_ns { 0 };
+
+    static constexpr u8 k_no_size = 0xff; // it moves no bytes: how long it takes says nothing of those that do
 };
 static_assert(sizeof(PathTicket) == 3 * sizeof(u64));
 
@@ -32,6 +38,7 @@ struct PathChoice {
     bool prefers_tail { false };
     u32 pinned_slot { k_max_paths }; // this one, if it can serve
     u32 avoided_slot { k_max_paths }; // this one only if no other can
+    bool moves_bytes { true };        // no flush, no discard
 };
 
 struct PathEnd {
@@ -70,10 +77,8 @@ public:
     // Accounts for the end of a request. not_found: another target's ticket, or of a path that is not here;
     // stale_handle: ended before. Neither changes a count.
     Result<Path*> complete(PathTicket& ticket, const PathEnd& end);
-    u64 service_us(const Path& path, u64 bytes) const
-    {
-        return path.latency.service_us(path.depth.load_relaxed(), size_class_of(bytes));
-    }
+    // How long a request of that size is expected to take on it.
+    u64 service_us(const Path& path, u64 bytes) const;
 
 private:
     bool is_candidate(const Path& path, const PathChoice& choice, bool impatient) const;
@@ -81,10 +86,14 @@ private:
     // What is not known yet of one path is taken to be as it is on the best that knows it.
     struct Known {
         u32 idle_us { ~0u };
-        u32 cost_us { ~0u };
+        u32 base_us { 0 };       // of the path that idle_us is from
+        u32 cost_us[k_size_classes];
         bool has_tails { true }; // every one
     };
     static Known known_of(const Path* const* members, u32 count, SizeClass size);
+    static u32 idle_us(const Path& path, SizeClass size, const Known& known);
+    static u64 backlog_us(const Path& path, const Known& known);
+    static void note_latency(Path& path, const PathTicket& ticket, u64 now_ns);
     u64 score(const Path& path, const PathChoice& choice, const Known& known) const;
 
     const TargetId m_target;

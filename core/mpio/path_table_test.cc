@@ -27,6 +27,7 @@ Path* add(PathTable& table, u32 id, const Options& options = {})
     if (options.average_us)
         added.latency.note(SizeClass::small, options.average_us);
     added.depth.store(options.depth);
+    added.queued[static_cast<u32>(SizeClass::small)].store(options.depth);
     return &added;
 }
 
@@ -37,8 +38,10 @@ u32 choose(PathTable& table, const PathChoice& choice = {}, bool ends = true)
     auto path = table.begin(choice, ticket);
     if (path.is_error())
         return 0;
-    if (ends)
+    if (ends) {
+        path.value()->queued[ticket.size].sub(1);
         path.value()->depth.sub(1);
+    }
     return path.value()->id.value();
 }
 

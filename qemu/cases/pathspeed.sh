@@ -11,7 +11,7 @@
 # files: build/test/torture qemu/guest/paths.sh qemu/guest/pathbench.sh
 # kernels: none
 # timeout: 1200
-# environment: NS=10000000 QUEUE=1 KB=128 MB=3 SECONDS_EACH=2 EQUAL=1 UNEQUAL=1
+# environment: NS=10000000 QUEUE=1 KB=128 MB=10 SECONDS_EACH=2 EQUAL=1 UNEQUAL=1
 . /files/paths.sh
 . /files/pathbench.sh
 for module in dm-mod dm-delay dm-multipath dm-service-time dm-queue-length xfs; do modprobe $module 2>/dev/null; done
