@@ -11,7 +11,7 @@
 # files: build/test/torture qemu/guest/paths.sh qemu/guest/pathbench.sh
 # kernels: none
 # timeout: 1200
-# environment: NS=10000000 QUEUE=1 KB=128 MB=10 SECONDS_EACH=2 EQUAL=1 UNEQUAL=1
+# environment: NS=10000000 QUEUE=1 KB=128 MB=16 SECONDS_EACH=2 EQUAL=1 UNEQUAL=1
 . /files/paths.sh
 . /files/pathbench.sh
 for module in dm-mod dm-delay dm-multipath dm-service-time dm-queue-length xfs; do modprobe $module 2>/dev/null; done
@@ -53,12 +53,12 @@ lcpfs_by() { # NAME POLICY PATH...
 	measure "$name"
 	policy=
 }
-POLICIES=${POLICIES:-service-time least-queue least-latency round-robin}
+POLICIES=${POLICIES:-service-time,least-queue,least-latency,round-robin}
 policy=
 table_of() { # TITLE GOOD OTHER
 	printf '@ %-40s %8s %8s %8s\n' "$1" "write MB/s" "read MB/s" "fsync/s"
 	lcpfs_by "lcpfs, one path" "" $2
-	for which in $(echo $POLICIES); do lcpfs_by "lcpfs, two, $which" $which $2 $3; done
+	for which in $(echo $POLICIES | tr , ' '); do lcpfs_by "lcpfs, two, $which" $which $2 $3; done
 	mount_xfs $2
 	measure "xfs, one path"
 	for selector in service-time queue-length; do
