@@ -123,13 +123,19 @@ bool PathTable::is_candidate(const Path& path, const PathChoice& choice, bool im
 PathTable::Known PathTable::known_of(const Path* const* members, u32 count, SizeClass size)
 {
     Known known;
+    bool knows_size = false;
     for (u32 i = 0; i < count; i++) {
         const PathLatency& latency = members[i]->latency;
-        if (latency.knows_idle(size) && latency.idle_us(size) < known.idle_us) {
-            known.idle_us = latency.idle_us(size);
-            known.base_us = latency.base_us();
-        }
         known.has_tails = known.has_tails && latency.idle_tail_us(size);
+        const bool knows = latency.knows_idle(size);
+        if (!latency.has_samples() || (knows_size && !knows))
+            continue;
+        const u32 mine_us = knows ? latency.idle_us(size) : latency.base_us();
+        if (knows == knows_size && mine_us >= known.idle_us)
+            continue;
+        knows_size = knows;
+        known.idle_us = mine_us;
+        known.best = &latency;
     }
     for (u32 c = 0; c < k_size_classes; c++) {
         const auto queued = static_cast<SizeClass>(c);
@@ -144,17 +150,34 @@ PathTable::Known PathTable::known_of(const Path* const* members, u32 count, Size
     return known;
 }
 
+// Less than half again as slow as the best is noise: equal paths would be loaded unequally by it.
+static u32 unless_noise(u32 us, u32 best_us) { return us <= best_us + best_us / 2 ? best_us : us; }
+
+static u32 slower_by(u32 us, u32 best_us) { return unless_noise(max(us, best_us), best_us) - best_us; }
+
+// By how much a path is slower than another: by the smallest size of which it is known of both, or by all that they did.
+static u32 slower_by(const PathLatency& latency, const PathLatency& best)
+{
+    bool knows_any = false;
+    for (u32 i = 0; i < k_size_classes; i++) {
+        const auto size = static_cast<SizeClass>(i);
+        knows_any = knows_any || latency.knows_idle(size);
+        if (latency.knows_idle(size) && best.knows_idle(size))
+            return slower_by(latency.idle_us(size), best.idle_us(size));
+    }
+    return knows_any ? 0 : slower_by(latency.average_us(), best.average_us());
+}
+
 // What a request of that size takes where it is alone.
 u32 PathTable::idle_us(const Path& path, SizeClass size, const Known& known)
 {
     const PathLatency& latency = path.latency;
     if (latency.knows_idle(size))
-        return latency.idle_us(size);
-    if (!latency.has_samples() && path.depth.load_relaxed() == 0)
+        return unless_noise(latency.idle_us(size), known.idle_us);
+    if (!known.best || (!latency.has_samples() && path.depth.load_relaxed() == 0))
         return 0; // it will be known by this request
-    const u32 base_us = latency.base_us();
     // A path that is slower with what it is known by is so with the rest.
-    return known.idle_us == ~0u ? base_us : known.idle_us + (base_us - min(base_us, known.base_us));
+    return known.idle_us + slower_by(latency, *known.best);
 }
 
 // What those under way on a path cost whoever comes after them.
@@ -163,7 +186,9 @@ u64 PathTable::backlog_us(const Path& path, const Known& known)
     u64 sum_us = 0;
     for (u32 i = 0; i < k_size_classes; i++) {
         const auto size = static_cast<SizeClass>(i);
-        sum_us += u64(path.queued[i].load_relaxed()) * (path.latency.knows_cost(size) ? path.latency.cost_us(size) : known.cost_us[i]);
+        const u32 best_us = known.cost_us[i];
+        const u32 cost_us = path.latency.knows_cost(size) ? unless_noise(path.latency.cost_us(size), best_us) : best_us;
+        sum_us += u64(path.queued[i].load_relaxed()) * cost_us;
     }
     return sum_us;
 }

@@ -7,7 +7,8 @@
 // (log, metadata) take the path with the lowest tail instead of the lowest average.
 //
 // Service time is what a request of its size takes on the path alone, and what each one there costs, by its size: a queue of
-// large ones is longer than one of as many small ones.
+// large ones is longer than one of as many small ones. What differs by less than half between paths counts as equal, by the
+// best: what was measured of equal paths always differs, and who believes it loads them unequally.
 //
 // Callers of add, remove and the state changes are serialized by the group; everything else is callable by any
 // number of CPUs in any context, without a lock.
@@ -86,7 +87,7 @@ private:
     // What is not known yet of one path is taken to be as it is on the best that knows it.
     struct Known {
         u32 idle_us { ~0u };
-        u32 base_us { 0 };       // of the path that idle_us is from
+        const PathLatency* best { nullptr }; // whose idle_us that is
         u32 cost_us[k_size_classes];
         bool has_tails { true }; // every one
     };
