@@ -107,6 +107,7 @@ must_fail lcpfs path add /dev/vdc
 same "$(state $ONE) $(state $TWO)" "active active" "states after the refusals"
 must umount /mnt
 must_fail mount -i -t lcpfs -o device=/dev/vdb $ONE /mnt
+must_fail mount -i -t lcpfs -o device=/dev/vdc $ONE /mnt
 must mount -i -t lcpfs -o $OTHERS,no_path_timeout=3 $ONE /mnt
 
 say "all are gone for longer than the time ($(uptime_s) s)"
