@@ -274,11 +274,10 @@ Result<Path*> PathTable::begin(const PathChoice& choice, PathTicket& ticket)
         const bool was_first = path->enter(choice.now_ns) == 0;
         // Counted first, looked at again then: who removes a path does it the other way round.
         if (path->can_serve()) {
-            ticket = { m_target.value(), path->id.value(), static_cast<u8>(path->slot), 1, PathTicket::k_no_size, was_first, choice.now_ns };
-            if (choice.moves_bytes) {
-                ticket.size = static_cast<u8>(size_class_of(choice.bytes));
-                path->queued[ticket.size].add(1);
-            }
+            const u8 size = choice.moves_bytes ? static_cast<u8>(size_class_of(choice.bytes)) : PathTicket::k_no_size;
+            ticket = { m_target.value(), path->id.value(), static_cast<u8>(path->slot), 1, size, was_first, choice.now_ns };
+            if (choice.moves_bytes)
+                path->queued[size].add(1);
             return path;
         }
         path->depth.sub(1);
