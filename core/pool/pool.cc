@@ -73,6 +73,8 @@ Status Pool::turn_writable()
         return Error::shut_down;
     if (frozen() != Error::none)
         return Error::frozen;
+    if (!m_read_only.load())
+        return {};
     if (has_lost_bitmaps())
         return Error::bitmap_damaged;
     for (size_t i = 0; i < m_vdevs->count(); i++) // one that is not there is not read-only

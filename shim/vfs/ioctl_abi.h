@@ -78,4 +78,44 @@ struct lcpfs_ioctl_path_change {
 /* -ENODEV: no such pool is started; -ENOENT: no such path; see core/api/core.h for the rest. */
 #define LCPFS_IOCTL_PATH_CHANGE _IOWR(0xf5, 17, struct lcpfs_ioctl_path_change)
 
+/* One dataset of a started pool: `n` in, counting over all pools; the rest out. */
+struct lcpfs_ioctl_dataset {
+	__u8 pool_guid[16];
+	char pool_name[64];
+	char name[64];
+	__u32 n;
+	__u32 state;         /* 0 ready, 1 being destroyed, 2 damaged */
+	__u64 id;
+	__u64 objects;
+	__u64 used_bytes;    /* file data */
+	__u64 created_group;
+	__u32 users;         /* mounted superblocks, and those being mounted */
+	__u32 sync;          /* property: 0 standard, 1 always, 2 disabled */
+	__u32 log_bias;      /* property: 0 latency, 1 throughput */
+	__u32 reserved[5];
+};
+
+enum {
+	LCPFS_DATASET_CREATE,  /* with a root directory of `mode`, `uid` and `gid` */
+	LCPFS_DATASET_DESTROY, /* -EBUSY: it is mounted */
+	LCPFS_DATASET_RENAME,  /* to `new_name` */
+	LCPFS_DATASET_SET,     /* `property` to `value` */
+};
+enum { LCPFS_DATASET_SYNC, LCPFS_DATASET_LOG_BIAS };
+struct lcpfs_ioctl_dataset_change {
+	__u8 pool_guid[16];
+	char name[64];       /* NUL-terminated, as new_name */
+	char new_name[64];
+	__u32 operation;
+	__u32 property;
+	__u64 value;
+	__u32 mode, uid, gid;
+	__u32 reserved;
+};
+
+/* -ENOENT: there are not that many. */
+#define LCPFS_IOCTL_DATASET_GET _IOWR(0xf5, 18, struct lcpfs_ioctl_dataset)
+/* -ENODEV: no such pool is started; see core/api/core.h for the rest. Durable when it returns. */
+#define LCPFS_IOCTL_DATASET_CHANGE _IOW(0xf5, 19, struct lcpfs_ioctl_dataset_change)
+
 #endif

@@ -145,25 +145,30 @@ int lcpfs_options_parse(struct fs_context *context, struct lcpfs_options *option
 		return 0;
 	case LCPFS_OPT_ERRORS:
 		options->errors = result.uint_32;
+		options->named |= LCPFS_NAMED_ERRORS;
 		return 0;
 	case LCPFS_OPT_TXG_INTERVAL:
 		if (result.uint_32 < 1 || result.uint_32 > LCPFS_TXG_INTERVAL_MAX)
 			return invalf(context, "lcpfs: txg_interval= takes 1 to %u seconds", LCPFS_TXG_INTERVAL_MAX);
 		options->txg_interval = result.uint_32;
+		options->named |= LCPFS_NAMED_TXG_INTERVAL;
 		return 0;
 	case LCPFS_OPT_NO_PATH_TIMEOUT:
 		if (result.int_32 < -1 || result.int_32 > LCPFS_NO_PATH_TIMEOUT_MAX)
 			return invalf(context, "lcpfs: no_path_timeout= takes -1 to %u seconds", LCPFS_NO_PATH_TIMEOUT_MAX);
 		options->no_path_timeout = result.int_32;
+		options->named |= LCPFS_NAMED_NO_PATH_TIMEOUT;
 		return 0;
 	case LCPFS_OPT_SYNC:
 		mode = match_string(lcpfs_sync_names, ARRAY_SIZE(lcpfs_sync_names), parameter->string);
 		if (mode < 0)
 			return invalf(context, "lcpfs: sync= (or sync_mode=) takes standard, always or disabled");
 		options->sync = mode;
+		options->named |= LCPFS_NAMED_SYNC;
 		return 0;
 	case LCPFS_OPT_LOG_BIAS:
 		options->log_bias = result.uint_32;
+		options->named |= LCPFS_NAMED_LOG_BIAS;
 		return 0;
 	case LCPFS_OPT_NO_RECOVERY:
 		options->no_recovery = true;
@@ -193,16 +198,37 @@ static bool lcpfs_options_has_device(const struct lcpfs_options *options, const 
 }
 
 int lcpfs_options_check_change(struct fs_context *context, const struct lcpfs_options *from,
-			       const struct lcpfs_options *to)
+			       const struct lcpfs_options *to, const char *dataset)
 {
 	unsigned int i;
 
-	if (to->dataset && strcmp(to->dataset, from->dataset ?: "default"))
+	if (to->dataset && strcmp(to->dataset, dataset))
 		return invalf(context, "lcpfs: dataset= cannot be changed by remount");
 	for (i = 0; i < to->device_count; i++)
 		if (!lcpfs_options_has_device(from, to->devices[i]))
 			return invalf(context, "lcpfs: device= cannot be changed by remount");
 	return 0;
+}
+
+void lcpfs_options_take_pool(struct lcpfs_options *to, const struct lcpfs_options *from)
+{
+	if (from->named & LCPFS_NAMED_ERRORS)
+		to->errors = from->errors;
+	if (from->named & LCPFS_NAMED_TXG_INTERVAL)
+		to->txg_interval = from->txg_interval;
+	if (from->named & LCPFS_NAMED_NO_PATH_TIMEOUT)
+		to->no_path_timeout = from->no_path_timeout;
+}
+
+static_assert((int)LCPFS_SYNC_ALWAYS == (int)CORE_SYNC_ALWAYS && (int)LCPFS_SYNC_DISABLED == (int)CORE_SYNC_DISABLED);
+static_assert((int)LCPFS_LOG_BIAS_THROUGHPUT == (int)CORE_LOG_BIAS_THROUGHPUT);
+
+void lcpfs_options_take_dataset(struct lcpfs_options *to, const struct core_dataset_info *info)
+{
+	if (!(to->named & LCPFS_NAMED_SYNC))
+		WRITE_ONCE(to->sync, (enum lcpfs_sync_mode)info->sync);
+	if (!(to->named & LCPFS_NAMED_LOG_BIAS))
+		WRITE_ONCE(to->log_bias, (enum lcpfs_log_bias)info->log_bias);
 }
 
 void lcpfs_options_warn(const char *pool, enum lcpfs_sync_mode before, enum lcpfs_sync_mode now)
@@ -212,22 +238,23 @@ void lcpfs_options_warn(const char *pool, enum lcpfs_sync_mode before, enum lcpf
 			"sync(2), syncfs(2), unmounting and freezing still wait for everything");
 }
 
-void lcpfs_options_show(struct seq_file *out, const struct lcpfs_options *options)
+void lcpfs_options_show(struct seq_file *out, const struct lcpfs_options *options, const struct lcpfs_options *pool,
+			const struct core_dataset_info *dataset)
 {
 	unsigned int i;
 
-	seq_show_option(out, "errors", lcpfs_errors_values[options->errors].name);
-	seq_printf(out, ",txg_interval=%u", options->txg_interval);
-	if (options->no_path_timeout != LCPFS_NO_PATH_TIMEOUT_DEFAULT)
-		seq_printf(out, ",no_path_timeout=%d", options->no_path_timeout);
-	if (options->sync != LCPFS_SYNC_STANDARD)
+	seq_show_option(out, "errors", lcpfs_errors_values[pool->errors].name);
+	seq_printf(out, ",txg_interval=%u", pool->txg_interval);
+	if (pool->no_path_timeout != LCPFS_NO_PATH_TIMEOUT_DEFAULT)
+		seq_printf(out, ",no_path_timeout=%d", pool->no_path_timeout);
+	if (options->sync != LCPFS_SYNC_STANDARD || (int)options->sync != (int)dataset->sync)
 		seq_show_option(out, "sync", lcpfs_sync_names[options->sync]);
-	if (options->log_bias != LCPFS_LOG_BIAS_LATENCY)
+	if (options->log_bias != LCPFS_LOG_BIAS_LATENCY || (int)options->log_bias != (int)dataset->log_bias)
 		seq_show_option(out, "logbias", lcpfs_log_bias_values[options->log_bias].name);
 	if (options->no_recovery)
 		seq_puts(out, ",norecovery");
-	if (options->dataset)
-		seq_show_option(out, "dataset", options->dataset);
+	if (strcmp(dataset->name, "default"))
+		seq_show_option(out, "dataset", dataset->name);
 	for (i = 0; i < options->device_count; i++)
 		seq_show_option(out, "device", options->devices[i]);
 }

@@ -55,6 +55,73 @@ void lcpfs_pool_remove_super(struct lcpfs_pool *pool, struct lcpfs_super *super)
 	spin_unlock(&pool->lock);
 }
 
+void lcpfs_pool_dataset_changed(struct lcpfs_pool *pool, u64 id)
+{
+	struct core_dataset_info info;
+	struct lcpfs_super *super;
+
+	if (core_dataset_next(pool->core, id, &info) || info.id != id)
+		return;
+	spin_lock(&pool->lock);
+	list_for_each_entry(super, &pool->supers, pool_node)
+		if (super->dataset_id == id)
+			lcpfs_options_take_dataset(&super->options, &info);
+	spin_unlock(&pool->lock);
+}
+
+int lcpfs_pool_add_writer(struct lcpfs_pool *pool)
+{
+	int error = 0;
+
+	mutex_lock(&pool->write_lock);
+	if (pool->read_only)
+		error = core_pool_set_read_only(pool->core, false);
+	if (!error) {
+		pool->read_only = false;
+		pool->writers++;
+	}
+	mutex_unlock(&pool->write_lock);
+	return error;
+}
+
+int lcpfs_pool_drop_writer(struct lcpfs_pool *pool)
+{
+	bool has_others;
+	int error = 0;
+
+	spin_lock(&pool->lock);
+	has_others = !list_empty(&pool->supers);
+	spin_unlock(&pool->lock);
+	mutex_lock(&pool->write_lock);
+	if (pool->writers == 1 && has_others) {
+		error = core_pool_set_read_only(pool->core, true);
+		if (!error)
+			pool->read_only = true;
+	}
+	if (!error)
+		pool->writers--;
+	mutex_unlock(&pool->write_lock);
+	return error;
+}
+
+void lcpfs_pool_set_options(struct lcpfs_pool *pool, const struct lcpfs_options *options)
+{
+	mutex_lock(&pool->write_lock);
+	lcpfs_options_take_pool(&pool->options, options);
+	core_pool_set_no_path_timeout(pool->core, lcpfs_options_no_path_ms(&pool->options));
+	core_pool_set_options(pool->core, pool->options.txg_interval * 1000, pool->options.errors);
+	mutex_unlock(&pool->write_lock);
+}
+
+void lcpfs_pool_get_options(struct lcpfs_pool *pool, struct lcpfs_options *options)
+{
+	mutex_lock(&pool->write_lock);
+	options->errors = pool->options.errors;
+	options->txg_interval = pool->options.txg_interval;
+	options->no_path_timeout = pool->options.no_path_timeout;
+	mutex_unlock(&pool->write_lock);
+}
+
 bool lcpfs_pool_has_device(const struct lcpfs_pool *pool, const struct host_bdev *bdev)
 {
 	unsigned int i;
@@ -181,6 +248,11 @@ static int lcpfs_pool_start(const struct core_label *label, const char *source, 
 		return -ENOMEM;
 	spin_lock_init(&pool->lock);
 	mutex_init(&pool->path_lock);
+	mutex_init(&pool->write_lock);
+	mutex_init(&pool->dataset_lock);
+	pool->read_only = read_only;
+	lcpfs_options_init(&pool->options);
+	lcpfs_options_take_pool(&pool->options, options);
 	INIT_LIST_HEAD(&pool->supers);
 	memcpy(pool->guid, label->pool_guid, 16);
 	strscpy(pool->name, label->name, sizeof(pool->name));

@@ -5,6 +5,9 @@
  * A pool is started by the first mount that needs it and closed when the last reference goes. There is one
  * lcpfs_pool per pool GUID, found under one mutex; starting and closing happen under that mutex too, so
  * nobody sees a pool half way.
+ *
+ * It is written as long as one of its superblocks is: the first writer makes a pool that was opened read-only writable, and when
+ * the last one is gone, but others are left, it turns read-only again.
  */
 #ifndef LCPFS_POOL_H
 #define LCPFS_POOL_H
@@ -15,11 +18,11 @@
 #include <linux/types.h>
 
 #include "core/api/core.h"
+#include "shim/vfs/options.h"
 
 /* Block devices of one pool at once, all paths counted. */
 #define LCPFS_MAX_BDEVS 256u
 
-struct lcpfs_options;
 struct lcpfs_super;
 struct lcpfs_sysfs;
 
@@ -34,6 +37,11 @@ struct lcpfs_pool {
 	struct host_bdev *bdevs[LCPFS_MAX_BDEVS]; /* path_lock, once started; devices and further paths to them */
 	unsigned int bdev_count;                  /* likewise */
 	u8 device_guids[LCPFS_MAX_BDEVS][16];     /* of the bdevs, while the pool is being started */
+	struct mutex write_lock;    /* taken under s_umount */
+	unsigned int writers;       /* write_lock: superblocks that are not read-only */
+	bool read_only;             /* write_lock: what was asked of the core */
+	struct lcpfs_options options; /* write_lock; those that are the pool's */
+	struct mutex dataset_lock;  /* one changes datasets at a time */
 	spinlock_t lock;
 	struct list_head supers;    /* lock */
 	bool frozen;                /* lock */
@@ -53,8 +61,17 @@ struct lcpfs_pool *lcpfs_pool_find(const u8 guid[16]);
 int lcpfs_pool_visit(bool (*visit)(struct lcpfs_pool *pool, void *context), void *context);
 bool lcpfs_pool_has_device(const struct lcpfs_pool *pool, const struct host_bdev *bdev);
 
+/* One more superblock writes, or one less. The pool turns writable, or read-only unless nobody else has it. */
+int lcpfs_pool_add_writer(struct lcpfs_pool *pool);
+int lcpfs_pool_drop_writer(struct lcpfs_pool *pool);
+/* What `options` name of the pool's own. */
+void lcpfs_pool_set_options(struct lcpfs_pool *pool, const struct lcpfs_options *options);
+void lcpfs_pool_get_options(struct lcpfs_pool *pool, struct lcpfs_options *options);
+
 /* The superblocks that turn read-only with the pool. */
 void lcpfs_pool_add_super(struct lcpfs_pool *pool, struct lcpfs_super *super);
 void lcpfs_pool_remove_super(struct lcpfs_pool *pool, struct lcpfs_super *super);
+/* The properties of a dataset changed: its superblocks follow. */
+void lcpfs_pool_dataset_changed(struct lcpfs_pool *pool, u64 id);
 
 #endif

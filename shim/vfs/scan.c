@@ -23,6 +23,7 @@
 #include "core/api/core.h"
 #include "shim/host/host_bdev.h"
 #include "shim/vfs/ioctl_abi.h"
+#include "shim/vfs/dataset.h"
 #include "shim/vfs/path.h"
 #include "shim/vfs/scan.h"
 
@@ -145,15 +146,23 @@ static long lcpfs_control_ioctl(struct file *file, unsigned int command, unsigne
 	struct lcpfs_ioctl_scan *request;
 	long error;
 
-	if (command != LCPFS_IOCTL_SCAN && command != LCPFS_IOCTL_FORGET && command != LCPFS_IOCTL_PATH_GET &&
-	    command != LCPFS_IOCTL_PATH_CHANGE)
-		return -ENOTTY;
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	if (command == LCPFS_IOCTL_PATH_GET)
+	switch (command) {
+	case LCPFS_IOCTL_PATH_GET:
 		return lcpfs_path_get(user);
-	if (command == LCPFS_IOCTL_PATH_CHANGE)
+	case LCPFS_IOCTL_PATH_CHANGE:
 		return lcpfs_path_change(user);
+	case LCPFS_IOCTL_DATASET_GET:
+		return lcpfs_dataset_get(user);
+	case LCPFS_IOCTL_DATASET_CHANGE:
+		return lcpfs_dataset_change(user);
+	case LCPFS_IOCTL_SCAN:
+	case LCPFS_IOCTL_FORGET:
+		break;
+	default:
+		return -ENOTTY;
+	}
 	request = memdup_user(user, sizeof(*request));
 	if (IS_ERR(request))
 		return PTR_ERR(request);

@@ -41,6 +41,8 @@ static void lcpfs_super_free(struct lcpfs_super *super)
 		return;
 	if (super->dataset)
 		core_dataset_put(super->dataset);
+	if (super->is_writer && lcpfs_pool_drop_writer(super->pool))
+		pr_err("lcpfs (%s): could not be turned read-only after its last writer\n", super->pool->name);
 	if (super->pool)
 		lcpfs_pool_put(super->pool);
 	lcpfs_options_destroy(&super->options);
@@ -70,20 +72,36 @@ static int lcpfs_sync_fs(struct super_block *sb, int wait)
 
 /*
  * All writers are stopped and their data is written. What the core does by itself is then at rest too: a group commits only
- * when something changed, and deleting an inode waits (lcpfs_evict_inode).
+ * when something changed, deleting an inode waits (lcpfs_evict_inode), and what destroyed datasets hold stops being freed. Other
+ * datasets of the pool are not frozen by it.
  */
 static int lcpfs_freeze_fs(struct super_block *sb)
 {
-	return core_pool_sync(lcpfs_super_of(sb)->pool->core, true);
+	struct core_pool *core = lcpfs_super_of(sb)->pool->core;
+	int error;
+
+	core_pool_pause(core, true);
+	error = core_pool_sync(core, true);
+	if (error)
+		core_pool_pause(core, false);
+	return error;
+}
+
+static int lcpfs_unfreeze_fs(struct super_block *sb)
+{
+	core_pool_pause(lcpfs_super_of(sb)->pool->core, false);
+	return 0;
 }
 
 static int lcpfs_statfs(struct dentry *dentry, struct kstatfs *out)
 {
 	struct lcpfs_super *super = lcpfs_super_of(dentry->d_sb);
 	struct core_pool_status status;
+	struct core_dataset_info info;
 	u64 id[2];
 
 	core_pool_get_status(super->pool->core, &status);
+	core_dataset_get_info(super->dataset, &info);
 	memcpy(id, status.guid, 16);
 	out->f_type = LCPFS_SUPER_MAGIC;
 	out->f_bsize = CORE_BLOCK_SIZE;
@@ -94,15 +112,21 @@ static int lcpfs_statfs(struct dentry *dentry, struct kstatfs *out)
 	out->f_bavail = status.available_blocks;
 	/* Objects are made as needed: as many more as there are blocks. */
 	out->f_ffree = status.available_blocks;
-	out->f_files = status.objects + out->f_ffree;
+	out->f_files = info.objects + out->f_ffree;
 	out->f_namelen = CORE_NAME_MAX;
-	out->f_fsid = u64_to_fsid(id[0] ^ id[1]);
+	out->f_fsid = u64_to_fsid(id[0] ^ id[1] ^ (super->dataset_id - 1));
 	return 0;
 }
 
 static int lcpfs_show_options(struct seq_file *out, struct dentry *root)
 {
-	lcpfs_options_show(out, &lcpfs_super_of(root->d_sb)->options);
+	struct lcpfs_super *super = lcpfs_super_of(root->d_sb);
+	struct core_dataset_info info;
+	struct lcpfs_options pool;
+
+	lcpfs_pool_get_options(super->pool, &pool);
+	core_dataset_get_info(super->dataset, &info);
+	lcpfs_options_show(out, &super->options, &pool, &info);
 	return 0;
 }
 
@@ -114,6 +138,7 @@ static const struct super_operations lcpfs_super_operations = {
 	.put_super = lcpfs_put_super,
 	.sync_fs = lcpfs_sync_fs,
 	.freeze_fs = lcpfs_freeze_fs,
+	.unfreeze_fs = lcpfs_unfreeze_fs,
 	.statfs = lcpfs_statfs,
 	.show_options = lcpfs_show_options,
 };
@@ -123,6 +148,9 @@ static int lcpfs_fill_super(struct super_block *sb, struct fs_context *context)
 	struct lcpfs_super *super = lcpfs_super_of(sb);
 	struct core_pool_status status;
 	struct inode *root;
+	__le64 apart = cpu_to_le64(super->dataset_id - 1);
+	u8 uuid[16];
+	unsigned int i;
 	int error;
 
 	core_pool_get_status(super->pool->core, &status);
@@ -139,7 +167,11 @@ static int lcpfs_fill_super(struct super_block *sb, struct fs_context *context)
 	sb->s_flags |= SB_I_VERSION;
 	/* Blocks are checksummed as they are written: a page under writeback must not change. */
 	sb->s_iflags |= SB_I_STABLE_WRITES;
-	memcpy(&sb->s_uuid, status.guid, sizeof(sb->s_uuid));
+	/* The first dataset has the pool's, each other one its own. */
+	memcpy(uuid, status.guid, sizeof(uuid));
+	for (i = 0; i < sizeof(apart); i++)
+		uuid[8 + i] ^= ((u8 *)&apart)[i];
+	memcpy(&sb->s_uuid, uuid, sizeof(sb->s_uuid));
 	strscpy(sb->s_id, status.name, sizeof(sb->s_id));
 
 	error = super_setup_bdi(sb);
@@ -175,6 +207,46 @@ static int lcpfs_test_super(struct super_block *sb, struct fs_context *context)
 	return ours->pool == other->pool && ours->dataset == other->dataset;
 }
 
+/* What has to be there before a superblock is. Whatever comes of it, lcpfs_super_free puts it. */
+static int lcpfs_get_dataset(struct fs_context *context, struct lcpfs_super *super, bool read_only)
+{
+	struct core_dataset_info info;
+	int error;
+
+	error = lcpfs_pool_get(context->source, &super->options, read_only, &super->pool);
+	if (error)
+		return error;
+	error = core_dataset_get(super->pool->core, super->options.dataset ?: "", &super->dataset);
+	if (error == -ENOENT)
+		errorf(context, "lcpfs: the pool has no dataset %s", super->options.dataset);
+	if (error == -EUCLEAN)
+		errorf(context, "lcpfs: the record of dataset %s is damaged", super->options.dataset);
+	if (error)
+		return error;
+	core_dataset_get_info(super->dataset, &info);
+	super->dataset_id = info.id;
+	lcpfs_options_take_dataset(&super->options, &info);
+	return 0;
+}
+
+/* A superblock that is new. */
+static int lcpfs_start_super(struct super_block *sb, struct fs_context *context, bool read_only)
+{
+	struct lcpfs_super *super = lcpfs_super_of(sb);
+	int error;
+
+	if (!read_only) {
+		error = lcpfs_pool_add_writer(super->pool);
+		if (error) {
+			errorf(context, "lcpfs: the pool is in use read-only and cannot be written now: error %d", error);
+			return error;
+		}
+		super->is_writer = true;
+	}
+	lcpfs_pool_set_options(super->pool, &super->options);
+	return lcpfs_fill_super(sb, context);
+}
+
 static int lcpfs_get_tree(struct fs_context *context)
 {
 	struct lcpfs_super *super = context->s_fs_info;
@@ -186,12 +258,7 @@ static int lcpfs_get_tree(struct fs_context *context)
 		return invalf(context, "lcpfs: no device given");
 	if (super->options.no_recovery && !read_only)
 		return invalf(context, "lcpfs: norecovery needs ro");
-	error = lcpfs_pool_get(context->source, &super->options, read_only, &super->pool);
-	if (error)
-		return error;
-	error = core_dataset_get(super->pool->core, super->options.dataset ?: "", &super->dataset);
-	if (error == -ENOENT)
-		errorf(context, "lcpfs: the pool has no dataset %s", super->options.dataset);
+	error = lcpfs_get_dataset(context, super, read_only);
 	if (error)
 		return error;
 
@@ -205,7 +272,7 @@ static int lcpfs_get_tree(struct fs_context *context)
 			return -EBUSY;
 		}
 	} else {
-		error = lcpfs_fill_super(sb, context);
+		error = lcpfs_start_super(sb, context, read_only);
 		if (error) {
 			deactivate_locked_super(sb);
 			return error;
@@ -216,33 +283,47 @@ static int lcpfs_get_tree(struct fs_context *context)
 	return 0;
 }
 
+/* Under s_umount. */
+static int lcpfs_set_read_only(struct super_block *sb, bool read_only)
+{
+	struct lcpfs_super *super = lcpfs_super_of(sb);
+	int error;
+
+	error = read_only ? sync_filesystem(sb) : 0;
+	/* A writer that is read-only is one of a frozen pool: the core refuses. */
+	if (!error && !read_only && super->is_writer)
+		error = core_pool_set_read_only(super->pool->core, false);
+	else if (!error && read_only == super->is_writer)
+		error = read_only ? lcpfs_pool_drop_writer(super->pool) : lcpfs_pool_add_writer(super->pool);
+	if (!error)
+		super->is_writer = !read_only;
+	return error;
+}
+
 static int lcpfs_reconfigure(struct fs_context *context)
 {
 	struct super_block *sb = context->root->d_sb;
 	struct lcpfs_super *super = lcpfs_super_of(sb);
 	struct lcpfs_super *wanted = context->s_fs_info;
 	bool read_only = context->sb_flags & SB_RDONLY;
+	struct core_dataset_info info;
 	int error;
 
-	error = lcpfs_options_check_change(context, &super->options, &wanted->options);
+	core_dataset_get_info(super->dataset, &info);
+	error = lcpfs_options_check_change(context, &super->options, &wanted->options, info.name);
 	if (error)
 		return error;
 	/* The flag is only an answer where it was asked for. */
 	if ((context->sb_flags_mask & SB_RDONLY) && read_only != sb_rdonly(sb)) {
-		error = read_only ? sync_filesystem(sb) : 0;
-		if (!error)
-			error = core_pool_set_read_only(super->pool->core, read_only);
+		error = lcpfs_set_read_only(sb, read_only);
 		if (error)
 			return error;
 	}
-	super->options.errors = wanted->options.errors;
-	super->options.txg_interval = wanted->options.txg_interval;
-	super->options.no_path_timeout = wanted->options.no_path_timeout;
 	lcpfs_options_warn(sb->s_id, super->options.sync, wanted->options.sync);
+	super->options.named = wanted->options.named;
 	WRITE_ONCE(super->options.sync, wanted->options.sync);
 	WRITE_ONCE(super->options.log_bias, wanted->options.log_bias);
-	core_pool_set_no_path_timeout(super->pool->core, lcpfs_options_no_path_ms(&super->options));
-	core_pool_set_options(super->pool->core, super->options.txg_interval * 1000, super->options.errors);
+	lcpfs_pool_set_options(super->pool, &wanted->options);
 	return 0;
 }
 
@@ -278,9 +359,7 @@ static int lcpfs_init_context(struct fs_context *context)
 	if (context->purpose == FS_CONTEXT_FOR_RECONFIGURE) {
 		struct lcpfs_super *old = lcpfs_super_of(context->root->d_sb);
 
-		super->options.errors = old->options.errors;
-		super->options.txg_interval = old->options.txg_interval;
-		super->options.no_path_timeout = old->options.no_path_timeout;
+		super->options.named = old->options.named & (LCPFS_NAMED_SYNC | LCPFS_NAMED_LOG_BIAS);
 		super->options.sync = old->options.sync;
 		super->options.log_bias = old->options.log_bias;
 	}

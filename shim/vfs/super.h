@@ -17,6 +17,8 @@
 struct lcpfs_super {
 	struct lcpfs_pool *pool;
 	struct core_dataset *dataset;
+	u64 dataset_id;
+	bool is_writer;                 /* one of pool->writers; s_umount */
 	struct super_block *vfs;        /* NULL until filled */
 	struct list_head pool_node;     /* pool->lock */
 	struct lcpfs_options options;

@@ -8,6 +8,7 @@
  *   caches/     metadata nodes and bytes in memory, and how many of the nodes are dirty
  *   counters/   since the pool was started: commits, nodes, data, device I/O, errors, repairs
  *   log/        the intent log, see sysfs_log.c
+ *   datasets/   each dataset, see sysfs_dataset.c
  *
  * What is here comes from one core_pool_status and is read-only. The directory is its own object, not
  * part of the pool: removing it waits for readers and writers, after which the pool may go at once.
@@ -23,6 +24,7 @@
 struct lcpfs_sysfs {
 	struct kobject kobject;
 	struct core_pool *core;
+	struct lcpfs_sysfs_datasets *datasets; /* may be NULL */
 };
 
 struct lcpfs_status_attribute {
@@ -184,6 +186,7 @@ struct lcpfs_sysfs *lcpfs_sysfs_add(struct core_pool *core, const u8 guid[16])
 		kobject_put(&sysfs->kobject);
 		return NULL;
 	}
+	sysfs->datasets = lcpfs_sysfs_add_datasets(&sysfs->kobject, core);
 	return sysfs;
 }
 
@@ -191,8 +194,15 @@ void lcpfs_sysfs_remove(struct lcpfs_sysfs *sysfs)
 {
 	if (!sysfs)
 		return;
+	lcpfs_sysfs_remove_datasets(sysfs->datasets);
 	kobject_del(&sysfs->kobject);
 	kobject_put(&sysfs->kobject);
+}
+
+void lcpfs_sysfs_datasets_changed(struct lcpfs_sysfs *sysfs)
+{
+	if (sysfs)
+		lcpfs_sysfs_update_datasets(sysfs->datasets);
 }
 
 int lcpfs_sysfs_init(void)

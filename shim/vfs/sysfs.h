@@ -7,7 +7,9 @@
 #include <linux/types.h>
 
 struct core_pool;
+struct kobject;
 struct lcpfs_sysfs;
+struct lcpfs_sysfs_datasets;
 
 /* A file of a pool's directory. */
 struct lcpfs_attribute {
@@ -25,5 +27,13 @@ void lcpfs_sysfs_exit(void);
 struct lcpfs_sysfs *lcpfs_sysfs_add(struct core_pool *core, const u8 guid[16]);
 /* Returns when nobody reads any more: the pool can be closed. NULL allowed. */
 void lcpfs_sysfs_remove(struct lcpfs_sysfs *sysfs);
+
+/* A dataset was made, renamed or destroyed. NULL allowed; one at a time. */
+void lcpfs_sysfs_datasets_changed(struct lcpfs_sysfs *sysfs);
+
+/* sysfs_dataset.c; NULL when there is no memory. */
+struct lcpfs_sysfs_datasets *lcpfs_sysfs_add_datasets(struct kobject *pool, struct core_pool *core);
+void lcpfs_sysfs_update_datasets(struct lcpfs_sysfs_datasets *datasets);
+void lcpfs_sysfs_remove_datasets(struct lcpfs_sysfs_datasets *datasets);
 
 #endif

@@ -20,6 +20,7 @@ struct Verb {
 constexpr Verb k_verbs[] = {
     { "scan", scan_verb, "find the devices of pools and tell the kernel of them" },
     { "status", status_verb, "state and space of pools" },
+    { "dataset", dataset_verb, "the datasets of mounted pools: made, listed, changed, destroyed" },
     { "path", path_verb, "the paths by which mounted pools reach their disks" },
     { "dump", dump_verb, "what stands on disk: labels, uberblocks, trees, metaslabs, an object" },
     { "version", version_verb, "of this program and of the module" },

@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <algorithm>
 
-#include "shim/vfs/ioctl_abi.h"
 #include "userspace/common/guid.h"
 #include "userspace/common/json.h"
 #include "userspace/common/message.h"
+#include "userspace/lcpfs/control.h"
 #include "userspace/lcpfs/verbs.h"
 
 namespace lcpfs::tool {
@@ -62,26 +59,6 @@ constexpr Setting k_settings[] = {
     { "copy-bytes", LCPFS_PATH_COPY_BYTES, 1 },
     { "shared-cache", LCPFS_PATH_SHARED_CACHE, 1 },
     { "hedged-reads", LCPFS_PATH_HEDGED_READS, 1 },
-};
-
-class Control {
-public:
-    Control() : m_descriptor(open("/dev/" LCPFS_CONTROL_NAME, O_RDWR | O_CLOEXEC))
-    {
-        if (m_descriptor < 0)
-            complain("/dev/{}: {}; is the module loaded?", LCPFS_CONTROL_NAME, strerror(errno));
-    }
-    ~Control()
-    {
-        if (m_descriptor >= 0)
-            close(m_descriptor);
-    }
-    Control(const Control&) = delete;
-    explicit operator bool() const { return m_descriptor >= 0; }
-    int call(unsigned long command, void* argument) const { return ioctl(m_descriptor, command, argument) == 0 ? 0 : errno; }
-
-private:
-    int m_descriptor;
 };
 
 bool list_paths(const Control& control, const std::string& pool, std::vector<lcpfs_ioctl_path>& paths)

@@ -14,6 +14,7 @@ enum Exit { k_success = 0, k_failure = 1, k_usage_error = 2 };
 int scan_verb(int argc, char** argv);
 int status_verb(int argc, char** argv);
 int dump_verb(int argc, char** argv);
+int dataset_verb(int argc, char** argv);
 int path_verb(int argc, char** argv);
 int version_verb(int argc, char** argv);
 
