@@ -274,7 +274,8 @@ int get(const std::vector<lcpfs_ioctl_dataset>& datasets, const std::string& nam
             return k_usage_error;
         }
     for (const Property& property : k_properties) {
-        const bool is_wanted = count == 0 || std::any_of(words, words + count, [&](const char* word) { return property.name == std::string(word); });
+        const auto is_it = [&](const char* word) { return property.name == std::string(word); };
+        const bool is_wanted = count == 0 || std::any_of(words, words + count, is_it);
         uint32_t value = 0;
         while (property.values[value + 1] && value < (*dataset).*property.field)
             value++;
