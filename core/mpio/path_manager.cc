@@ -17,6 +17,9 @@ PathManager::~PathManager()
         m_stopping.store(1);
         m_event.wake();
         host_thread_join(m_thread);
+        // Up to its end it may have begun to probe a path that is not well.
+        for (Box<PathGroup>& group : m_groups)
+            group->drain();
     }
     host_workqueue_destroy(m_shared.queue);
     m_groups.clear();
