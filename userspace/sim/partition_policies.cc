@@ -17,14 +17,19 @@ u64 Share::used_metaslabs() const { return static_cast<u64>(ceil(used / static_c
 
 Ground::Ground(const Trace& of) : trace(of), shares(of.tenants.size()), unassigned(of.pool_metaslabs)
 {
-    // Everybody begins with what is used at the start at 80 %.
+    // Everybody begins with what is used at the start, at 80 % if the pool has that.
     for (size_t i = 0; i < shares.size(); i++) {
         shares[i].used = trace.tenants[i].demand[0];
-        const double wanted = ceil(shares[i].used / 0.8 / static_cast<double>(k_trace_metaslab_blocks));
-        const u64 size = std::min({ std::max(static_cast<u64>(wanted), minimum(i)), maximum(i), unassigned });
-        shares[i].size = size;
-        unassigned -= size;
+        shares[i].size = std::max(shares[i].used_metaslabs(), minimum(i));
+        if (shares[i].size > unassigned || shares[i].size > maximum(i))
+            fail("partition: trace %s begins with more than there is", trace.name.c_str());
+        unassigned -= shares[i].size;
     }
+    for (size_t i = 0; i < shares.size(); i++) {
+        const u64 wanted = static_cast<u64>(ceil(shares[i].used / 0.8 / static_cast<double>(k_trace_metaslab_blocks)));
+        grow(i, wanted > shares[i].size ? wanted - shares[i].size : 0);
+    }
+    moved = 0;
 }
 
 u64 Ground::minimum(size_t tenant) const
