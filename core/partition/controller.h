@@ -7,7 +7,7 @@
 // measured and learned lets it. So the worst a bad decision costs is time and room, never a write.
 //
 // What it is after is one number: by how many percent the pool's epsilon (sum of latency x utilisation x frequency) falls, less
-// three times the percent of the pool's room that it takes. Growing lowers the one and raises the other; a step is good when the
+// the percent of the pool's room that it takes. Growing lowers the one and raises the other; a step is good when the
 // sum says so, measured after a settling time (controller_outcome.cc). Hence a small busy partition gets room ahead, a large quiet one as
 // little as it needs.
 //
@@ -43,7 +43,7 @@ constexpr u64 k_partition_window_ms = 30000;       // time constant of the measu
 constexpr u64 k_partition_settling_ms = 120000;    // four of them: 2 % of what was before is left
 constexpr u32 k_novice_outcomes = 4;
 constexpr u32 k_peak_cooldowns = 24;               // 2 h at the prior
-constexpr i64 k_room_worth = 3;                    // percent of the pool's epsilon for one percent of its room
+constexpr i64 k_room_worth = 1;                    // percent of the pool's epsilon that one percent of its room is worth
 constexpr u32 k_trade_cooldowns = 4;
 
 struct PartitionClock {

@@ -10,9 +10,9 @@
 //     expected    = sum over all of cost_before f_now r                       (the pool's epsilon, had nothing been done)
 //     gain        = 100 % x sum over the touched two of (cost_before r - cost_now) f_now / expected
 //     room        = 100 % x blocks taken from the unassigned (grow) or given to them (shrink) / the pool's
-//     improvement = gain - 3 room (grow), gain + 3 room (shrink)
+//     improvement = gain - room (grow), gain + room (shrink)
 //
-// One percent of the pool's room is thus worth three percent of its epsilon: the exchange rate between the two things that are
+// One percent of the pool's room is thus worth one percent of its epsilon: the exchange rate between the two things that are
 // wanted, and the only one in the controller (k_room_worth).
 //
 // Where the numbers are drawn to (LearnedThreshold::learn):

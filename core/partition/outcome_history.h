@@ -19,7 +19,7 @@ struct Outcome {
     Fixed improvement;
 };
 
-// What an improvement can be: a gain of -1000..100 percent, and three times at most the whole pool either way.
+// What an improvement can be: a gain of -1000..100 percent, and at most the whole pool either way.
 constexpr bool is_improvement(Fixed improvement) { return improvement >= Fixed(-1400) && improvement <= Fixed(500); }
 
 class OutcomeHistory {
