@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Kind partition: the controller of core/partition and what it is compared with, on traces of demand; a table and a verdict.
 //
-// Seeds 1, 4, 7..: the first set of traces, the six shapes of the specification. 2, 5, 8..: the second set, on which nothing was
-// chosen. 3, 6, 9..: learning on and frozen, on a load that the priors do not fit.
+// Seeds 1, 4, 7..: the first set of traces, the six shapes of the specification. 2, 5, 8..: the second set (what was
+// chosen on it: partition_second.cc). 3, 6, 9..: learning on and frozen, on a load that the priors do not fit.
 //
 // How the columns are judged. A policy that turns writes away stores less: it has less idle room and moves less because it does
 // not do what was asked, and one that never moves anything moves nothing at all. So "best" in a column is the best of those
