@@ -45,6 +45,7 @@ namespace lcpfs {
     X(io_timeout, 38, 110, "device timeout")                                                    \
     X(io_offline, 39, 19, "device offline")                                                     \
     X(no_usable_path, 40, 5, "no usable path to the device")                                    \
+    X(writes_lost, 42, 5, "a flush failed, and what was written before it may be lost")         \
     X(path_other_disk, 41, 22, "the device carries the identity of another, but is not the same disk: a copy?") \
     X(data_checksum, 50, 5, "file data does not match its checksum")                            \
     X(node_checksum, 51, 117, "metadata node does not match its checksum")                      \

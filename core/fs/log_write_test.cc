@@ -139,7 +139,8 @@ void neighbours(Test& test)
         swap(order[i], order[random.below(i + 1)]);
     for (u32 i = 0; i < k_writes && !test.failed(); i++) {
         const u32 count = 1 + random.below(3);
-        CHECK_EQ(log->log_write(log->file, u64(order[i]) * k_spread, count, 10000 + order[i] * 10, k_writes * k_spread * k_block_size), 0);
+        const u32 tag = 10000 + order[i] * 10;
+        CHECK_EQ(log->log_write(log->file, u64(order[i]) * k_spread, count, tag, k_writes * k_spread * k_block_size), 0);
         blocks += count;
     }
     CHECK_EQ(log->pool.delayed_bytes(), blocks * k_block_size);
@@ -159,6 +160,31 @@ void neighbours(Test& test)
     CHECK_EQ(core_object_sync(log->file), 0);
     REQUIRE_EQ(log->crash_and_open(), 0);
     CHECK_EQ(log->pool.fingerprint(), print);
+    CHECK_EQ(log->pool.check(), 0u);
+}
+
+// A device could not flush data that is in place. Later flushes succeed, and still nobody says that it is durable: neither
+// fsync nor a group's commit, whatever errors= says.
+void failed_flush(Test& test)
+{
+    Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+    REQUIRE_OK(log->start());
+    core_pool_set_options(log->pool.handle(), 3600u * 1000, CORE_ERRORS_CONTINUE);
+    CHECK_EQ(log->log_write(log->file, 1, 1, 700, k_size), 0);
+    CHECK_EQ(core_object_sync(log->file), 0);
+    const u64 print = log->pool.fingerprint(), committed = log->committed();
+    CHECK_EQ(log->pool.write(log->file, 0, 8, 500, k_size), 0);
+    for (u32 device = 0; device < 2; device++)
+        lcpfs_test_device_fail(log->pool.device(device), HOST_IO_FLUSH, 0, 1);
+    CHECK(core_object_sync(log->file) < 0);
+    for (u32 device = 0; device < 2; device++)
+        lcpfs_test_device_fail(log->pool.device(device), HOST_IO_FLUSH, 0, 0);
+    CHECK(core_object_sync(log->file) < 0);
+    CHECK(log->pool.sync() < 0);
+    CHECK_EQ(log->committed(), committed);
+    REQUIRE_EQ(log->crash_and_open(), 0);
+    CHECK_EQ(log->pool.fingerprint(), print);
+    CHECK_EQ(log->pool.sync(), 0);
     CHECK_EQ(log->pool.check(), 0u);
 }
 
@@ -200,6 +226,7 @@ void bounded(Test& test)
 
 constexpr TestCase k_cases[] = { { "over_and_over", over_and_over }, { "again_but_not_the_same", again_but_not_the_same },
                                  { "many_unsynced", many_unsynced }, { "neighbours", neighbours },
+                                 { "failed_flush", failed_flush },
                                  { "bounded", bounded } };
 }
 LCPFS_SUITE(log_write, k_cases);

@@ -108,7 +108,8 @@ void Pool::log_failed(void* self, Error error, bool takes_over)
         line.add(" failed: ").add(text_of(error)).add("; the log goes on in the pool, nothing is lost");
         return pool.log(HOST_LOG_ERROR, StringView(line.text(), line.size()));
     }
-    if (pool.m_errors.load_relaxed() != CORE_ERRORS_CONTINUE)
+    // With writes lost no group can commit any more, so there is nothing to go on with.
+    if (pool.m_errors.load_relaxed() != CORE_ERRORS_CONTINUE || pool.m_vdevs->has_lost_writes())
         return pool.freeze(error, "writing the intent log");
     line.add("writing the intent log failed: ").add(text_of(error)).add("; group commits take over until the next one is through");
     pool.log(HOST_LOG_ERROR, StringView(line.text(), line.size()));

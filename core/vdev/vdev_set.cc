@@ -274,6 +274,13 @@ void VdevSet::finish(Split* split, IoDone done, void* context, Error error)
     done(context, first);
 }
 
+// A log device's frames are acknowledged one by one, and the log knows of each that was not.
+void VdevSet::note_failed_flush(const Vdev& vdev)
+{
+    if (vdev.role != VdevRole::log)
+        m_writes_lost.store(1);
+}
+
 void VdevSet::completed(host_io* io)
 {
     VdevSet& set = *reinterpret_cast<VdevSet*>(io->core[k_word_set]);
@@ -296,6 +303,8 @@ void VdevSet::completed(host_io* io)
         break;
     case HOST_IO_FLUSH:
         counters.flushes.add_relaxed(1);
+        if (error != Error::none)
+            set.note_failed_flush(*reinterpret_cast<Vdev*>(io->core[k_word_vdev]));
         if (error == Error::none)
             paths.note_flushed(io, static_cast<u32>(io->core[k_word_slot]));
         break;
@@ -352,7 +361,8 @@ Status VdevSet::flush_written()
     for (Box<Vdev>& vdev : m_vdevs)
         if (vdev->role != VdevRole::log)
             submit_flushes(*vdev, batch);
-    return batch.wait();
+    const Status status = batch.wait();
+    return status.is_ok() && has_lost_writes() ? Status(Error::writes_lost) : status.error();
 }
 
 Status VdevSet::flush_written(VdevId id)
@@ -361,7 +371,8 @@ Status VdevSet::flush_written(VdevId id)
         return {};
     IoBatch batch;
     submit_flushes(vdev(id), batch);
-    return batch.wait();
+    const Status status = batch.wait();
+    return status.is_ok() && has_lost_writes() && vdev(id).role != VdevRole::log ? Status(Error::writes_lost) : status.error();
 }
 
 void VdevSet::submit_flushes(Vdev& vdev, IoBatch& batch)

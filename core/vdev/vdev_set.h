@@ -101,8 +101,13 @@ public:
     // Makes durable what was written and completed before the call, on every device written since its
     // last flush, by every path it was written by; devices without a volatile cache are skipped, and log devices, whose
     // writes are made durable one by one. Sleepable, waits.
+    //
+    // When a flush fails the device may have dropped what it had in its cache, and a later flush that succeeds says nothing about
+    // it. So after that nothing is said to be durable any more: writes_lost, until the pool is opened anew, at what it had
+    // committed.
     Status flush_written();
     Status flush_written(VdevId vdev); // the same of one device
+    bool has_lost_writes() const { return m_writes_lost.load() != 0; }
 
 private:
     struct Request; // io_request.h
@@ -114,6 +119,7 @@ private:
     void submit(const Request& request);
     void submit_rest(host_io* full, const Request& request, size_t next_segment);
     static void completed(host_io* io);
+    void note_failed_flush(const Vdev& vdev);
     host_io* prepare(const Request& request, size_t first_segment);
     void submit_flushes(Vdev& vdev, IoBatch& batch);
     static void finish(Split* split, IoDone done, void* context, Error error);
@@ -123,6 +129,7 @@ private:
     host_io_pool* m_io_pool { nullptr };
     host_pool* m_split_pool { nullptr };
     IoCounters m_counters;
+    Atomic<u8> m_writes_lost { 0 };
     char m_pool_name[k_pool_name_bytes] {};
 };
 

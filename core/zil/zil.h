@@ -32,7 +32,8 @@
 // group open at the failure has committed; with that the ring starts over behind it. A frame that fails on a log device fails
 // nobody: its callers wait for that commit too, which makes durable all that they did, and with it the log goes on in the
 // pool's ring. Sequence numbers and generation go on. (Where data in place could not be flushed before a frame, the callers are
-// told in any case: a flush that succeeds later proves nothing about it.)
+// told in any case, and no group commits any more, whatever errors= says: a flush that succeeds later proves nothing about it,
+// see VdevSet::flush_written.)
 //
 // Locking. m_lock (spin) covers the list and the positions; append takes it under object locks. Building is one caller's at a
 // time (m_building) and holds no lock. commit() is called without any core lock: it may wait for groups.

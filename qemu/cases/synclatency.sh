@@ -7,12 +7,13 @@
 # files: build/test/torture
 # kernels: none
 # timeout: 500
-# environment: SECONDS_EACH=20 CACHE=0 CALLERS=1,8 WORKS=overwrite,append,create FS=lcpfs
+# environment: SECONDS_EACH=20 CACHE=0 CALLERS=1,8 WORKS=overwrite,append,create FS=lcpfs BATCH_TIMEOUT_US=0
 must modprobe null_blk nr_devices=1 queue_mode=2 irqmode=2 completion_nsec=80000 memory_backed=1 gb=2 bs=512 cache_size=$CACHE \
 	submit_queues=1 hw_queue_depth=128
 DISKS=/dev/nullb0
 must make_pool
 must mount_pool /mnt
+[ $BATCH_TIMEOUT_US = 0 ] || echo $BATCH_TIMEOUT_US >$(echo /sys/fs/lcpfs/*/log/batch_timeout_us) || fail "batch_timeout_us"
 for callers in $(echo $CALLERS | tr , " "); do
 	for work in $(echo $WORKS | tr , " "); do
 		must mkdir /mnt/w

@@ -20,6 +20,8 @@ void CrashCursor::advance_to(u64 position)
                 m_pending.push_back({ event.write, {} });
             continue;
         }
+        if (write.drops)
+            drop(write.disk, m_position);
         if (write.failed)
             continue; // its sectors stay in doubt
         if (write.flush || write.preflush)
@@ -29,11 +31,19 @@ void CrashCursor::advance_to(u64 position)
     }
 }
 
+void CrashCursor::drop(u32 disk, u64 before)
+{
+    for (Pending& pending : m_pending) {
+        const LoggedWrite& write = m_log.writes[pending.write];
+        pending.dropped |= write.disk == disk && write.completed <= before;
+    }
+}
+
 void CrashCursor::flush(u32 disk, u64 before)
 {
     for (size_t i = 0; i < m_pending.size();) {
         const LoggedWrite& write = m_log.writes[m_pending[i].write];
-        if (write.disk == disk && write.completed <= before && !write.failed)
+        if (write.disk == disk && write.completed <= before && !write.failed && !m_pending[i].dropped)
             make_durable(m_pending[i].write);
         else
             i++;

@@ -36,9 +36,11 @@ private:
     struct Pending {
         u32 write;
         std::vector<bool> superseded; // by sector; empty: none
+        bool dropped { false };       // by a flush that failed: no flush makes it durable
     };
     void make_durable(u32 write);
     void flush(u32 disk, u64 before);
+    void drop(u32 disk, u64 before);
 
     const IoLog& m_log;
     std::vector<std::unique_ptr<Image>> m_durable;

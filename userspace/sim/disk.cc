@@ -165,6 +165,8 @@ void Disk::complete(u64 slot)
     }
     if (m_log && (flight.write || io.op == HOST_IO_FLUSH)) {
         LoggedWrite& logged = m_log->writes[flight.logged];
+        logged.drops = io.op == HOST_IO_FLUSH && fault && fault->kind == FaultKind::error
+            && (fault->status == HOST_IO_MEDIUM || fault->status == HOST_IO_ERROR);
         logged.failed = status != HOST_IO_OK || (fault && fault->kind == FaultKind::lost_write);
         m_log->events.push_back({ flight.logged, true });
         logged.completed = m_log->position();

@@ -6,6 +6,9 @@
 // and completed. The log of a run keeps every write and flush with the positions at which they were
 // submitted and completed: crash.h makes crash images of any position from it.
 //
+// A flush that fails by plan for the disk's own sake leaves what it should have covered in doubt for ever: a later flush
+// does not make that durable, as disks and the layers above them really behave.
+//
 // Faults follow a plan: each rule waits for its n-th matching request and then does its damage.
 // The disk also watches the core: a buffer changed while its write is under way, or two writes of one place
 // in flight at once, are violations, since real disks make garbage of them.
@@ -34,6 +37,7 @@ struct LoggedWrite {
     u64 submitted;              // positions in the log
     u64 completed { k_never };
     bool failed { false };
+    bool drops { false };       // of a flush that failed: what the cache had may never get to the disk
 };
 
 // One per run, shared by its disks. A position is the number of events (submissions and completions) so far.

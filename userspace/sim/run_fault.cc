@@ -233,6 +233,9 @@ u64 fail_requests(const Built& built, u64 seed, Random& random)
     WorkerOptions who = built.who;
     who.expect_errors = true;
     Worker& worker = add_worker(run, who, mix(seed, 20));
+    const bool goes_on = random.one_in(2);
+    if (goes_on)
+        core_pool_set_options(run.pool(), 1000, CORE_ERRORS_CONTINUE);
     bool stall_only = random.one_in(4);
     for (u64 i = 0; i < random.between(1, 3); i++) {
         Fault fault { FaultKind::error, static_cast<host_io_op>(random.below(3)) };
@@ -248,6 +251,9 @@ u64 fail_requests(const Built& built, u64 seed, Random& random)
     worker.operate(120);
     if (stall_only && worker.stopped())
         fail("a device that only stalled made an operation fail");
+    // What failed once must not be taken for done by what succeeds later.
+    for (u64 i = 0; goes_on && i < random.between(0, 3); i++)
+        (void)core_pool_sync(run.pool(), true);
     u64 end = run.log().position();
     run.abandon();
     CrashCursor cursor(run.log(), pointers(built.base));
