@@ -22,7 +22,8 @@
 //
 // With a batch timeout, who finds other frames in flight but room for another waits for company first: until so many records
 // wait as a batch has, nothing is in flight any more, or the time is over, which is at most a quarter of what frames take of
-// late. It is off unless asked for (set_batch).
+// late. It is off unless asked for (set_batch): eight callers on one CPU and a device of 80 us got 16,600 overwrites a second without,
+// 17,100 with 50 us and with 100; their 99th percentile fell from 1.18 to 1.05 ms. What it costs two or four callers is not known.
 //
 // The ring. Positions only grow. Space is kept from the tail of the last but one committed uberblock on, so that falling
 // back to that group finds its records; a group is committed early when a quarter of the ring has been filled since the last.
