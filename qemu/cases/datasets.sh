@@ -3,7 +3,7 @@
 # destroyed, one that is full hurts nobody who removes, and what is destroyed gives its space back, over a kill in between.
 # disks: 2x256M
 # boots: 3
-# kernels: 6.12 6.1
+# kernels: 6.12 6.1 debug
 # programs: mount
 # timeout: 300
 # on DIRECTORY OPTIONS
