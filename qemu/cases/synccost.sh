@@ -4,7 +4,7 @@
 # disks: 1x512M 1x512M
 # programs: mount
 # files: build/test/torture
-# kernels: 6.12 6.1
+# kernels: 6.12 6.1 debug
 # timeout: 150
 
 # The case's own words for mounting: busybox takes sync=... for its own option, whatever stands behind it.
