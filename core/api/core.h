@@ -23,6 +23,7 @@ struct core_time { int64_t seconds; uint32_t nanoseconds; };
 struct core_pool;
 struct core_dataset;
 struct core_object;
+struct core_xattr;
 
 #define CORE_BLOCK_SIZE 4096u
 #define CORE_NAME_MAX 255u
@@ -301,6 +302,7 @@ struct core_attr {
 	uint32_t flags;         /* FS_*_FL bits that are stored */
 	uint32_t rdev;          /* device nodes: as new_encode_dev */
 	struct core_time atime, mtime, ctime, btime;
+	bool has_xattrs;        /* any; of core_object_attr */
 };
 
 /* Which fields of core_attr to set. */
@@ -329,6 +331,43 @@ int core_object_delete(struct core_object *object);
  */
 int core_object_sync(struct core_object *object);
 
+/* ---- extended attributes, POSIX ACLs among them (core/fs/xattrs.h) ------------------------------------ */
+
+#define CORE_XATTR_NAME_MAX 255u
+#define CORE_XATTR_VALUE_MAX 65536u
+
+struct core_xattr {
+	const char *name;        /* with its namespace: "user.", "trusted.", "security.", or one of the two lists */
+	uint32_t name_length;
+	const void *value;
+	uint32_t value_length;
+};
+enum {
+	CORE_XATTR_CREATE = 1,    /* -EEXIST when it is there */
+	CORE_XATTR_REPLACE = 2,   /* -ENODATA when it is not */
+	CORE_XATTR_IF_ANY = 4,    /* removing: no error when it is not there */
+	CORE_XATTR_SAME_SIZE = 8, /* the value there is as long: possible on a full pool */
+};
+/*
+ * Sets it, or removes it (`value` NULL), and with it the fields of `mask` (CORE_SET_*) of the object: one change. The values of
+ * "system.posix_acl_access" and "system.posix_acl_default" are lists as programs have them (-EINVAL). -ENODATA, -EEXIST, -E2BIG,
+ * -ENAMETOOLONG, -EOPNOTSUPP (the namespace), -ENOSPC.
+ */
+int core_xattr_set(struct core_object *object, const struct core_xattr *xattr, unsigned int flags,
+		   const struct core_attr *attr, unsigned int mask);
+/*
+ * Copies the value, gives its length; with `capacity` 0 only that. -ENODATA, -ERANGE; -EUCLEAN: what is stored is none, a list
+ * that is none included.
+ */
+int core_xattr_get(struct core_object *object, const char *name, uint32_t name_length, void *buffer, uint32_t capacity,
+		   uint32_t *length);
+/*
+ * The names that `wanted` says yes to, each with a zero byte; with `capacity` 0 their length only. `wanted` runs under the
+ * object's lock: it calls nothing of the core.
+ */
+int core_xattr_list(struct core_object *object, bool (*wanted)(void *context, const char *name, uint32_t length),
+		    void *context, char *buffer, uint32_t capacity, uint32_t *length);
+
 /* ---- names ---------------------------------------------------------------------------------------- */
 
 /* -ENOENT; `type` is the dirent type (DT_*) stored with the name. */
@@ -339,6 +378,8 @@ struct core_new {
 	struct core_time time;   /* all four times of the new object, and mtime/ctime of the directory */
 	const char *target;      /* symlink: its target, 1..4095 bytes */
 	uint32_t target_length;
+	const struct core_xattr *xattrs; /* that it begins with, each of another name: -EEXIST; errors as core_xattr_set */
+	uint32_t xattr_count;
 };
 /* Creates any type of object under a name. Gives it referenced. A directory starts with links = 2. */
 int core_create(struct core_object *directory, const char *name, uint32_t length, const struct core_new *how,

@@ -89,12 +89,42 @@ int give(Result<Ref<Object>>&& made, core_object** out)
 
 }
 
+namespace {
+
+// The attributes that a new object begins with, as the core has them, for as long as it is made.
+class NewXattrs {
+public:
+    Status take(const core_new& how)
+    {
+        if (how.xattr_count == 0)
+            return {};
+        TRY(m_list.resize(how.xattr_count));
+        for (u32 i = 0; i < how.xattr_count; i++) {
+            const core_xattr& xattr = how.xattrs[i];
+            m_list[i] = { bytes_of_name(xattr.name, xattr.name_length),
+                          Bytes(static_cast<const u8*>(xattr.value), xattr.value_length) };
+        }
+        return {};
+    }
+    Span<const NewXattr> list() { return m_list.span(); }
+
+private:
+    Vector<NewXattr> m_list;
+};
+
+}
+
 int core_create(core_object* directory, const char* name, uint32_t length, const core_new* how, core_object** out)
 {
     if (!is_sound(*how))
         return to_errno(how->target_length > CORE_SYMLINK_MAX ? Error::name_too_long : Error::invalid);
     Object& parent = object_of(directory);
-    return give(create_object(pool_of(parent), parent, bytes_of_name(name, length), new_object_of(*how)), out);
+    NewObject made = new_object_of(*how);
+    NewXattrs xattrs;
+    if (const Status status = xattrs.take(*how); status.is_error())
+        return to_errno(status);
+    made.xattrs = xattrs.list();
+    return give(create_object(pool_of(parent), parent, bytes_of_name(name, length), made), out);
 }
 
 int core_create_unnamed(core_object* directory, const core_new* how, core_object** out)
@@ -102,7 +132,12 @@ int core_create_unnamed(core_object* directory, const core_new* how, core_object
     if (!is_sound(*how))
         return to_errno(Error::invalid);
     Object& parent = object_of(directory);
-    return give(create_unnamed_object(pool_of(parent), parent, new_object_of(*how)), out);
+    NewObject made = new_object_of(*how);
+    NewXattrs xattrs;
+    if (const Status status = xattrs.take(*how); status.is_error())
+        return to_errno(status);
+    made.xattrs = xattrs.list();
+    return give(create_unnamed_object(pool_of(parent), parent, made), out);
 }
 
 int core_link(core_object* directory, const char* name, uint32_t length, core_object* object, core_time time)

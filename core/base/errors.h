@@ -32,6 +32,7 @@ namespace lcpfs {
     X(no_data, 19, 61, "no such attribute")                                                     \
     X(shut_down, 20, 5, "the pool was shut down")                                               \
     X(frozen, 21, 30, "the pool was frozen read-only after an error")                           \
+    X(xattr_too_large, 24, 7, "value of an attribute too large")                                \
     X(log_pending, 22, 30, "the intent log has to be replayed first")                           \
     X(log_opcode, 23, 95, "the intent log holds an operation this version does not know")       \
     X(io_error, 30, 5, "device I/O error")                                                      \
@@ -59,6 +60,7 @@ namespace lcpfs {
     X(metaslab_entry_damaged, 59, 117, "metaslab table entry is malformed")                     \
     X(dataset_damaged, 60, 117, "dataset record is malformed")                                  \
     X(partition_damaged, 61, 117, "partition record is malformed")                              \
+    X(xattr_damaged, 62, 117, "extended attribute is malformed")                                \
     X(log_damaged, 64, 117, "a record of the intent log is malformed")                          \
     X(log_missing, 65, 117, "acknowledged frames of the intent log are missing or damaged")     \
     X(log_replay, 66, 117, "a record of the intent log does not fit the tree it applies to")    \

@@ -86,9 +86,10 @@ private:
 Status Checker::check_names_of(u64 id, Bytes record)
 {
     ObjectAttributes attributes;
-    RecordRoot root;
-    if (decode_record(record, attributes, root).is_error() || !attributes.is_directory())
+    RecordRoots roots;
+    if (decode_record(record, attributes, roots).is_error() || !attributes.is_directory())
         return {};
+    const RecordRoot& root = roots.body;
     Names names(*this, id);
     if (root.form == RootForm::node)
         return m_bodies->walk(root.pointer, { root.kind, m_dataset_id, id }, names);

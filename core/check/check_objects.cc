@@ -145,9 +145,9 @@ private:
 Status Checker::check_object(u64 id, Bytes record)
 {
     ObjectAttributes attributes;
-    RecordRoot root;
+    RecordRoots roots;
     m_findings.report().objects++;
-    const Status decoded = decode_record(record, attributes, root);
+    const Status decoded = decode_record(record, attributes, roots);
     if (decoded.is_error()) {
         m_incomplete = true;
         m_findings.say("object ", id, " in dataset ", m_dataset_id, ": ", text_of(decoded.error()));
@@ -158,6 +158,12 @@ Status Checker::check_object(u64 id, Bytes record)
     const u8 type = static_cast<u8>(attributes.entry_type());
     TRY(m_objects.push_back({ id, attributes.parent, attributes.links, 0, 0, type, false, attributes.is_truncating(), k_reach_unknown }));
     m_data_blocks += attributes.blocks;
+    TRY(check_body(id, attributes, roots.body));
+    return roots.xattrs.form == RootForm::empty ? Status() : check_xattrs(id, attributes, roots.xattrs);
+}
+
+Status Checker::check_body(u64 id, const ObjectAttributes& attributes, const RecordRoot& root)
+{
     const TreeOwner owner { root.kind, m_dataset_id, id };
     if (attributes.is_directory()) {
         m_findings.report().directories++;

@@ -50,6 +50,7 @@ private:
     class OrphanTree;
     class FileTree;
     class DirectoryTree;
+    class XattrTree;
     class Names;           // second walk
     class NameTable;
 
@@ -64,6 +65,8 @@ private:
     void check_log(u64 ring, Bytes value);
     Status check_dataset();
     Status check_object(u64 id, Bytes record);
+    Status check_body(u64 id, const ObjectAttributes& attributes, const RecordRoot& root);
+    Status check_xattrs(u64 id, const ObjectAttributes& attributes, const RecordRoot& root);
     Status check_names(const NodePointer& objects);
     Status check_names_of(u64 id, Bytes record);
     void check_links();

@@ -5,6 +5,7 @@
 #include "core/object/extent.h"
 #include "core/object/name.h"
 #include "core/object/record.h"
+#include "core/object/xattr.h"
 
 namespace lcpfs {
 
@@ -12,7 +13,7 @@ namespace {
 
 class ItemLines : public TreeVisitor {
 public:
-    ItemLines(const Lines& lines, bool is_directory) : m_lines(lines), m_is_directory(is_directory) {}
+    ItemLines(const Lines& lines, TreeKind kind) : m_lines(lines), m_kind(kind) {}
     bool node(const NodePointer& pointer, const TreeOwner&) override
     {
         dump_pointer("node", pointer, m_lines);
@@ -25,8 +26,10 @@ public:
     }
     Status item(Bytes key, Bytes value) override
     {
-        if (m_is_directory)
+        if (m_kind == TreeKind::directory)
             put_name(key, value);
+        else if (m_kind == TreeKind::xattrs)
+            put_xattr(key, value);
         else
             put_extent(key, value);
         return {};
@@ -44,6 +47,17 @@ private:
         text.add(", cookie ").add(name.value().cookie);
         m_lines.put_line(text);
     }
+    void put_xattr(Bytes key, Bytes value)
+    {
+        Result<XattrPart> part = XattrPart::decode(key, value);
+        if (part.is_error())
+            return m_lines.put("  attribute: ", text_of(part.error()));
+        TextLine text;
+        text.add("  attribute \"").add_name(part.value().name).add("\" part ").add(u64(part.value().part));
+        text.add(", generation ").add(u64(part.value().generation != 0)).add(": ").add(u64(part.value().bytes.size()));
+        text.add(" of ").add(u64(part.value().value_bytes)).add(" bytes");
+        m_lines.put_line(text);
+    }
     void put_extent(Bytes key, Bytes value)
     {
         Result<Extent> decoded = Extent::decode(key, value);
@@ -58,7 +72,7 @@ private:
     }
 
     const Lines& m_lines;
-    bool m_is_directory;
+    TreeKind m_kind;
 };
 
 // The record of an object, copied out of the table's committed or newer state.
@@ -80,6 +94,17 @@ void put_time(const char* what, const Time& time, const Lines& lines)
               time.seconds < 0 ? 0 - static_cast<u64>(time.seconds) : static_cast<u64>(time.seconds), " s ", u64(time.nanoseconds), " ns");
 }
 
+Status dump_tree(Pool& pool, const TreeOwner& owner, const RecordRoot& root, const Lines& lines)
+{
+    ItemLines items(lines, owner.kind);
+    if (root.form == RootForm::inlined)
+        return walk_inline(root.items, [&](Bytes key, Bytes value) { return items.item(key, value); });
+    if (root.form == RootForm::empty)
+        return {};
+    Box<TreeWalk> walk = TRY(TreeWalk::create(pool.vdevs(), pool.cache().node_bytes()));
+    return walk->walk(root.pointer, owner, items);
+}
+
 }
 
 Status dump_object(Pool& pool, DatasetId of, u64 id, const Lines& lines)
@@ -96,9 +121,9 @@ Status dump_object(Pool& pool, DatasetId of, u64 id, const Lines& lines)
     TRY(buffer.resize(k_max_record_bytes));
     const u32 bytes = TRY(find_record(*dataset, id, buffer.span()));
     ObjectAttributes attributes;
-    RecordRoot root;
+    RecordRoots roots;
     lines.put("object ", id, ": a record of ", u64(bytes), " bytes");
-    TRY(decode_record({ buffer.begin(), bytes }, attributes, root));
+    TRY(decode_record({ buffer.begin(), bytes }, attributes, roots));
     TextLine mode;
     mode.add("  mode: 0");
     for (u32 shift = 15; shift <= 15; shift -= 3)
@@ -113,13 +138,8 @@ Status dump_object(Pool& pool, DatasetId of, u64 id, const Lines& lines)
     put_time("modified", attributes.mtime, lines);
     put_time("changed", attributes.ctime, lines);
     put_time("born", attributes.btime, lines);
-    ItemLines items(lines, attributes.is_directory());
-    if (root.form == RootForm::inlined)
-        return walk_inline(root.items, [&](Bytes key, Bytes value) { return items.item(key, value); });
-    if (root.form == RootForm::empty)
-        return {};
-    Box<TreeWalk> walk = TRY(TreeWalk::create(pool.vdevs(), pool.cache().node_bytes()));
-    return walk->walk(root.pointer, { root.kind, of.value(), id }, items);
+    TRY(dump_tree(pool, { roots.body.kind, of.value(), id }, roots.body, lines));
+    return dump_tree(pool, { TreeKind::xattrs, of.value(), id }, roots.xattrs, lines);
 }
 
 }

@@ -143,8 +143,9 @@ private:
 Status Rebuild::walk_object(u64 dataset, u64 id, Bytes record)
 {
     ObjectAttributes attributes;
-    RecordRoot root;
-    TRY(decode_record(record, attributes, root));
+    RecordRoots roots;
+    TRY(decode_record(record, attributes, roots));
+    const RecordRoot& root = roots.body;
     const TreeOwner owner { root.kind, dataset, id };
     Extents extents(*this);
     Plain names(*this);
@@ -156,6 +157,9 @@ Status Rebuild::walk_object(u64 dataset, u64 id, Bytes record)
     } else if (root.form == RootForm::inlined && root.kind == TreeKind::extents) {
         TRY(walk_inline(root.items, [&](Bytes key, Bytes value) { return extents.item(key, value); }));
     }
+    Plain xattrs(*this);
+    if (roots.xattrs.form == RootForm::node)
+        TRY(bodies->walk(roots.xattrs.pointer, { TreeKind::xattrs, dataset, id }, xattrs));
     return failure;
 }
 

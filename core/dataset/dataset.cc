@@ -149,10 +149,10 @@ Result<Ref<Object>> Dataset::load_object(ObjectId id)
         return Error::not_found;
     }
     ObjectAttributes attributes;
-    RecordRoot root;
-    TRY(decode_record(cursor.value(), attributes, root));
-    Box<Object> box = TRY(make_box<Object>(*this, id, m_host.trees, root.kind));
-    TRY(box->start(attributes, root));
+    RecordRoots roots;
+    TRY(decode_record(cursor.value(), attributes, roots));
+    Box<Object> box = TRY(make_box<Object>(*this, id, m_host.trees, roots.body.kind));
+    TRY(box->start(attributes, roots));
     box->m_in_table = true;
     box->m_table_bytes = static_cast<u32>(cursor.value().size());
     cursor = TreeCursor();

@@ -177,7 +177,11 @@ private:
     Ref<Object> add_to_hash(Box<Object> box);
     Result<Ref<Object>> load_object(ObjectId id);
     Status sync_object(Object& object, TxgId txg, TreeWriter& writer);
-    Status update_table(Object& object, TxgId txg, const ObjectVersion& version, const NodePointer& root);
+    struct WrittenRoots {
+        NodePointer body, xattrs; // null: in the record, or nothing
+    };
+    RecordRoot record_root(TreeKind kind, const TreeVersion& version, const NodePointer& pointer, MutableBytes room);
+    Status update_table(Object& object, TxgId txg, const ObjectVersion& version, const WrittenRoots& written);
     void count_object(int more, Object& object, u64 blocks);
     Status update_orphans(Object& object, TxgId txg, bool is_orphan);
 

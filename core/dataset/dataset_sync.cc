@@ -7,6 +7,8 @@ namespace lcpfs {
 // Objects in a row before others get their turn at the processor.
 constexpr u32 k_at_once = 8;
 
+static_assert(8 + k_max_record_bytes <= max_item_bytes(k_min_node_bytes), "a record is an item of the object table");
+
 Status Dataset::update_orphans(Object& object, TxgId txg, bool is_orphan)
 {
     if (is_orphan == object.m_is_orphan)
@@ -36,7 +38,22 @@ void Dataset::count_object(int more, Object& object, u64 blocks)
     object.m_table_blocks = blocks;
 }
 
-Status Dataset::update_table(Object& object, TxgId txg, const ObjectVersion& version, const NodePointer& pointer)
+// What the record says of a tree; the items of one that stands in it go into `room`.
+RecordRoot Dataset::record_root(TreeKind kind, const TreeVersion& version, const NodePointer& pointer, MutableBytes room)
+{
+    RecordRoot root;
+    root.kind = kind;
+    if (!pointer.is_null()) {
+        root.form = RootForm::node;
+        root.pointer = pointer;
+    } else if (version.root && version.root->page().count() > 0) {
+        root.form = RootForm::inlined;
+        root.items = Bytes(room.data(), TreeWriter::encode_inline(version, room));
+    }
+    return root;
+}
+
+Status Dataset::update_table(Object& object, TxgId txg, const ObjectVersion& version, const WrittenRoots& written)
 {
     BigEndianKey id(object.m_id.value());
     Bytes key { id.data(), 8 };
@@ -49,18 +66,13 @@ Status Dataset::update_table(Object& object, TxgId txg, const ObjectVersion& ver
         object.m_in_table = false;
         return {};
     }
-    RecordRoot root;
-    root.kind = tree_kind_of(version.attributes.mode);
-    if (!pointer.is_null()) {
-        root.form = RootForm::node;
-        root.pointer = pointer;
-    } else if (version.tree.root && version.tree.root->page().count() > 0) {
-        root.form = RootForm::inlined;
-        u8* items = m_host.record_buffer + sizeof(DiskObject) + sizeof(DiskRoot);
-        u32 bytes = TreeWriter::encode_inline(version.tree, { items, k_inline_root_bytes });
-        root.items = Bytes(items, bytes);
-    }
-    u32 bytes = encode_record(version.attributes, root, { m_host.record_buffer, k_max_record_bytes });
+    u8* const buffer = m_host.record_buffer;
+    RecordRoots roots;
+    roots.body = record_root(tree_kind_of(version.attributes.mode), version.tree, written.body,
+                             { buffer + k_record_body_offset, k_inline_root_bytes });
+    roots.xattrs = record_root(TreeKind::xattrs, version.xattrs, written.xattrs,
+                               { buffer + k_record_xattr_offset, k_inline_xattr_bytes });
+    u32 bytes = encode_record(version.attributes, roots, { buffer, k_max_record_bytes });
     WriteGuard table(m_table_lock);
     // A record of the same size needs no room, so no split of a leaf that is full.
     if (object.m_in_table && object.m_table_bytes == bytes) {
@@ -81,9 +93,14 @@ Status Dataset::update_table(Object& object, TxgId txg, const ObjectVersion& ver
 Status Dataset::sync_object(Object& object, TxgId txg, TreeWriter& writer) NO_THREAD_SAFETY_ANALYSIS
 {
     ObjectVersion version = object.take_version(txg);
-    NodePointer root = TRY(writer.write(version.tree, k_inline_root_bytes, object.m_written));
+    WrittenRoots roots;
+    roots.body = TRY(writer.write(version.tree, k_inline_root_bytes, object.m_written));
     TRY(object.m_tree.free_dead(txg));
-    TRY(update_table(object, txg, version, root));
+    if (version.xattrs_of) {
+        roots.xattrs = TRY(writer.write(version.xattrs, k_inline_xattr_bytes, version.xattrs_of->written));
+        TRY(version.xattrs_of->tree.free_dead(txg));
+    }
+    TRY(update_table(object, txg, version, roots));
     return update_orphans(object, txg, !version.deleted && version.attributes.is_orphan());
 }
 
@@ -174,6 +191,8 @@ void Dataset::settle(TxgId)
         {
             WriteGuard guard(object.m_lock);
             object.m_tree.settle(object.m_written);
+            if (object.m_xattrs)
+                object.m_xattrs->tree.settle(object.m_xattrs->written);
         }
         object.unreference();
         if (count % k_at_once == 0)

@@ -5,6 +5,12 @@
 
 namespace lcpfs {
 
+ObjectXattrs::~ObjectXattrs()
+{
+    while (Node* node = written.pop_front())
+        node->unreference();
+}
+
 Object::Object(Dataset& dataset, ObjectId id, TreeContext& trees, TreeKind kind)
     : m_tree(trees, TreeOwner { kind, dataset.id().value(), id.value() }, Must::may_fail), m_dataset(dataset), m_id(id)
 {
@@ -20,15 +26,31 @@ Object::~Object()
         node->unreference();
 }
 
-Status Object::start(const ObjectAttributes& attributes, const RecordRoot& root) NO_THREAD_SAFETY_ANALYSIS
+static Status start_tree(Tree& tree, const RecordRoot& root)
+{
+    if (root.form == RootForm::node)
+        tree.start_from(root.pointer);
+    else if (root.form == RootForm::inlined)
+        return tree.start_from_inline(root.items);
+    return {};
+}
+
+Status Object::start(const ObjectAttributes& attributes, const RecordRoots& roots) NO_THREAD_SAFETY_ANALYSIS
 {
     m_attributes = attributes;
     m_is_new = false;
-    if (root.form == RootForm::node)
-        m_tree.start_from(root.pointer);
-    else if (root.form == RootForm::inlined)
-        TRY(m_tree.start_from_inline(root.items));
-    return {};
+    TRY(start_tree(m_tree, roots.body));
+    if (roots.xattrs.form == RootForm::empty)
+        return {};
+    Tree* const xattrs = TRY(make_xattrs());
+    return start_tree(*xattrs, roots.xattrs);
+}
+
+Result<Tree*> Object::make_xattrs()
+{
+    if (!m_xattrs)
+        m_xattrs = TRY(make_box<ObjectXattrs>(m_tree.context(), TreeOwner { TreeKind::xattrs, m_dataset.id().value(), m_id.value() }));
+    return &m_xattrs->tree;
 }
 
 Status Object::prepare_change(TxgId txg, SpareVersion* spare)
@@ -47,10 +69,7 @@ Status Object::prepare_change(TxgId txg, SpareVersion* spare)
         if (!room)
             return Error::no_memory;
         ObjectVersion* kept = ::new (room) ObjectVersion();
-        kept->txg = TxgId(dirty);
-        kept->attributes = m_attributes;
-        kept->tree = m_tree.version();
-        kept->deleted = m_deleted;
+        fill_version(*kept, TxgId(dirty));
         m_closed[m_closed[0] ? 1 : 0] = kept;
     }
     m_dirty_txg.store(txg.value());
@@ -58,6 +77,18 @@ Status Object::prepare_change(TxgId txg, SpareVersion* spare)
     m_dataset.add_dirty(*this, txg, m_is_new);
     m_is_new = false;
     return {};
+}
+
+void Object::fill_version(ObjectVersion& version, TxgId txg)
+{
+    version.txg = txg;
+    version.attributes = m_attributes;
+    version.tree = m_tree.version();
+    if (m_xattrs) {
+        version.xattrs = m_xattrs->tree.version();
+        version.xattrs_of = m_xattrs.get();
+    }
+    version.deleted = m_deleted;
 }
 
 void Object::drop_version(ObjectVersion* version)
@@ -83,10 +114,7 @@ ObjectVersion Object::take_version(TxgId txg)
     }
     m_version_taken = true;
     ObjectVersion version;
-    version.txg = txg;
-    version.attributes = m_attributes;
-    version.tree = m_tree.version();
-    version.deleted = m_deleted;
+    fill_version(version, txg);
     return version;
 }
 

@@ -19,10 +19,21 @@ class Dataset;
 class Object;
 class SpareVersion;
 
+// The extended attributes of an object that has some, or had. Made under its lock, and there until it goes.
+struct ObjectXattrs {
+    ObjectXattrs(TreeContext& trees, const TreeOwner& owner) : tree(trees, owner, Must::may_fail) {}
+    ~ObjectXattrs();
+
+    Tree tree;           // the object's lock
+    WrittenList written; // sync thread
+};
+
 struct ObjectVersion {
     TxgId txg;
     ObjectAttributes attributes;
     TreeVersion tree;
+    TreeVersion xattrs;
+    ObjectXattrs* xattrs_of { nullptr }; // what `xattrs` is a version of: null when there never were any
     bool deleted { false };
 };
 
@@ -32,7 +43,7 @@ public:
     ~Object();
 
     // Fills a fresh object, which nobody else knows yet, from its record.
-    Status start(const ObjectAttributes& attributes, const RecordRoot& root);
+    Status start(const ObjectAttributes& attributes, const RecordRoots& roots);
 
     Dataset& dataset() { return m_dataset; }
     ObjectId id() const { return m_id; }
@@ -44,12 +55,17 @@ public:
     // Group in which it was last changed (0: not since it was loaded). For object_sync.
     TxgId newest_change() const { return TxgId(m_dirty_txg.load()); }
 
+    // The tree of extended attributes, made if there is none.
+    Result<Tree*> make_xattrs() REQUIRES(m_lock);
+    bool has_xattrs() const REQUIRES_SHARED(m_lock) { return m_xattrs && !m_xattrs->tree.is_empty(); }
+
     // Sync thread: the state that group `txg` closed with. Takes m_lock.
     ObjectVersion take_version(TxgId txg);
 
     RwLock m_lock { LCPFS_RANK_object };
     ObjectAttributes m_attributes GUARDED_BY(m_lock);
     Tree m_tree GUARDED_BY(m_lock);
+    Box<ObjectXattrs> m_xattrs GUARDED_BY(m_lock); // null: has none
     bool m_deleted GUARDED_BY(m_lock) { false };
     // Extents whose data only the log has (DelayedWrites): raised under m_lock.
     Atomic<u32> m_delayed_writes { 0 };
@@ -59,6 +75,7 @@ public:
 private:
     friend class Dataset;
     void drop_version(ObjectVersion* version);
+    void fill_version(ObjectVersion& version, TxgId txg) REQUIRES_SHARED(m_lock);
     struct DirtyEntry {
         ListLink link;
         Object* object;

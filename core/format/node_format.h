@@ -20,7 +20,7 @@ enum class TreeKind : u8 {
     orphans = 4,       // a dataset's objects to delete or truncate further at mount
     extents = 5,       // a file's data
     directory = 6,     // a directory's names
-    xattrs = 7,        // reserved
+    xattrs = 7,        // an object's extended attributes
 };
 
 struct DiskNodeHeader {
@@ -54,6 +54,6 @@ constexpr u32 max_item_bytes(u32 node_bytes) { return node_bytes / 4 - 96; }
 // An empty or small tree needs no node: it stands inline in its owner's record (object_format.h) as
 //   le16 item_count, then per item le16 key_bytes, le16 value_bytes, key, value.
 enum class RootForm : u8 { empty = 0, inlined = 1, node = 2 };
-constexpr u32 k_inline_root_bytes = 2560; // at most
+constexpr u32 k_inline_root_bytes = 2560; // at most; of extended attributes k_inline_xattr_bytes
 
 }

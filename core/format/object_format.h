@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // An object (inode) as it stands in its dataset's object table: key BigEndian64(object id), value
-// DiskObject, then DiskRoot and root bytes for its tree.
+// DiskObject, then DiskRoot and root bytes for its tree, then, if it has extended attributes, the same for their tree (xattr_format.h).
 //
 //   files: tree of extents (extent_format.h)      directories: tree of names (directory_format.h)
 //   symlinks: an extents tree with one or two inline extents, the target
@@ -32,7 +32,7 @@ struct DiskObject {
     DiskTime atime, mtime, ctime, btime;
     le32 reserved;
     le16 header_bytes; // sizeof(DiskObject)
-    le16 root_count;   // 1
+    le16 root_count;   // 1, or 2 with extended attributes
 };
 static_assert(sizeof(DiskObject) == 128);
 static_assert(offsetof(DiskObject, mode) == 40);

@@ -39,8 +39,8 @@ enum class LogOpcode : u32 {
     write = 3,
     truncate = 4,
     set_attributes = 5,
-    acl_v0 = 6,
-    acl_v1 = 7,
+    acl_v0 = 6,          // an object has no list (POSIX ACL) of a kind any more
+    acl_v1 = 7,          // it has this one
     make_directory = 8,
     remove_directory = 9,
     link = 10,
@@ -52,6 +52,8 @@ enum class LogOpcode : u32 {
     create_dataset = 16,
     change_dataset = 17, // its name and properties, and that it is being destroyed
     punch = 18,
+    set_xattr = 19,
+    remove_xattr = 20,
     commit_marker = 99,
 };
 
@@ -80,7 +82,8 @@ static_assert(offsetof(DiskLogRecord, sequence) == 56);
 static_assert(offsetof(DiskLogRecord, previous_position) == 64);
 static_assert(offsetof(DiskLogRecord, dataset) == 72);
 
-// create, make_directory, symlink, create_unnamed; record object: the directory. Then the name, then a symlink's target.
+// create, make_directory, symlink, create_unnamed; record object: the directory. Then the name, then a symlink's target, then
+// extended attributes (DiskLogXattr) to the end.
 struct DiskLogCreate {
     le64 object;
     le64 generation;
@@ -184,12 +187,24 @@ static_assert(offsetof(DiskLogDataset, mode) == 40);
 static_assert(offsetof(DiskLogDataset, time) == 52);
 static_assert(offsetof(DiskLogDataset, name) == 64);
 
-// acl_v0, acl_v1. Then the list's bytes. Reserved: nothing writes it yet.
+// An extended attribute: its name and its value follow.
+struct DiskLogXattr {
+    le32 value_bytes;
+    le16 name_bytes;        // 1..255
+    le16 reserved;
+};
+static_assert(sizeof(DiskLogXattr) == 8);
+
+// set_xattr, remove_xattr, acl_v0, acl_v1 begin with DiskLogAttributes: what of the object changes with it. Then
+//   set_xattr, remove_xattr   DiskLogXattr, name, value (of a removal none)
+//   acl_v0, acl_v1            DiskLogAcl, the list (xattr_format.h; version 0: none)
+// create and its kin end with the attributes that the object begins with, each as DiskLogXattr, name, value.
 struct DiskLogAcl {
     le32 list_bytes;
-    DiskTime time;
+    u8 kind;                // 1: that of the object, 2: of what is made in a directory
+    u8 reserved[3];
 };
-static_assert(sizeof(DiskLogAcl) == 16);
+static_assert(sizeof(DiskLogAcl) == 8);
 
 // A write and a cut behind it, at once. Then what follows a DiskLogWrite. Reserved: nothing writes it yet.
 struct DiskLogWriteTruncate {

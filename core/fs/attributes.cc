@@ -29,15 +29,44 @@ void get_attributes(Object& object, core_attr& out)
     out.mtime = to_api(object.m_attributes.mtime);
     out.ctime = to_api(object.m_attributes.ctime);
     out.btime = to_api(object.m_attributes.btime);
+    out.has_xattrs = object.has_xattrs();
+}
+
+Status check_attributes(const core_attr& from, unsigned mask)
+{
+    const core_time* const times[] = { &from.atime, &from.mtime, &from.ctime };
+    for (const core_time* time : times)
+        if (time->nanoseconds >= 1000000000u && (mask & (CORE_SET_ATIME | CORE_SET_MTIME | CORE_SET_CTIME)))
+            return Error::invalid;
+    return {};
+}
+
+void apply_attributes(ObjectAttributes& to, const core_attr& from, unsigned mask)
+{
+    if (mask & CORE_SET_MODE)
+        to.mode = (to.mode & k_mode_type) | (from.mode & 07777);
+    if (mask & CORE_SET_UID)
+        to.uid = from.uid;
+    if (mask & CORE_SET_GID)
+        to.gid = from.gid;
+    if (mask & CORE_SET_PROJECT)
+        to.project = from.project;
+    if (mask & CORE_SET_FLAGS)
+        to.flags = from.flags;
+    if (mask & CORE_SET_CHANGE)
+        to.change = from.change;
+    if (mask & CORE_SET_ATIME)
+        to.atime = from_api(from.atime);
+    if (mask & CORE_SET_MTIME)
+        to.mtime = from_api(from.mtime);
+    if (mask & CORE_SET_CTIME)
+        to.ctime = from_api(from.ctime);
 }
 
 Status set_attributes(Pool& pool, Object& object, const core_attr& from, unsigned mask)
 {
     TRY(pool.check_writable());
-    const core_time* const times[] = { &from.atime, &from.mtime, &from.ctime };
-    for (const core_time* time : times)
-        if (time->nanoseconds >= 1000000000u && (mask & (CORE_SET_ATIME | CORE_SET_MTIME | CORE_SET_CTIME)))
-            return Error::invalid;
+    TRY(check_attributes(from, mask));
     ScopedPromise promise(pool.space());
     TRY(promise.take(pool.space().operation_units(), Space::For::change));
     Box<LogRecord> record = record_of_attributes(pool, object, from, mask);
@@ -46,24 +75,7 @@ Status set_attributes(Pool& pool, Object& object, const core_attr& from, unsigne
         return Error::not_found;
     TxgHold hold(pool.engine());
     TRY(object.prepare_change(hold.txg()));
-    if (mask & CORE_SET_MODE)
-        object.m_attributes.mode = (object.m_attributes.mode & k_mode_type) | (from.mode & 07777);
-    if (mask & CORE_SET_UID)
-        object.m_attributes.uid = from.uid;
-    if (mask & CORE_SET_GID)
-        object.m_attributes.gid = from.gid;
-    if (mask & CORE_SET_PROJECT)
-        object.m_attributes.project = from.project;
-    if (mask & CORE_SET_FLAGS)
-        object.m_attributes.flags = from.flags;
-    if (mask & CORE_SET_CHANGE)
-        object.m_attributes.change = from.change;
-    if (mask & CORE_SET_ATIME)
-        object.m_attributes.atime = from_api(from.atime);
-    if (mask & CORE_SET_MTIME)
-        object.m_attributes.mtime = from_api(from.mtime);
-    if (mask & CORE_SET_CTIME)
-        object.m_attributes.ctime = from_api(from.ctime);
+    apply_attributes(object.m_attributes, from, mask);
     pool.intent_log().append(hold.txg(), lcpfs::move(record));
     return {};
 }

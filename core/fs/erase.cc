@@ -3,6 +3,7 @@
 
 #include "core/base/format_text.h"
 #include "core/fs/extents.h"
+#include "core/fs/xattr_tree.h"
 #include "core/object/name.h"
 
 namespace lcpfs {
@@ -11,6 +12,7 @@ namespace {
 
 // As much as of a file that is cut (shrink.cc).
 constexpr u32 k_items_per_group = 256;
+constexpr u32 k_xattr_items_per_group = 64;
 
 // Names from the end of a directory.
 Status remove_names(Object& directory, TxgId txg, u32 most, bool& finished) REQUIRES(directory.m_lock)
@@ -52,6 +54,8 @@ Status erase_some(Pool& pool, Object& object, bool& finished)
         TRY(remove_names(object, hold.txg(), k_items_per_group, finished));
     else
         TRY(unmap_from(pool, object, hold.txg(), 0, k_items_per_group, finished, *scratch, batch));
+    if (finished)
+        TRY(erase_xattrs(object, hold.txg(), k_xattr_items_per_group, finished));
     object.m_deleted = finished;
     return {};
 }

@@ -32,6 +32,36 @@ void fill(LogRecord& record, const Head& head, Bytes first, Bytes second = {})
     copy_bytes(record.payload() + sizeof(head) + first.size(), second.data(), second.size());
 }
 
+size_t logged_bytes(Bytes name, Bytes value) { return sizeof(DiskLogXattr) + name.size() + value.size(); }
+
+// Gives what is behind it.
+u8* put_xattr(u8* at, Bytes name, Bytes value)
+{
+    DiskLogXattr head {};
+    head.value_bytes.set(static_cast<u32>(value.size()));
+    head.name_bytes.set(static_cast<u16>(name.size()));
+    copy_bytes(at, &head, sizeof(head));
+    copy_bytes(at + sizeof(head), name.data(), name.size());
+    copy_bytes(at + sizeof(head) + name.size(), value.data(), value.size());
+    return at + logged_bytes(name, value);
+}
+
+DiskLogAttributes log_attributes(const core_attr& attributes, unsigned mask)
+{
+    DiskLogAttributes head {};
+    head.mask.set(mask);
+    head.mode.set(attributes.mode);
+    head.uid.set(attributes.uid);
+    head.gid.set(attributes.gid);
+    head.project.set(attributes.project);
+    head.flags.set(attributes.flags);
+    head.change.set(attributes.change);
+    head.atime = disk_time(attributes.atime);
+    head.mtime = disk_time(attributes.mtime);
+    head.ctime = disk_time(attributes.ctime);
+    return head;
+}
+
 LogOpcode opcode_of(u32 mode, bool named)
 {
     if (!named)
@@ -86,8 +116,14 @@ void fill_record_of_dataset(const Box<LogRecord>& record, DatasetId id, const Ne
 
 Box<LogRecord> record_of_create(Pool& pool, Object& directory, Bytes text, const NewObject& how, ObjectId made)
 {
-    Box<LogRecord> record = prepare(pool, opcode_of(how.mode, !text.is_empty()), directory,
-                                    sizeof(DiskLogCreate) + text.size() + how.target.size());
+    const size_t named_bytes = sizeof(DiskLogCreate) + text.size() + how.target.size();
+    size_t bytes = named_bytes;
+    for (const NewXattr& xattr : how.xattrs)
+        bytes += logged_bytes(xattr.name, xattr.value);
+    // What no frame could take stands as a barrier, as if memory had been short.
+    if (log_record_bytes(bytes) > k_max_log_record_bytes)
+        return {};
+    Box<LogRecord> record = prepare(pool, opcode_of(how.mode, !text.is_empty()), directory, bytes);
     if (!record)
         return {};
     DiskLogCreate head;
@@ -103,6 +139,9 @@ Box<LogRecord> record_of_create(Pool& pool, Object& directory, Bytes text, const
     head.name_bytes.set(static_cast<u16>(text.size()));
     head.target_bytes.set(static_cast<u16>(how.target.size()));
     fill(*record, head, text, how.target);
+    u8* at = record->payload() + named_bytes;
+    for (const NewXattr& xattr : how.xattrs)
+        at = put_xattr(at, xattr.name, xattr.value);
     return record;
 }
 
@@ -148,19 +187,32 @@ Box<LogRecord> record_of_attributes(Pool& pool, Object& object, const core_attr&
     Box<LogRecord> record = prepare(pool, LogOpcode::set_attributes, object, sizeof(DiskLogAttributes));
     if (!record)
         return {};
-    DiskLogAttributes head;
-    head.mask.set(mask);
-    head.mode.set(attributes.mode);
-    head.uid.set(attributes.uid);
-    head.gid.set(attributes.gid);
-    head.project.set(attributes.project);
-    head.flags.set(attributes.flags);
-    head.change.set(attributes.change);
-    head.atime = disk_time(attributes.atime);
-    head.mtime = disk_time(attributes.mtime);
-    head.ctime = disk_time(attributes.ctime);
-    head.reserved.set(0);
-    fill(*record, head, {});
+    fill(*record, log_attributes(attributes, mask), {});
+    return record;
+}
+
+Box<LogRecord> record_of_xattr(Pool& pool, Object& object, const XattrChange& change)
+{
+    const AclKind acl = acl_kind_of(change.name);
+    const Bytes value = change.removes ? Bytes() : change.value;
+    const LogOpcode opcode = acl == AclKind::none ? (change.removes ? LogOpcode::remove_xattr : LogOpcode::set_xattr)
+                                                  : (change.removes ? LogOpcode::acl_v0 : LogOpcode::acl_v1);
+    const size_t bytes = acl == AclKind::none ? logged_bytes(change.name, value) : sizeof(DiskLogAcl) + value.size();
+    Box<LogRecord> record = prepare(pool, opcode, object, sizeof(DiskLogAttributes) + bytes);
+    if (!record)
+        return {};
+    const core_attr nothing {};
+    fill(*record, log_attributes(change.attributes ? *change.attributes : nothing, change.attributes ? change.mask : 0), {});
+    u8* const at = record->payload() + sizeof(DiskLogAttributes);
+    if (acl == AclKind::none) {
+        put_xattr(at, change.name, value);
+        return record;
+    }
+    DiskLogAcl head {};
+    head.list_bytes.set(static_cast<u32>(value.size()));
+    head.kind = static_cast<u8>(acl);
+    copy_bytes(at, &head, sizeof(head));
+    copy_bytes(at + sizeof(head), value.data(), value.size());
     return record;
 }
 

@@ -19,6 +19,7 @@ Box<LogRecord> record_of_link(Pool& pool, Object& directory, Bytes text, Object&
 Box<LogRecord> record_of_unlink(Pool& pool, Object& directory, Bytes text, Object& object, bool is_directory, Time time);
 Box<LogRecord> record_of_rename(Pool& pool, const Rename& rename);
 Box<LogRecord> record_of_attributes(Pool& pool, Object& object, const core_attr& attributes, unsigned mask);
+Box<LogRecord> record_of_xattr(Pool& pool, Object& object, const XattrChange& change);
 Box<LogRecord> record_of_truncate(Pool& pool, Object& object, u64 size_bytes, Time time);
 // Of blocks that are known only when they have been unmapped.
 Box<LogRecord> record_of_punch(Pool& pool, Object& object, Time time);

@@ -78,6 +78,12 @@ void add_what(TextLine& line, const LogRecordView& record)
     case LogOpcode::set_attributes:
         line.add("setting attributes of object ").add(record.header.object.get());
         return;
+    case LogOpcode::set_xattr:
+    case LogOpcode::remove_xattr:
+    case LogOpcode::acl_v0:
+    case LogOpcode::acl_v1:
+        line.add("changing an extended attribute of object ").add(record.header.object.get());
+        return;
     case LogOpcode::create_dataset:
         line.add("making dataset ").add(record.header.dataset.get());
         return;

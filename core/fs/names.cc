@@ -91,16 +91,33 @@ ObjectAttributes attributes_of(const NewObject& how, u64 generation, const Objec
     return attributes;
 }
 
+// What a new object's content is built in, where it has some.
+struct NewScratch {
+    NewScratch(Pool& pool, const NewObject& how) : target(pool, !how.target.is_empty()) {}
+    Status make(const NewObject& how)
+    {
+        if (!how.xattrs.is_empty())
+            xattrs = TRY(make_box<XattrScratch>());
+        return {};
+    }
+    Scratch target;
+    Box<XattrScratch> xattrs;
+};
+
+u64 units_of(Pool& pool, const NewObject& how) { return xattr_units(pool, parts_of(how.xattrs)); }
+
 Result<Ref<Object>> make_object(Dataset& dataset, const NewObject& how)
 {
     return how.id.value() ? dataset.make_again(how.mode, how.id) : dataset.make(how.mode);
 }
 
 // A fresh object, dirty in `txg`, its content in place. Only we know it.
-Status fill_new(Object& object, Object& directory, const NewObject& how, TxgId txg, Scratch& scratch) NO_THREAD_SAFETY_ANALYSIS
+Status fill_new(Object& object, Object& directory, const NewObject& how, TxgId txg, NewScratch& scratch) NO_THREAD_SAFETY_ANALYSIS
 {
     if (!how.target.is_empty())
-        TRY(store_target(object, txg, how.target, *scratch));
+        TRY(store_target(object, txg, how.target, *scratch.target));
+    if (scratch.xattrs)
+        TRY(fill_new_xattrs(object, txg, how.xattrs, *scratch.xattrs));
     TRY(object.prepare_change(txg));
     const u64 generation = how.generation ? how.generation : object.dataset().generation_for(object.id());
     object.m_attributes = attributes_of(how, generation, directory);
@@ -124,10 +141,12 @@ Result<Ref<Object>> create_object(Pool& pool, Object& directory, Bytes text, con
 {
     TRY(pool.check_writable());
     TRY(check_name(text));
+    TRY(check_new_xattrs(how.xattrs));
     ScopedPromise promise(pool.space());
-    TRY(promise.take(pool.space().operation_units(), Space::For::growth));
+    TRY(promise.take(units_of(pool, how), Space::For::growth));
     Ref<Object> object = TRY(make_object(directory.dataset(), how));
-    Scratch scratch(pool, !how.target.is_empty());
+    NewScratch scratch(pool, how);
+    TRY(scratch.make(how));
     Box<LogRecord> record = record_of_create(pool, directory, text, how, object->id());
     ObjectLocks locks;
     locks.add(&directory);
@@ -157,10 +176,12 @@ Result<Ref<Object>> create_object(Pool& pool, Object& directory, Bytes text, con
 Result<Ref<Object>> create_unnamed_object(Pool& pool, Object& directory, const NewObject& how) NO_THREAD_SAFETY_ANALYSIS
 {
     TRY(pool.check_writable());
+    TRY(check_new_xattrs(how.xattrs));
     ScopedPromise promise(pool.space());
-    TRY(promise.take(pool.space().operation_units(), Space::For::growth));
+    TRY(promise.take(units_of(pool, how), Space::For::growth));
     Ref<Object> object = TRY(make_object(directory.dataset(), how));
-    Scratch scratch(pool, !how.target.is_empty());
+    NewScratch scratch(pool, how);
+    TRY(scratch.make(how));
     Box<LogRecord> record = record_of_create(pool, directory, {}, how, object->id());
     TxgHold hold(pool.engine());
     TRY(fill_new(*object, directory, how, hold.txg(), scratch));

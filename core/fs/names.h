@@ -7,6 +7,7 @@
 #pragma once
 
 #include "core/fs/extents.h"
+#include "core/fs/xattrs.h"
 #include "core/object/name.h"
 
 namespace lcpfs {
@@ -15,6 +16,7 @@ struct NewObject {
     u32 mode { 0 }, uid { 0 }, gid { 0 }, project { 0 }, flags { 0 }, rdev { 0 };
     Time time;
     Bytes target; // symlinks
+    Span<const NewXattr> xattrs;
     // Made again from a log record, which says who it was; 0: new.
     ObjectId id;
     u64 generation { 0 };

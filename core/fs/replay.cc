@@ -58,6 +58,15 @@ Status replay_dataset(Pool& pool, const LogRecordView& record)
     return create_dataset(pool, how);
 }
 
+Status take_xattr(LogPayload& payload, NewXattr& xattr)
+{
+    DiskLogXattr head;
+    TRY(payload.take(head));
+    xattr.name = TRY(payload.take_bytes(head.name_bytes.get()));
+    xattr.value = TRY(payload.take_bytes(head.value_bytes.get()));
+    return {};
+}
+
 Status replay_create(Pool& pool, const LogRecordView& record)
 {
     LogPayload payload(record.payload);
@@ -75,7 +84,13 @@ Status replay_create(Pool& pool, const LogRecordView& record)
     how.target = TRY(payload.take_bytes(head.target_bytes.get()));
     how.id = ObjectId(head.object.get());
     how.generation = head.generation.get();
-    TRY(payload.end());
+    Vector<NewXattr> xattrs;
+    while (payload.left()) {
+        TRY(xattrs.resize(xattrs.size() + 1));
+        TRY(take_xattr(payload, xattrs.last()));
+    }
+    how.xattrs = xattrs.span();
+    VERIFY_DISK(check_new_xattrs(how.xattrs).is_ok(), log_damaged);
     VERIFY_DISK(how.id.value() && how.generation, log_damaged);
     VERIFY_DISK(((how.mode & k_mode_type) == k_mode_symlink) == !how.target.is_empty(), log_damaged);
     Ref<Object> directory = TRY(object_of(pool, record));
@@ -142,12 +157,8 @@ Status replay_punch(Pool& pool, const LogRecordView& record)
     return punch_object(pool, *object, offset >> k_block_shift, head.block_count.get(), time_of(head.time));
 }
 
-Status replay_attributes(Pool& pool, const LogRecordView& record)
+core_attr attributes_of(const DiskLogAttributes& head)
 {
-    LogPayload payload(record.payload);
-    DiskLogAttributes head;
-    TRY(payload.take(head));
-    TRY(payload.end());
     core_attr attributes {};
     attributes.mode = head.mode.get();
     attributes.uid = head.uid.get();
@@ -158,8 +169,46 @@ Status replay_attributes(Pool& pool, const LogRecordView& record)
     attributes.atime = core_time_of(head.atime);
     attributes.mtime = core_time_of(head.mtime);
     attributes.ctime = core_time_of(head.ctime);
+    return attributes;
+}
+
+Status replay_attributes(Pool& pool, const LogRecordView& record)
+{
+    LogPayload payload(record.payload);
+    DiskLogAttributes head;
+    TRY(payload.take(head));
+    TRY(payload.end());
     Ref<Object> object = TRY(object_of(pool, record));
-    return set_attributes(pool, *object, attributes, head.mask.get());
+    return set_attributes(pool, *object, attributes_of(head), head.mask.get());
+}
+
+Status replay_xattr(Pool& pool, const LogRecordView& record)
+{
+    LogPayload payload(record.payload);
+    DiskLogAttributes head;
+    TRY(payload.take(head));
+    NewXattr xattr;
+    const bool is_list = record.opcode() == LogOpcode::acl_v0 || record.opcode() == LogOpcode::acl_v1;
+    if (is_list) {
+        DiskLogAcl acl;
+        TRY(payload.take(acl));
+        VERIFY_DISK(acl.kind == static_cast<u8>(AclKind::access) || acl.kind == static_cast<u8>(AclKind::fallback), log_damaged);
+        xattr.name = acl_name(static_cast<AclKind>(acl.kind));
+        xattr.value = TRY(payload.take_bytes(acl.list_bytes.get()));
+    } else {
+        TRY(take_xattr(payload, xattr));
+        VERIFY_DISK(acl_kind_of(xattr.name) == AclKind::none, log_damaged);
+    }
+    TRY(payload.end());
+    const core_attr attributes = attributes_of(head);
+    XattrChange change { xattr.name, xattr.value, false, 0, &attributes, head.mask.get() };
+    change.removes = record.opcode() == LogOpcode::acl_v0 || record.opcode() == LogOpcode::remove_xattr;
+    VERIFY_DISK(change.removes ? xattr.value.is_empty() && check_xattr_name(xattr.name).is_ok()
+                               : check_xattr(xattr.name, xattr.value).is_ok(), log_damaged);
+    if (change.removes)
+        change.flags = CORE_XATTR_IF_ANY;
+    Ref<Object> object = TRY(object_of(pool, record));
+    return change_xattr(pool, *object, change);
 }
 
 // The head of a write, checked, and what follows it.
@@ -320,10 +369,13 @@ Status replay_record(Pool& pool, const LogRecordView& record)
     case LogOpcode::create_dataset:
     case LogOpcode::change_dataset:
         return replay_dataset(pool, record);
-    case LogOpcode::commit_marker:
-        return {};
+    case LogOpcode::set_xattr:
+    case LogOpcode::remove_xattr:
     case LogOpcode::acl_v0:
     case LogOpcode::acl_v1:
+        return replay_xattr(pool, record);
+    case LogOpcode::commit_marker:
+        return {};
     case LogOpcode::write_truncate:
     case LogOpcode::clone_range:
         break;

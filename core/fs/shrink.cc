@@ -5,6 +5,7 @@
 
 #include "core/base/format_text.h"
 #include "core/fs/tail.h"
+#include "core/fs/xattr_tree.h"
 
 namespace lcpfs {
 
@@ -13,6 +14,8 @@ namespace {
 // Bounds what one group frees for one file: the nodes it dirties stay within an operation's promise several times over,
 // since extents go from the end and sit side by side.
 constexpr u32 k_extents_per_group = 256;
+// These are larger.
+constexpr u32 k_xattr_items_per_group = 64;
 
 // An inline file cut inside its bytes. False, nothing changed: it is not one.
 Result<bool> cut_inline(Pool& pool, Object& object, TxgId txg, u64 size_bytes, ExtentScratch& scratch, SpaceLog::Batch& batch)
@@ -142,7 +145,8 @@ Status delete_object(Pool& pool, Object& object)
             continue;
         TxgHold hold(pool.engine());
         TRY(object.prepare_change(hold.txg()));
-        object.m_deleted = true;
+        TRY(erase_xattrs(object, hold.txg(), k_xattr_items_per_group, empty));
+        object.m_deleted = empty;
     }
     return {};
 }

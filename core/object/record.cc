@@ -35,6 +35,61 @@ bool is_known_type(u32 mode)
     }
 }
 
+// Gives the bytes written.
+u32 encode_root(const RecordRoot& root, u8* at)
+{
+    const u32 payload = root.form == RootForm::node ? static_cast<u32>(sizeof(DiskNodePointer))
+        : root.form == RootForm::inlined            ? static_cast<u32>(root.items.size())
+                                                    : 0;
+    // The items first: they may stand where the head goes, or behind.
+    if (root.form == RootForm::inlined && root.items.data() != at + sizeof(DiskRoot))
+        move_bytes(at + sizeof(DiskRoot), root.items.data(), root.items.size());
+    DiskRoot head;
+    head.form = static_cast<u8>(root.form);
+    head.kind = static_cast<u8>(root.kind);
+    head.bytes.set(static_cast<u16>(payload));
+    copy_bytes(at, &head, sizeof(head));
+    if (root.form == RootForm::node) {
+        DiskNodePointer pointer;
+        root.pointer.encode(pointer);
+        copy_bytes(at + sizeof(head), &pointer, sizeof(pointer));
+    }
+    return static_cast<u32>(sizeof(head)) + payload;
+}
+
+// Takes the root off the front of `rest`.
+Status decode_root(Bytes& rest, TreeKind kind, RecordRoot& root)
+{
+    root = RecordRoot();
+    DiskRoot head;
+    VERIFY_DISK(rest.size() >= sizeof(head), record_damaged);
+    copy_bytes(&head, rest.data(), sizeof(head));
+    VERIFY_DISK(head.form <= static_cast<u8>(RootForm::node), record_damaged);
+    root.form = static_cast<RootForm>(head.form);
+    root.kind = static_cast<TreeKind>(head.kind);
+    VERIFY_DISK(root.kind == kind && head.bytes.get() <= rest.size() - sizeof(head), record_damaged);
+    const Bytes payload = rest.slice(sizeof(head), head.bytes.get());
+    rest = rest.slice(sizeof(head) + payload.size(), rest.size() - sizeof(head) - payload.size());
+    switch (root.form) {
+    case RootForm::empty:
+        VERIFY_DISK(payload.is_empty(), record_damaged);
+        break;
+    case RootForm::inlined:
+        root.items = payload;
+        break;
+    case RootForm::node: {
+        VERIFY_DISK(payload.size() == sizeof(DiskNodePointer), record_damaged);
+        DiskNodePointer pointer;
+        copy_bytes(&pointer, payload.data(), sizeof(pointer));
+        auto decoded = NodePointer::decode(pointer);
+        VERIFY_DISK(decoded.is_ok() && !decoded.value().is_null(), record_damaged);
+        root.pointer = decoded.value();
+        break;
+    }
+    }
+    return {};
+}
+
 }
 
 TreeKind tree_kind_of(u32 mode)
@@ -42,7 +97,7 @@ TreeKind tree_kind_of(u32 mode)
     return (mode & k_mode_type) == k_mode_directory ? TreeKind::directory : TreeKind::extents;
 }
 
-u32 encode_record(const ObjectAttributes& from, const RecordRoot& root, MutableBytes out)
+u32 encode_record(const ObjectAttributes& from, const RecordRoots& roots, MutableBytes out)
 {
     DiskObject disk;
     disk.generation.set(from.generation);
@@ -64,36 +119,21 @@ u32 encode_record(const ObjectAttributes& from, const RecordRoot& root, MutableB
     encode_time(from.btime, disk.btime);
     disk.reserved.set(0);
     disk.header_bytes.set(sizeof(DiskObject));
-    disk.root_count.set(1);
-    DiskRoot head;
-    head.form = static_cast<u8>(root.form);
-    head.kind = static_cast<u8>(root.kind);
-    u32 payload = root.form == RootForm::node ? static_cast<u32>(sizeof(DiskNodePointer))
-        : root.form == RootForm::inlined      ? static_cast<u32>(root.items.size())
-                                              : 0;
-    head.bytes.set(static_cast<u16>(payload));
-    u8* at = out.data();
-    copy_bytes(at, &disk, sizeof(disk));
-    copy_bytes(at + sizeof(disk), &head, sizeof(head));
-    at += sizeof(disk) + sizeof(head);
-    if (root.form == RootForm::node) {
-        DiskNodePointer pointer;
-        root.pointer.encode(pointer);
-        copy_bytes(at, &pointer, sizeof(pointer));
-    } else if (root.form == RootForm::inlined && root.items.data() != at) {
-        move_bytes(at, root.items.data(), root.items.size());
-    }
-    return static_cast<u32>(sizeof(disk) + sizeof(head)) + payload;
+    disk.root_count.set(roots.xattrs.form == RootForm::empty ? 1 : 2);
+    copy_bytes(out.data(), &disk, sizeof(disk));
+    u32 bytes = sizeof(disk) + encode_root(roots.body, out.data() + sizeof(disk));
+    if (roots.xattrs.form != RootForm::empty)
+        bytes += encode_root(roots.xattrs, out.data() + bytes);
+    return bytes;
 }
 
-Status decode_record(Bytes record, ObjectAttributes& to, RecordRoot& root)
+Status decode_record(Bytes record, ObjectAttributes& to, RecordRoots& roots)
 {
     VERIFY_DISK(record.size() >= sizeof(DiskObject) + sizeof(DiskRoot) && record.size() <= k_max_record_bytes, record_damaged);
     DiskObject disk;
-    DiskRoot head;
     copy_bytes(&disk, record.data(), sizeof(disk));
-    copy_bytes(&head, record.data() + sizeof(disk), sizeof(head));
-    VERIFY_DISK(disk.header_bytes.get() == sizeof(DiskObject) && disk.root_count.get() == 1, record_damaged);
+    VERIFY_DISK(disk.header_bytes.get() == sizeof(DiskObject), record_damaged);
+    VERIFY_DISK(disk.root_count.get() == 1 || disk.root_count.get() == 2, record_damaged);
     to.generation = disk.generation.get();
     to.size_bytes = disk.size_bytes.get();
     to.blocks = disk.blocks.get();
@@ -115,30 +155,14 @@ Status decode_record(Bytes record, ObjectAttributes& to, RecordRoot& root)
     VERIFY_DISK((to.state & ~k_object_truncating) == 0, record_damaged);
     VERIFY_DISK(to.size_bytes <= 0x7fffffffffffffffull && to.links <= 0x7fffffffu, record_damaged);
 
-    root = RecordRoot();
-    VERIFY_DISK(head.form <= static_cast<u8>(RootForm::node), record_damaged);
-    root.form = static_cast<RootForm>(head.form);
-    root.kind = static_cast<TreeKind>(head.kind);
-    VERIFY_DISK(root.kind == tree_kind_of(to.mode), record_damaged);
-    Bytes payload = record.slice(sizeof(disk) + sizeof(head), record.size() - sizeof(disk) - sizeof(head));
-    VERIFY_DISK(payload.size() == head.bytes.get(), record_damaged);
-    switch (root.form) {
-    case RootForm::empty:
-        VERIFY_DISK(payload.is_empty(), record_damaged);
-        break;
-    case RootForm::inlined:
-        root.items = payload;
-        break;
-    case RootForm::node: {
-        VERIFY_DISK(payload.size() == sizeof(DiskNodePointer), record_damaged);
-        DiskNodePointer pointer;
-        copy_bytes(&pointer, payload.data(), sizeof(pointer));
-        auto decoded = NodePointer::decode(pointer);
-        VERIFY_DISK(decoded.is_ok() && !decoded.value().is_null(), record_damaged);
-        root.pointer = decoded.value();
-        break;
+    Bytes rest = record.slice(sizeof(disk), record.size() - sizeof(disk));
+    TRY(decode_root(rest, tree_kind_of(to.mode), roots.body));
+    roots.xattrs = RecordRoot();
+    if (disk.root_count.get() == 2) {
+        TRY(decode_root(rest, TreeKind::xattrs, roots.xattrs));
+        VERIFY_DISK(roots.xattrs.form != RootForm::empty, record_damaged);
     }
-    }
+    VERIFY_DISK(rest.is_empty(), record_damaged);
     return {};
 }
 

@@ -6,6 +6,7 @@
 #include "core/base/span.h"
 #include "core/format/address.h"
 #include "core/format/object_format.h"
+#include "core/format/xattr_format.h"
 
 namespace lcpfs {
 
@@ -61,14 +62,22 @@ struct RecordRoot {
     Bytes items;         // form inlined; points into the record
 };
 
-constexpr u32 k_max_record_bytes = sizeof(DiskObject) + sizeof(DiskRoot) + k_inline_root_bytes;
+// Of the object's own tree, and of its extended attributes: empty when it has none.
+struct RecordRoots {
+    RecordRoot body, xattrs;
+};
+
+constexpr u32 k_max_record_bytes = sizeof(DiskObject) + 2 * sizeof(DiskRoot) + k_inline_root_bytes + k_inline_xattr_bytes;
+// Where a commit has the items put that go into the record, before it is encoded around them.
+constexpr u32 k_record_body_offset = sizeof(DiskObject) + sizeof(DiskRoot);
+constexpr u32 k_record_xattr_offset = k_max_record_bytes - k_inline_xattr_bytes;
 
 // The kind of tree an object of this type has.
 TreeKind tree_kind_of(u32 mode);
 
 // Gives the number of bytes written into `out` (k_max_record_bytes).
-u32 encode_record(const ObjectAttributes& attributes, const RecordRoot& root, MutableBytes out);
+u32 encode_record(const ObjectAttributes& attributes, const RecordRoots& roots, MutableBytes out);
 // record_damaged for anything out of form.
-Status decode_record(Bytes record, ObjectAttributes& attributes, RecordRoot& root);
+Status decode_record(Bytes record, ObjectAttributes& attributes, RecordRoots& roots);
 
 }

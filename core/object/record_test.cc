@@ -64,7 +64,8 @@ constexpr Row k_rows[] = {
     { "sound", LCPFS_SPOIL(), Error::none },
     { "header_bytes", LCPFS_SPOIL(object.header_bytes.set(127)), Error::record_damaged },
     { "no_root", LCPFS_SPOIL(object.root_count.set(0)), Error::record_damaged },
-    { "two_roots", LCPFS_SPOIL(object.root_count.set(2)), Error::record_damaged },
+    { "root_missing", LCPFS_SPOIL(object.root_count.set(2)), Error::record_damaged },
+    { "three_roots", LCPFS_SPOIL(object.root_count.set(3)), Error::record_damaged },
     { "size_negative", LCPFS_SPOIL(object.size_bytes.set(1ull << 63)), Error::record_damaged },
     { "links", LCPFS_SPOIL(object.links.set(0x80000000u)), Error::record_damaged },
     { "mode_no_type", LCPFS_SPOIL(object.mode.set(0644)), Error::record_damaged },
@@ -103,16 +104,17 @@ constexpr Row k_rows[] = {
 static void damaged(Test& test, const Row& row)
 {
     Box<Buffer> buffer = REQUIRE_VALUE(make_box<Buffer>());
-    RecordRoot root;
+    RecordRoots roots;
+    RecordRoot& root = roots.body;
     root.form = RootForm::node;
     root.kind = TreeKind::extents;
     root.pointer = sample_pointer();
-    const u32 bytes = encode_record(sample(k_mode_regular), root, { buffer->bytes, k_max_record_bytes });
+    const u32 bytes = encode_record(sample(k_mode_regular), roots, { buffer->bytes, k_max_record_bytes });
     REQUIRE_EQ(bytes, sizeof(DiskObject) + sizeof(DiskRoot) + sizeof(DiskNodePointer));
     row.spoil(*reinterpret_cast<DiskObject*>(buffer->bytes), *reinterpret_cast<DiskRoot*>(buffer->bytes + sizeof(DiskObject)),
               *reinterpret_cast<DiskNodePointer*>(buffer->bytes + sizeof(DiskObject) + sizeof(DiskRoot)));
     Box<ObjectAttributes> attributes = REQUIRE_VALUE(make_box<ObjectAttributes>());
-    CHECK_EQ(decode_record({ buffer->bytes, bytes }, *attributes, root).error(), row.expected);
+    CHECK_EQ(decode_record({ buffer->bytes, bytes }, *attributes, roots).error(), row.expected);
 }
 LCPFS_TABLE_SUITE(record_damage, k_rows, damaged);
 
@@ -131,48 +133,98 @@ static void round_trip(Test& test)
     Box<Buffer> buffer = REQUIRE_VALUE(make_box<Buffer>());
     Box<ObjectAttributes> attributes = REQUIRE_VALUE(make_box<ObjectAttributes>());
     for (u32 type : k_types) {
-        RecordRoot root;
+        RecordRoots roots;
+        RecordRoot& root = roots.body;
         root.kind = tree_kind_of(type);
-        u32 bytes = encode_record(sample(type), root, { buffer->bytes, k_max_record_bytes });
+        u32 bytes = encode_record(sample(type), roots, { buffer->bytes, k_max_record_bytes });
         CHECK_EQ(bytes, sizeof(DiskObject) + sizeof(DiskRoot));
-        CHECK_OK(decode_record({ buffer->bytes, bytes }, *attributes, root));
+        CHECK_OK(decode_record({ buffer->bytes, bytes }, *attributes, roots));
         check_same(test, *attributes, sample(type));
         CHECK_EQ(root.form, RootForm::empty);
     }
     // Items where they are to stand already, as a commit has them.
-    RecordRoot root;
+    RecordRoots roots;
+    RecordRoot& root = roots.body;
     root.form = RootForm::inlined;
     root.kind = TreeKind::extents;
     u8* const items = buffer->bytes + sizeof(DiskObject) + sizeof(DiskRoot);
     for (u32 i = 0; i < k_inline_root_bytes; i++)
         items[i] = static_cast<u8>(i * 7);
     root.items = { items, k_inline_root_bytes };
-    u32 bytes = encode_record(sample(k_mode_regular), root, { buffer->bytes, k_max_record_bytes });
-    CHECK_EQ(bytes, k_max_record_bytes);
+    u32 bytes = encode_record(sample(k_mode_regular), roots, { buffer->bytes, k_max_record_bytes });
+    CHECK_EQ(bytes, k_max_record_bytes - sizeof(DiskRoot) - k_inline_xattr_bytes);
     root = RecordRoot();
-    REQUIRE_OK(decode_record({ buffer->bytes, bytes }, *attributes, root));
+    REQUIRE_OK(decode_record({ buffer->bytes, bytes }, *attributes, roots));
     REQUIRE_EQ(root.items.size(), k_inline_root_bytes);
     for (u32 i = 0; i < k_inline_root_bytes; i++)
         REQUIRE_EQ(root.items[i], static_cast<u8>(i * 7));
-    CHECK_ERROR(decode_record({ buffer->bytes, bytes + 1 }, *attributes, root), record_damaged);
-    CHECK_ERROR(decode_record({ buffer->bytes, bytes - 1 }, *attributes, root), record_damaged);
+    CHECK_ERROR(decode_record({ buffer->bytes, bytes + 1 }, *attributes, roots), record_damaged);
+    CHECK_ERROR(decode_record({ buffer->bytes, bytes - 1 }, *attributes, roots), record_damaged);
     // A node's pointer, and every shorter record.
     root = RecordRoot();
     root.form = RootForm::node;
     root.kind = TreeKind::directory;
     root.pointer = sample_pointer();
-    bytes = encode_record(sample(k_mode_directory), root, { buffer->bytes, k_max_record_bytes });
+    bytes = encode_record(sample(k_mode_directory), roots, { buffer->bytes, k_max_record_bytes });
     root.pointer = NodePointer();
-    REQUIRE_OK(decode_record({ buffer->bytes, bytes }, *attributes, root));
+    REQUIRE_OK(decode_record({ buffer->bytes, bytes }, *attributes, roots));
     const NodePointer wanted = sample_pointer();
     CHECK(root.pointer.dva[1] == wanted.dva[1] && root.pointer.birth == wanted.birth && root.pointer.level == wanted.level);
     CHECK(root.pointer.checksum == wanted.checksum && root.pointer.copies == 2);
     for (u32 cut = 0; cut < bytes; cut++)
-        CHECK_ERROR(decode_record({ buffer->bytes, cut }, *attributes, root), record_damaged);
+        CHECK_ERROR(decode_record({ buffer->bytes, cut }, *attributes, roots), record_damaged);
+}
+
+// Two roots, each where a commit has it, the longest record that there is; then every shorter one.
+static void two_roots(Test& test)
+{
+    Box<Buffer> buffer = REQUIRE_VALUE(make_box<Buffer>());
+    Box<ObjectAttributes> attributes = REQUIRE_VALUE(make_box<ObjectAttributes>());
+    u8* const out = buffer->bytes;
+    for (u32 i = 0; i < k_max_record_bytes; i++)
+        out[i] = static_cast<u8>(i * 11);
+    RecordRoots roots;
+    roots.body.form = roots.xattrs.form = RootForm::inlined;
+    roots.body.kind = TreeKind::directory;
+    roots.xattrs.kind = TreeKind::xattrs;
+    for (u32 body = 0; body <= k_inline_root_bytes; body += k_inline_root_bytes / 4) {
+        for (u32 i = 0; i < k_inline_xattr_bytes; i++)
+            out[k_record_xattr_offset + i] = static_cast<u8>(i * 13);
+        roots.body.form = body ? RootForm::inlined : RootForm::empty;
+        roots.body.items = { out + k_record_body_offset, body };
+        roots.xattrs.items = { out + k_record_xattr_offset, k_inline_xattr_bytes };
+        const u32 bytes = encode_record(sample(k_mode_directory), roots, { out, k_max_record_bytes });
+        CHECK_EQ(bytes, k_max_record_bytes - k_inline_root_bytes + body);
+        RecordRoots found;
+        REQUIRE_OK(decode_record({ out, bytes }, *attributes, found));
+        REQUIRE_EQ(found.xattrs.items.size(), k_inline_xattr_bytes);
+        CHECK_EQ(found.body.items.size(), body);
+        for (u32 i = 0; i < k_inline_xattr_bytes; i++)
+            REQUIRE_EQ(found.xattrs.items[i], static_cast<u8>(i * 13));
+        for (u32 cut = 0; cut < bytes; cut++)
+            REQUIRE(decode_record({ out, cut }, *attributes, found).error() == Error::record_damaged);
+        DiskRoot second;
+        copy_bytes(&second, out + k_record_body_offset + body, sizeof(second));
+        second.kind = static_cast<u8>(TreeKind::directory);
+        copy_bytes(out + k_record_body_offset + body, &second, sizeof(second));
+        CHECK_ERROR(decode_record({ out, bytes }, *attributes, found), record_damaged);
+    }
+    // A second root of nothing is one that should not be there.
+    DiskRoot nothing;
+    nothing.form = static_cast<u8>(RootForm::empty);
+    nothing.kind = static_cast<u8>(TreeKind::xattrs);
+    nothing.bytes.set(0);
+    roots = RecordRoots();
+    roots.body.kind = TreeKind::directory;
+    const u32 bytes = encode_record(sample(k_mode_directory), roots, { out, k_max_record_bytes });
+    CHECK_EQ(bytes, k_record_body_offset);
+    reinterpret_cast<DiskObject*>(out)->root_count.set(2);
+    copy_bytes(out + bytes, &nothing, sizeof(nothing));
+    CHECK_ERROR(decode_record({ out, bytes + u32(sizeof(nothing)) }, *attributes, roots), record_damaged);
 }
 
 namespace {
-constexpr TestCase k_cases[] = { { "round_trip", round_trip } };
+constexpr TestCase k_cases[] = { { "round_trip", round_trip }, { "two_roots", two_roots } };
 }
 LCPFS_SUITE(record, k_cases);
 

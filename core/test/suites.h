@@ -50,6 +50,8 @@
 	X(extent_damage)     \
 	X(name)              \
 	X(name_damage)       \
+	X(xattr_damage)      \
+	X(acl)               \
 	X(txg_engine)        \
 	X(space_log)         \
 	X(space)             \
@@ -59,6 +61,7 @@
 	X(file)              \
 	X(tail)              \
 	X(punch)             \
+	X(xattrs)            \
 	X(groups)            \
 	X(full)              \
 	X(no_memory)         \

@@ -24,6 +24,7 @@
 
 #include "core/alloc/allocator.h"
 #include "core/cache/node_cache.h"
+#include "core/format/xattr_format.h"
 
 namespace lcpfs {
 
@@ -158,7 +159,13 @@ private:
     void collapse_root(TxgId txg);
     void prepare_merge(TxgId txg, Node& parent, u32 i, const KeyRange& range);
     Node* resident_leaf(Bytes key);
-    bool may_be_inline() const { return m_owner.kind == TreeKind::extents || m_owner.kind == TreeKind::directory; }
+    // 0: always in nodes.
+    u32 inline_limit() const
+    {
+        if (m_owner.kind == TreeKind::extents || m_owner.kind == TreeKind::directory)
+            return k_inline_root_bytes;
+        return m_owner.kind == TreeKind::xattrs ? k_inline_xattr_bytes : 0;
+    }
     void charge(const Node& node) { m_context.dirty_bytes.add(m_context.disk_bytes(node)); }
     void discharge(const Node& node) { m_context.dirty_bytes.sub(m_context.disk_bytes(node)); }
     void discharge_below(Node& node);

@@ -24,7 +24,7 @@ Result<Ref<Node>> Tree::writable_root(TxgId txg)
     if (m_root && is_changing(*m_root, txg))
         return m_root;
     if (!m_root && m_pointer.is_null()) {
-        m_root = TRY(m_context.cache.make(m_owner, 0, txg, may_be_inline() ? 0 : m_context.cache.node_bytes(), m_must));
+        m_root = TRY(m_context.cache.make(m_owner, 0, txg, inline_limit() ? 0 : m_context.cache.node_bytes(), m_must));
         charge(*m_root);
         return m_root;
     }
@@ -56,7 +56,7 @@ Status Tree::make_room(TxgId, Node& node, u32 cost)
     const NodePage& page = node.page();
     if (node.level() > 0 || page.capacity() == m_context.cache.node_bytes())
         return {};
-    const bool stays_inline = TreeWriter::inline_bytes(page) + cost <= k_inline_root_bytes;
+    const bool stays_inline = TreeWriter::inline_bytes(page) + cost <= inline_limit();
     if (stays_inline && page.can_hold(cost))
         return {};
     discharge(node);

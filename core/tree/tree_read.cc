@@ -35,7 +35,7 @@ Tree::~Tree()
 
 Status Tree::start_from_inline(Bytes items)
 {
-    VERIFY_DISK(items.size() >= 2 && items.size() <= k_inline_root_bytes, record_damaged);
+    VERIFY_DISK(items.size() >= 2 && items.size() <= inline_limit(), record_damaged);
     u32 count = u32(items[0]) | u32(items[1]) << 8;
     const u32 wanted = static_cast<u32>(items.size()) + sizeof(DiskNodeHeader) + count * 2;
     Ref<Node> root = TRY(m_context.cache.make(m_owner, 0, TxgId(1), wanted, m_must));

@@ -10,17 +10,19 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size)
     FuzzInput input(data, size);
     std::vector<u8> record = input.rest();
     ObjectAttributes attributes;
-    RecordRoot root;
-    if (decode_record(bytes_in(record), attributes, root).is_error())
+    RecordRoots roots;
+    if (decode_record(bytes_in(record), attributes, roots).is_error())
         return 0;
     std::vector<u8> again(k_max_record_bytes);
-    u32 bytes = encode_record(attributes, root, { again.data(), again.size() });
+    u32 bytes = encode_record(attributes, roots, { again.data(), again.size() });
     FUZZ_CHECK(bytes <= again.size());
     again.resize(bytes);
     ObjectAttributes attributes_again;
-    RecordRoot root_again;
-    FUZZ_CHECK(decode_record(bytes_in(again), attributes_again, root_again).is_ok());
+    RecordRoots roots_again;
+    FUZZ_CHECK(decode_record(bytes_in(again), attributes_again, roots_again).is_ok());
     FUZZ_CHECK(attributes_again.size_bytes == attributes.size_bytes && attributes_again.mode == attributes.mode);
-    FUZZ_CHECK(root_again.form == root.form && root_again.kind == root.kind && root_again.items.size() == root.items.size());
+    const RecordRoot* const pairs[2][2] = { { &roots.body, &roots_again.body }, { &roots.xattrs, &roots_again.xattrs } };
+    for (const auto& pair : pairs)
+        FUZZ_CHECK(pair[0]->form == pair[1]->form && pair[0]->kind == pair[1]->kind && equal(pair[0]->items, pair[1]->items));
     return 0;
 }
