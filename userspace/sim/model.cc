@@ -30,6 +30,8 @@ u64 ObjectState::hash() const
                          static_cast<u64>(attr.mtime.seconds), attr.mtime.nanoseconds, static_cast<u64>(attr.ctime.seconds),
                          attr.ctime.nanoseconds, static_cast<u64>(attr.btime.seconds), attr.btime.nanoseconds };
         sum = mix(sum, host_xxh64(fields, sizeof(fields), 1));
+        for (const auto& [name, value_hash] : xattrs)
+            sum += mix(host_xxh64(name.data(), name.size(), 4), value_hash);
     }
     for (const auto& [name, entry] : entries)
         sum += mix(host_xxh64(name.data(), name.size(), entry.type), entry.id);
@@ -50,6 +52,8 @@ std::string ObjectState::describe() const
     }
     if (!content.empty())
         text += " content of " + std::to_string(content.size()) + " blocks";
+    for (const auto& [name, hash] : xattrs)
+        text += " " + name.substr(0, 20) + ":" + std::to_string(hash % 1000);
     if (!damage.empty())
         text += " DAMAGE " + damage;
     return text;
@@ -92,6 +96,14 @@ std::string object_difference(const ObjectState& expected, const ObjectState& fo
     for (const auto& [name, entry] : expected.entries)
         if (!found.entries.count(name) && !(tolerant && !found.damage.empty()))
             return "lacks name " + name + " (object " + std::to_string(entry.id) + ")";
+    for (const auto& [name, hash] : found.xattrs) {
+        auto other = expected.xattrs.find(name);
+        if (other == expected.xattrs.end() || other->second != hash)
+            return "attribute " + name + (other == expected.xattrs.end() ? " should not be there" : " has another value");
+    }
+    for (const auto& [name, hash] : expected.xattrs)
+        if (!found.partial && !found.xattrs.count(name) && !(tolerant && !found.damage.empty()))
+            return "lacks attribute " + name;
     for (const auto& [block, hash] : found.content) {
         auto other = expected.content.find(block);
         if (other == expected.content.end() || other->second != hash)

@@ -113,7 +113,40 @@ u64 block_hash(const u8* data)
     return memcmp(data, s_zeros, CORE_BLOCK_SIZE) == 0 ? 0 : host_xxh64(data, CORE_BLOCK_SIZE, 3) | 1;
 }
 
+u64 xattr_hash(const std::string& value) { return host_xxh64(value.data(), value.size(), 5) ^ value.size(); }
+
 namespace {
+
+void read_xattrs(core_object* object, ObjectState& state, const WalkOptions& options)
+{
+    auto any = [](void*, const char*, uint32_t) { return true; };
+    uint32_t bytes = 0, listed = 0;
+    int error = core_xattr_list(object, any, nullptr, nullptr, 0, &bytes);
+    std::string names(bytes, '\0');
+    if (!error && bytes)
+        error = core_xattr_list(object, any, nullptr, names.data(), bytes, &listed);
+    if (!error && listed != bytes)
+        fail("core_xattr_list of object %llu gave %u bytes, then %u", static_cast<unsigned long long>(state.attr.id), bytes, listed);
+    if (!error && state.attr.has_xattrs != (bytes != 0) && !options.any)
+        fail("object %llu is said to have attributes, or not, and is otherwise", static_cast<unsigned long long>(state.attr.id));
+    for (size_t at = 0; !error && at < names.size();) {
+        const std::string name(names.c_str() + at);
+        at += name.size() + 1;
+        uint32_t length = 0, copied = 0;
+        const u32 name_length = static_cast<u32>(name.size());
+        error = core_xattr_get(object, name.data(), name_length, nullptr, 0, &length);
+        std::string value(length, 0);
+        if (!error && length)
+            error = core_xattr_get(object, name.data(), name_length, value.data(), length, &copied);
+        if (!error)
+            state.xattrs[name] = xattr_hash(value);
+    }
+    if (!error)
+        return;
+    if (!options.tolerant)
+        fail("reading the attributes of object %llu gave %d", static_cast<unsigned long long>(state.attr.id), error);
+    state.damage += " attributes: error " + std::to_string(error);
+}
 
 constexpr u64 k_read_at_once = 64;
 
@@ -236,6 +269,8 @@ int read_object(core_dataset* dataset, u64 id, ObjectState& state, const WalkOpt
     } else if (state.is_file()) {
         read_content(object, state, options);
     }
+    if (!state.partial)
+        read_xattrs(object, state, options);
     core_object_put(object);
     return 0;
 }

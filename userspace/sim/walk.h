@@ -33,6 +33,8 @@ int write_blocks(core_object* object, u64 block, Blocks& blocks, u64 count, u64 
 // The same by core_log_write, or as above when that is refused.
 int log_blocks(core_object* object, u64 block, Blocks& blocks, u64 count, u64 size_bytes, unsigned pieces = 1);
 
+u64 xattr_hash(const std::string& value);
+
 // 0 for a block of zeros.
 u64 block_hash(const u8* data);
 

@@ -182,6 +182,18 @@ int Worker::create(u64 directory, const std::string& name, u32 mode, const std::
         how.rdev = static_cast<u32>(m_random.below(1000) + 1);
     how.target = target.data();
     how.target_length = length_of(target);
+    // Some begin with attributes: a label, a list.
+    std::map<std::string, std::string> begins;
+    for (u64 left = m_random.one_in(6) ? m_random.between(1, 3) : 0; left; left--) {
+        const std::string xattr = random_xattr_name();
+        if (xattr != "system.posix_acl_default" && (mode & 0170000) != 0120000)
+            begins[xattr] = random_xattr_value(xattr);
+    }
+    std::vector<core_xattr> xattrs;
+    for (const auto& [xattr, value] : begins)
+        xattrs.push_back({ xattr.data(), length_of(xattr), value.data(), length_of(value) });
+    how.xattrs = xattrs.data();
+    how.xattr_count = static_cast<u32>(xattrs.size());
     begin("create " + name.substr(0, 16) + " mode " + std::to_string(mode >> 12) + " in " + std::to_string(directory));
     core_object* object = nullptr;
     int error = core_create(parent, name.data(), length_of(name), &how, &object);
@@ -199,7 +211,11 @@ int Worker::create(u64 directory, const std::string& name, u32 mode, const std::
     m_open[attr.id] = object;
     u64 new_id = attr.id;
     next.update(directory, [&](ObjectState& state) { state.entries[name] = { new_id, dirent_type(mode) }; });
-    next.update(new_id, [&](ObjectState& state) { state.target = target; });
+    next.update(new_id, [&](ObjectState& state) {
+        state.target = target;
+        for (const auto& [xattr, value] : begins)
+            state.xattrs[xattr] = xattr_hash(value);
+    });
     predict(next, new_id, object, is_directory ? 2 : 1, target.size());
     if (!next.at(directory).partial)
         predict(next, directory, parent, next.at(directory).attr.links + (is_directory ? 1 : 0), 0);

@@ -84,6 +84,8 @@ public:
     int link(u64 directory, const std::string& name, u64 id);
     int rename(u64 from, const std::string& from_name, u64 to, const std::string& to_name, unsigned flags);
     int set_attr(u64 id);
+    // worker_xattr.cc. A value, or none: removed.
+    int set_xattr(u64 id, const std::string& name, const std::string* value);
     void sync_pool();
     void sync_object(u64 id);
     void check_object(u64 id);
@@ -112,6 +114,9 @@ private:
     void random_rename();
     void random_truncate();
     void random_punch();
+    void random_xattr();
+    std::string random_xattr_name();
+    std::string random_xattr_value(const std::string& name);
 
     Run& m_run;
     core_dataset* m_dataset;

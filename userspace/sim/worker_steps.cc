@@ -214,6 +214,8 @@ void Worker::step()
             directory = random_directory();
             link(directory, fresh_name(directory), id);
         }
+    } else if (choice < 83) {
+        random_xattr();
     } else if (choice < 86) {
         set_attr(random_object([](const ObjectState&) { return true; }));
     } else if (choice < 89) {
