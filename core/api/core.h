@@ -482,11 +482,26 @@ int core_truncate(struct core_object *object, uint64_t size_bytes, struct core_t
  */
 int core_punch(struct core_object *object, uint64_t block, uint64_t blocks, struct core_time time);
 
+/*
+ * Blocks [block, block + blocks) of `source` come to be `target`'s from `to` on as well, without a copy; it grows to what of them lies
+ * within `size_bytes`. Many extents take several groups: a crash, or an error, may leave a front of the range cloned. Page cache of
+ * both ranges must have been written, that of the target's must be gone. keeps_times: the contents stay as they are (deduplication).
+ * -EINVAL: no such blocks, ranges that overlap, not files; -EXDEV: other datasets; -ENOSPC.
+ */
+struct core_clone {
+	struct core_object *source, *target;
+	uint64_t block, to, blocks, size_bytes;
+	struct core_time time;
+	bool keeps_times;
+};
+int core_clone_range(const struct core_clone *clone);
+
 struct core_extent {
 	uint64_t block;      /* file block */
 	uint64_t blocks;     /* length */
 	bool hole;
 	bool inlined;
+	bool shared;         /* with other extents, as of the last committed group */
 	uint32_t device;     /* where it is, when neither */
 	uint64_t device_block;
 };

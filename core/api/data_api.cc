@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "core/api/handles.h"
+#include "core/fs/clone.h"
 #include "core/fs/extents.h"
 #include "core/fs/file_read.h"
 #include "core/fs/file_write.h"
@@ -51,6 +52,14 @@ int core_punch(core_object* handle, uint64_t block, uint64_t blocks, core_time t
     return to_errno(punch_object(pool_of(object), object, block, blocks, time_of(time)));
 }
 
+int core_clone_range(const core_clone* clone)
+{
+    Object& source = object_of(clone->source);
+    const CloneRange range { source, clone->block, object_of(clone->target), clone->to, clone->blocks, clone->size_bytes,
+                             time_of(clone->time), clone->keeps_times };
+    return to_errno(clone_range(pool_of(source), range));
+}
+
 int core_map(core_object* handle, uint64_t block, core_extent* out)
 {
     Object& object = object_of(handle);
@@ -74,6 +83,13 @@ int core_map(core_object* handle, uint64_t block, core_extent* out)
     if (!out->inlined) {
         out->device = extent.dva.vdev.value();
         out->device_block = extent.dva.block + (block - extent.file_block);
+        if (object.m_attributes.has_shares()) {
+            const auto part = pool_of(object).share_table().read({ out->device_block, static_cast<u32>(out->blocks), extent.dva.vdev });
+            if (part.is_error())
+                return to_errno(part);
+            out->blocks = part.value().length_blocks;
+            out->shared = part.value().references > 1;
+        }
     }
     return 0;
 }

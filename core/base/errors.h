@@ -46,8 +46,8 @@ namespace lcpfs {
     X(io_timeout, 38, 110, "device timeout")                                                    \
     X(io_offline, 39, 19, "device offline")                                                     \
     X(no_usable_path, 40, 5, "no usable path to the device")                                    \
-    X(writes_lost, 42, 5, "a flush failed, and what was written before it may be lost")         \
     X(path_other_disk, 41, 22, "the device carries the identity of another, but is not the same disk: a copy?") \
+    X(writes_lost, 42, 5, "a flush failed, and what was written before it may be lost")         \
     X(data_checksum, 50, 5, "file data does not match its checksum")                            \
     X(node_checksum, 51, 117, "metadata node does not match its checksum")                      \
     X(node_damaged, 52, 117, "metadata node is malformed")                                      \
@@ -61,6 +61,7 @@ namespace lcpfs {
     X(dataset_damaged, 60, 117, "dataset record is malformed")                                  \
     X(partition_damaged, 61, 117, "partition record is malformed")                              \
     X(xattr_damaged, 62, 117, "extended attribute is malformed")                                \
+    X(share_damaged, 63, 117, "share table entry is malformed")                                 \
     X(log_damaged, 64, 117, "a record of the intent log is malformed")                          \
     X(log_missing, 65, 117, "acknowledged frames of the intent log are missing or damaged")     \
     X(log_replay, 66, 117, "a record of the intent log does not fit the tree it applies to")    \

@@ -175,7 +175,7 @@ static Status log_space(CheckGround& ground, const Dva& dva, bool used)
     SpaceLog::Batch batch(ground.pool.pool().space_log());
     TRY(batch.prepare(1));
     TxgHold hold(ground.pool.pool().engine());
-    batch.add(dva, used);
+    batch.add(dva, used ? SpaceUse::used : SpaceUse::freed);
     batch.commit(hold.txg());
     return {};
 }

@@ -22,6 +22,8 @@ const char* name_of(TreeKind kind)
         return "names";
     case TreeKind::xattrs:
         return "attributes";
+    case TreeKind::shares:
+        return "share table";
     }
     return "unknown tree";
 }
@@ -100,6 +102,10 @@ Status Checker::check_dataset_head(Bytes key, Bytes value)
         copy_bytes(&id, key.data() + 1, 8);
     if (key.size() == 9 && key[0] == static_cast<u8>(PoolKey::log)) {
         check_log(id.get(), value);
+        return {};
+    }
+    if (key.size() == 9 && key[0] == static_cast<u8>(PoolKey::shares) && id.get() == 0) {
+        find_share_root(value);
         return {};
     }
     if (key.size() != 9 || key[0] != static_cast<u8>(PoolKey::dataset) || value.size() != sizeof(DiskDataset)) {
@@ -272,8 +278,11 @@ Status Checker::run()
         metaslabs += m_pool.vdevs().vdev(VdevId(i)).metaslab_count;
     if (m_metaslabs != metaslabs)
         m_findings.say("metaslab table: ", m_metaslabs, " rows for ", metaslabs, " metaslabs");
+    TRY(check_share_table());
     check_dataset_names();
     TRY(check_datasets());
+    if (!m_incomplete)
+        m_shares.compare(m_findings);
     check_counters();
     TRY(check_bitmaps());
     return m_failure;

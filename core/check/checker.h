@@ -7,16 +7,18 @@
 //   datasets    their names, and each for itself (of one that is being destroyed neither names nor links):
 //   names       each name against what it names: existence, type, hash, duplicates, a directory's parent
 //   objects     link counts, objects without a name, orphans, directories that the root does not reach
+//   shares      how often blocks of file data are reached, against the share table
 //   counters    datasets' and uberblock's
 //   bitmaps     every metaslab's bitmap against the blocks reached
 //
 // It walks by itself: neither the node cache nor Tree takes part, so that a mistake there does not hide itself. One bit
-// of memory per block and 48 bytes per object. Damage cuts off what is below it; the passes go on with the rest and do
-// not report what is only missing for that reason.
+// of memory per block, 48 bytes per object and 40 per entry of the share table. Damage cuts off what is below it; the passes go on
+// with the rest and do not report what is only missing for that reason.
 #pragma once
 
 #include "core/check/block_map.h"
 #include "core/check/findings.h"
+#include "core/check/seen_shares.h"
 #include "core/check/tree_walk.h"
 #include "core/object/record.h"
 #include "core/pool/pool.h"
@@ -46,6 +48,7 @@ private:
     class Accounting;      // visitor: blocks and damage of every tree
     class PoolTree;
     class MetaslabTable;
+    class ShareTree;
     class ObjectTable;
     class OrphanTree;
     class FileTree;
@@ -61,6 +64,8 @@ private:
     void check_labels();
     Status check_dataset_head(Bytes key, Bytes value);
     void check_dataset_names();
+    void find_share_root(Bytes value);
+    Status check_share_table();
     Status check_datasets();
     void check_log(u64 ring, Bytes value);
     Status check_dataset();
@@ -81,6 +86,7 @@ private:
     void say_run(VdevId vdev, u64 block, u64 length, bool reached);
     // Enters a run into the map; says what is wrong with it. False: leave it alone.
     bool claim(const Dva& dva, const TreeOwner& owner, const char* what);
+    bool claim_extent(Dva dva, const TreeOwner& owner, bool may_be_shared);
     Status read_piece(u64 id, u64 file_block, const Dva& dva, ChecksumKind kind, Bytes checksums);
     Status read_extent(u64 id, u64 file_block, const Dva& dva, ChecksumKind kind, Bytes checksums);
     SeenObject* find(u64 id);
@@ -103,6 +109,9 @@ private:
     u64 m_nodes_walked_again { 0 };  // second walk
     u64 m_metaslabs { 0 };
     u64 m_leaked { 0 };
+    NodePointer m_share_root;
+    bool m_lacks_shares { false };   // some of the share table cannot be read
+    SeenShares m_shares;
 
     struct SeenDataset {
         u64 id { 0 };

@@ -2,6 +2,7 @@
 #include "core/check/dump.h"
 
 #include "core/check/checker.h"
+#include "core/object/shared_run.h"
 
 namespace lcpfs {
 
@@ -54,11 +55,35 @@ size_t name_bytes(const u8 (&name)[k_pool_name_bytes])
     return bytes;
 }
 
-// Finds the datasets' records in the pool tree.
-class DatasetFinder : public TreeVisitor {
+// The entries of the share table, one line each.
+class ShareLines : public TreeVisitor {
+public:
+    explicit ShareLines(const Lines& lines) : m_lines(lines) {}
+    Status item(Bytes key, Bytes value) override
+    {
+        Result<SharedRun> run = SharedRun::decode(key, value);
+        if (run.is_error())
+            m_lines.put("  entry: ", text_of(run.error()));
+        else
+            m_lines.put("  ", u64(run.value().dva.vdev.value()), ":", run.value().dva.block, " length ", u64(run.value().dva.length_blocks),
+                        ": reached ", run.value().references, " times");
+        return {};
+    }
+
+private:
+    const Lines& m_lines;
+};
+
+// Finds the datasets' records and the share table in the pool tree.
+class PoolTreeFinder : public TreeVisitor {
 public:
     Status item(Bytes key, Bytes value) override
     {
+        if (key.size() == 9 && key[0] == static_cast<u8>(PoolKey::shares) && value.size() == sizeof(DiskNodePointer)) {
+            DiskNodePointer disk;
+            copy_bytes(&disk, value.data(), sizeof(disk));
+            shares = TRY(NodePointer::decode(disk));
+        }
         if (key.size() != 9 || key[0] != static_cast<u8>(PoolKey::dataset) || value.size() != sizeof(DiskDataset))
             return {};
         BigEndianKey id;
@@ -73,6 +98,7 @@ public:
         DiskDataset record {};
     };
     Vector<Entry> found;
+    NodePointer shares;
 };
 
 Status dump_tree(TreeWalk& walk, const NodePointer& root, const TreeOwner& owner, const Lines& lines)
@@ -85,7 +111,7 @@ Status dump_tree(TreeWalk& walk, const NodePointer& root, const TreeOwner& owner
     return {};
 }
 
-Status dump_dataset(TreeWalk& walk, const DatasetFinder::Entry& entry, const Lines& lines)
+Status dump_dataset(TreeWalk& walk, const PoolTreeFinder::Entry& entry, const Lines& lines)
 {
     const DiskDataset& record = entry.record;
     TextLine name;
@@ -104,11 +130,14 @@ Status dump_trees(Pool& pool, const Lines& lines)
     const Uberblock uberblock = pool.uberblock();
     TRY(dump_tree(*walk, uberblock.pool_tree, { TreeKind::pool, 0, 0 }, lines));
     TRY(dump_tree(*walk, uberblock.metaslab_table, { TreeKind::metaslabs, 0, 0 }, lines));
-    DatasetFinder finder;
+    PoolTreeFinder finder;
     TRY(walk->walk(uberblock.pool_tree, { TreeKind::pool, 0, 0 }, finder));
+    TRY(dump_tree(*walk, finder.shares, { TreeKind::shares, 0, 0 }, lines));
+    ShareLines shares(lines);
+    TRY(walk->walk(finder.shares, { TreeKind::shares, 0, 0 }, shares));
     if (finder.found.is_empty())
         return Error::dataset_damaged;
-    for (const DatasetFinder::Entry& entry : finder.found)
+    for (const PoolTreeFinder::Entry& entry : finder.found)
         TRY(dump_dataset(*walk, entry, lines));
     return {};
 }

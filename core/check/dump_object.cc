@@ -132,7 +132,8 @@ Status dump_object(Pool& pool, DatasetId of, u64 id, const Lines& lines)
     lines.put_line(mode);
     lines.put("  size: ", attributes.size_bytes, " bytes, ", attributes.blocks, " blocks; links ", u64(attributes.links), ", generation ",
               attributes.generation,
-              ", change ", attributes.change, attributes.is_truncating() ? ", being truncated" : "");
+              ", change ", attributes.change, attributes.is_truncating() ? ", being truncated" : "",
+              attributes.has_shares() ? ", has shared blocks" : "");
     lines.put("  flags: ", u64(attributes.flags), ", device ", u64(attributes.rdev), ", parent ", attributes.parent);
     put_time("accessed", attributes.atime, lines);
     put_time("modified", attributes.mtime, lines);

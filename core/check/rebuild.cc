@@ -6,6 +6,7 @@
 #include "core/check/tree_walk.h"
 #include "core/object/extent.h"
 #include "core/object/record.h"
+#include "core/object/shared_run.h"
 
 namespace lcpfs {
 
@@ -29,6 +30,8 @@ struct Rebuild {
         runs++;
         return pool.allocator().mark_reached(dva);
     }
+    Status reached_by_extent(Dva dva, bool may_be_shared);
+    Status walk_shares(const NodePointer& root);
     Status walk_dataset(u64 id, const DiskDataset& dataset);
     Status walk_object(u64 dataset, u64 id, Bytes record);
     Status run();
@@ -70,11 +73,26 @@ protected:
 
 class Extents final : public Nodes {
 public:
-    using Nodes::Nodes;
+    Extents(Rebuild& rebuild, bool may_be_shared) : Nodes(rebuild), m_may_be_shared(may_be_shared) {}
     Status item(Bytes key, Bytes value) override
     {
         const Extent extent = TRY(Extent::decode(key, value));
-        return extent.kind == ExtentKind::mapped ? m_rebuild.reached(extent.dva) : Status();
+        return extent.kind == ExtentKind::mapped ? m_rebuild.reached_by_extent(extent.dva, m_may_be_shared) : Status();
+    }
+
+private:
+    bool m_may_be_shared;
+};
+
+// Each run of the table is in use, however often it is reached.
+class Shares final : public Nodes {
+public:
+    using Nodes::Nodes;
+    Status item(Bytes key, Bytes value) override
+    {
+        TRY(Nodes::item(key, value));
+        const SharedRun run = TRY(SharedRun::decode(key, value));
+        return m_rebuild.reached(run.dva);
     }
 };
 
@@ -113,6 +131,13 @@ public:
         TRY(Nodes::item(key, value));
         if (key.size() == 9 && key[0] == static_cast<u8>(PoolKey::log))
             return reach_log(value);
+        if (key.size() == 9 && key[0] == static_cast<u8>(PoolKey::shares)) {
+            VERIFY_DISK(value.size() == sizeof(DiskNodePointer), share_damaged);
+            DiskNodePointer disk;
+            copy_bytes(&disk, value.data(), sizeof(disk));
+            m_shares = TRY(NodePointer::decode(disk));
+            return {};
+        }
         // What is not known may hold blocks that are not known.
         VERIFY_DISK(key.size() == 9 && key[0] == static_cast<u8>(PoolKey::dataset), dataset_damaged);
         VERIFY_DISK(value.size() == sizeof(DiskDataset), dataset_damaged);
@@ -128,6 +153,7 @@ public:
         DiskDataset dataset {};
     };
     const Vector<Found>& found() const { return m_found; }
+    const NodePointer& shares() const { return m_shares; }
 
 private:
     Status reach_log(Bytes value)
@@ -138,7 +164,31 @@ private:
         return {};
     }
     Vector<Found> m_found;
+    NodePointer m_shares;
 };
+
+// What the share table has is in use for its sake.
+Status Rebuild::reached_by_extent(Dva dva, bool may_be_shared)
+{
+    if (!may_be_shared)
+        return reached(dva);
+    while (dva.length_blocks) {
+        VERIFY_DISK(pool.vdevs().is_valid(dva), address_out_of_range);
+        const ShareTable::Part part = TRY(pool.share_table().read(dva));
+        if (part.references == 1)
+            TRY(reached({ dva.block, part.length_blocks, dva.vdev }));
+        dva.block += part.length_blocks;
+        dva.length_blocks -= part.length_blocks;
+    }
+    return {};
+}
+
+Status Rebuild::walk_shares(const NodePointer& root)
+{
+    Shares shares(*this);
+    TRY(tables->walk(root, { TreeKind::shares, 0, 0 }, shares));
+    return failure;
+}
 
 Status Rebuild::walk_object(u64 dataset, u64 id, Bytes record)
 {
@@ -147,7 +197,7 @@ Status Rebuild::walk_object(u64 dataset, u64 id, Bytes record)
     TRY(decode_record(record, attributes, roots));
     const RecordRoot& root = roots.body;
     const TreeOwner owner { root.kind, dataset, id };
-    Extents extents(*this);
+    Extents extents(*this, attributes.has_shares());
     Plain names(*this);
     if (root.form == RootForm::node) {
         if (root.kind == TreeKind::extents)
@@ -184,6 +234,7 @@ Status Rebuild::run()
     Box<DatasetEntries> datasets = TRY(make_box<DatasetEntries>(*this));
     TRY(tables->walk(uberblock.pool_tree, { TreeKind::pool, 0, 0 }, *datasets));
     TRY(Status(failure));
+    TRY(walk_shares(datasets->shares()));
     for (const DatasetEntries::Found& found : datasets->found())
         TRY(walk_dataset(found.id, found.dataset));
     return failure;

@@ -21,6 +21,7 @@ enum class TreeKind : u8 {
     extents = 5,       // a file's data
     directory = 6,     // a directory's names
     xattrs = 7,        // an object's extended attributes
+    shares = 8,        // blocks that are reached more than once
 };
 
 struct DiskNodeHeader {

@@ -213,15 +213,16 @@ struct DiskLogWriteTruncate {
 };
 static_assert(sizeof(DiskLogWriteTruncate) == 48);
 
-// Record object and offset: where to. Reserved: nothing writes it yet.
+// Blocks of one file come to be those of another too; record object and offset: where to. All offsets are multiples of the block size.
 struct DiskLogCloneRange {
     le64 source;
     le64 source_offset;
     le64 length_bytes;
+    le64 target_bytes;      // the target grows to what of the range lies within it
     DiskTime time;
-    le32 reserved;
+    le32 keeps_times;       // 1: contents stay (deduplication)
 };
-static_assert(sizeof(DiskLogCloneRange) == 40);
+static_assert(sizeof(DiskLogCloneRange) == 48);
 
 // Says that groups up to this one had committed when it was written. Has no effect on replay.
 struct DiskLogCommitMarker {

@@ -10,10 +10,6 @@ namespace lcpfs {
 
 namespace {
 
-// As much as of a file that is cut (shrink.cc).
-constexpr u32 k_items_per_group = 256;
-constexpr u32 k_xattr_items_per_group = 64;
-
 // Names from the end of a directory.
 Status remove_names(Object& directory, TxgId txg, u32 most, bool& finished) REQUIRES(directory.m_lock)
 {
@@ -40,7 +36,8 @@ Status remove_names(Object& directory, TxgId txg, u32 most, bool& finished) REQU
 Status erase_some(Pool& pool, Object& object, bool& finished)
 {
     ScopedPromise promise(pool.space());
-    TRY(promise.take(pool.space().operation_units(), Space::For::removal));
+    const Removal removal = removal_of(pool, object);
+    TRY(promise.take(removal.units, Space::For::removal));
     Scratch scratch(pool);
     WriteGuard guard(object.m_lock);
     finished = object.m_deleted;
@@ -51,9 +48,9 @@ Status erase_some(Pool& pool, Object& object, bool& finished)
     SpaceLog::Batch batch(pool.space_log());
     SpaceLog::CommitScope commit(batch, hold.txg());
     if (object.m_attributes.is_directory())
-        TRY(remove_names(object, hold.txg(), k_items_per_group, finished));
+        TRY(remove_names(object, hold.txg(), removal.items, finished));
     else
-        TRY(unmap_from(pool, object, hold.txg(), 0, k_items_per_group, finished, *scratch, batch));
+        TRY(unmap_from(pool, object, hold.txg(), 0, removal.items, finished, *scratch, batch));
     if (finished)
         TRY(erase_xattrs(object, hold.txg(), k_xattr_items_per_group, finished));
     object.m_deleted = finished;

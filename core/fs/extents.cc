@@ -3,6 +3,18 @@
 
 namespace lcpfs {
 
+Removal removal_of(Pool& pool, Object& object)
+{
+    Removal removal;
+    removal.units = pool.space().operation_units();
+    ReadGuard guard(object.m_lock);
+    if (object.m_attributes.has_shares()) {
+        removal.items = 64;
+        removal.units += pool.space().share_units(removal.items);
+    }
+    return removal;
+}
+
 Result<bool> find_extent(Tree& tree, u64 block, TreeCursor& cursor, Extent& extent)
 {
     BigEndianKey key = extent_key(block);
@@ -83,14 +95,14 @@ void account_removal(Object& object, const Extent& extent, SpaceLog::Batch& batc
 {
     if (extent.kind != ExtentKind::mapped)
         return;
-    batch.add(extent.dva, false);
+    batch.add(extent.dva, object.m_attributes.has_shares() ? SpaceUse::dropped : SpaceUse::freed);
     object.m_attributes.drop_blocks(extent.length_blocks);
 }
 
 }
 
-Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count, Bytes item, const Dva* used, ExtentScratch& scratch,
-                     SpaceLog::Batch& batch)
+Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count, Bytes item, const NewBlocks* blocks,
+                     ExtentScratch& scratch, SpaceLog::Batch& batch)
 {
     u64 end = first + count;
     TRY(cut_extent(object, txg, first, scratch));
@@ -133,9 +145,9 @@ Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count
         object.m_tree.remove(txg, { old_key.data(), 8 });
         at = old.end();
     }
-    if (used) {
-        batch.add(*used, true);
-        object.m_attributes.blocks += used->length_blocks;
+    if (blocks) {
+        batch.add(blocks->dva, blocks->use);
+        object.m_attributes.blocks += blocks->dva.length_blocks;
     }
     return {};
 }
@@ -171,19 +183,24 @@ Status unmap_from(Pool& pool, Object& object, TxgId txg, u64 from, u32 most, boo
     return {};
 }
 
-Status unmap_range(Pool& pool, Object& object, TxgId txg, u64 first, u64 end, u32 most, u64& next, ExtentScratch& scratch,
-                   SpaceLog::Batch& batch)
+Result<u64> end_of_extents(Object& object, u64 first, u64 end, u32 most)
 {
-    TRY(cut_extent(object, txg, first, scratch));
-    TRY(cut_extent(object, txg, end, scratch));
     u64 stop = first;
     for (u32 seen = 0; seen < most && stop < end; seen++) {
         TreeCursor cursor;
         Extent extent;
         const bool found = TRY(find_extent(object.m_tree, stop, cursor, extent)) && extent.file_block < end;
-        stop = found ? extent.end() : end;
+        stop = found ? min(extent.end(), end) : end;
     }
-    VERIFY_DISK(stop <= end, extent_damaged);
+    return stop;
+}
+
+Status unmap_range(Pool& pool, Object& object, TxgId txg, u64 first, u64 end, u32 most, u64& next, ExtentScratch& scratch,
+                   SpaceLog::Batch& batch)
+{
+    TRY(cut_extent(object, txg, first, scratch));
+    TRY(cut_extent(object, txg, end, scratch));
+    const u64 stop = TRY(end_of_extents(object, first, end, most));
     u32 removals = 0;
     bool exact = false;
     TRY(prepare_removals(pool, object, txg, first, stop, removals, exact));

@@ -10,6 +10,17 @@
 
 namespace lcpfs {
 
+// What one group frees of one object: the nodes that dirties stay within an operation's promise several times over, since items go
+// side by side. In the share table they are anywhere: a file that has shares frees less at once, and promises for that.
+struct Removal {
+    u32 items { 256 }; // at most
+    u64 units;         // to be promised
+};
+// No lock held.
+Removal removal_of(Pool& pool, Object& object);
+// Items of extended attributes: these are larger.
+constexpr u32 k_xattr_items_per_group = 64;
+
 // Whether blocks [block, block + count) are ones that a file can have.
 inline bool is_in_file(u64 block, u64 count) { return block <= k_max_file_blocks && count <= k_max_file_blocks - block; }
 
@@ -38,14 +49,21 @@ private:
     ExtentScratch* m_scratch;
 };
 
+// Where the last of at most `most` extents ends that begin in [first, end) or reach into it; `end` when there are no more.
+Result<u64> end_of_extents(Object& object, u64 first, u64 end, u32 most) REQUIRES_SHARED(object.m_lock);
+
 // Makes an extent that spans `block` end there and another begin there.
 Status cut_extent(Object& object, TxgId txg, u64 block, ExtentScratch& scratch) REQUIRES(object.m_lock);
 
 // Replaces whatever is mapped in [first, first + count) by the extent item `item` (key `first`). Its blocks
-// are added to `batch` as used, those it replaces as free; the caller commits that to `txg` whatever comes of it. On failure
-// the mapping is as before.
-Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count, Bytes item, const Dva* used, ExtentScratch& scratch,
-                     SpaceLog::Batch& batch) REQUIRES(object.m_lock);
+// are added to `batch` with their use (null: it has none), those it replaces as free; the caller commits that to `txg` whatever comes
+// of it. On failure the mapping is as before.
+struct NewBlocks {
+    Dva dva;
+    SpaceUse use; // used or shared
+};
+Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count, Bytes item, const NewBlocks* blocks,
+                     ExtentScratch& scratch, SpaceLog::Batch& batch) REQUIRES(object.m_lock);
 
 // Unmaps extents from `from` on, at most `most` of them. `finished` when nothing is left there. `batch` as above.
 Status unmap_from(Pool& pool, Object& object, TxgId txg, u64 from, u32 most, bool& finished, ExtentScratch& scratch,

@@ -99,7 +99,8 @@ Result<bool> enter_run(Pool& pool, Object& object, TxgId txg, WriteRun& run, u64
     copy_bytes(&head, run.item, sizeof(head));
     head.birth_txg.set(txg.value());
     copy_bytes(run.item, &head, sizeof(head));
-    TRY(replace_range(pool, object, txg, run.file_block, run.dva.length_blocks, item_of(run), &run.dva, entering.scratch, entering.batch));
+    const NewBlocks blocks { run.dva, SpaceUse::used };
+    TRY(replace_range(pool, object, txg, run.file_block, run.dva.length_blocks, item_of(run), &blocks, entering.scratch, entering.batch));
     if (end_bytes > object.m_attributes.size_bytes)
         object.m_attributes.size_bytes = end_bytes;
     return true;
@@ -378,7 +379,12 @@ static Status promise_entering(Pool& pool, WriteOperation& operation)
 {
     TRY(pool.check_writable());
     pool.space().throttle();
-    const u64 units = pool.space().write_units();
+    u64 units = pool.space().write_units();
+    {
+        ReadGuard guard(operation.object->m_lock);
+        if (operation.object->m_attributes.has_shares())
+            units += pool.space().share_units(operation.block_count);
+    }
     TRY(pool.space().begin_operation(units, Space::For::change));
     operation.promised_units = units;
     return {};
@@ -424,6 +430,33 @@ void write_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment
         return;
     }
     do_round(operation);
+}
+
+Status write_blocks_and_wait(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes)
+{
+    struct Waiting {
+        IoBatch batch;
+        int error { 0 };
+    } waiting;
+    u64 bytes = 0;
+    for (const core_segment& segment : segments)
+        bytes += segment.bytes;
+    TRY(pool.space().promise(promise_for_data(bytes >> k_block_shift), Space::For::growth));
+    waiting.batch.begin();
+    write_blocks(
+        pool, object, block, segments, file_bytes,
+        [](void* context, int error) {
+            Waiting& waiting = *static_cast<Waiting*>(context);
+            waiting.error = error;
+            waiting.batch.finish(Error::none);
+        },
+        &waiting);
+    TRY(waiting.batch.wait());
+    if (waiting.error == -errno_of(Error::no_memory))
+        return Error::no_memory;
+    if (waiting.error == -errno_of(Error::no_space))
+        return Error::no_space;
+    return waiting.error ? Error::io_error : Error::none;
 }
 
 }

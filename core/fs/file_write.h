@@ -17,6 +17,10 @@ namespace lcpfs {
 void write_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes,
     void (*done)(void* context, int error), void* context);
 
+// The same, waited for; the blocks are promised here. Sleepable, waits for commits: no core lock, no hold. no_space and no_memory, or
+// io_error for whatever else was wrong.
+Status write_blocks_and_wait(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes);
+
 // Enters one written run into the file, which grows to what of it lies within `file_bytes`; its blocks count as used. On
 // failure the mapping is as before. False: what a cut that failed left behind the end goes first, and not all of it is gone: to be
 // called again. The caller commits the batch to `txg` whatever comes of it.

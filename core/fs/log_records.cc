@@ -249,6 +249,32 @@ void set_punched(const Box<LogRecord>& record, u64 first, u64 count)
     copy_bytes(record->payload() + offsetof(DiskLogPunch, block_count), &disk, sizeof(disk));
 }
 
+Box<LogRecord> record_of_clone(Pool& pool, const CloneRange& range)
+{
+    Box<LogRecord> record = prepare(pool, LogOpcode::clone_range, range.target, sizeof(DiskLogCloneRange));
+    if (!record)
+        return {};
+    DiskLogCloneRange head {};
+    head.source.set(range.source.id().value());
+    head.time = disk_time(range.time);
+    head.keeps_times.set(range.keeps_times);
+    fill(*record, head, {});
+    return record;
+}
+
+void set_cloned(const Box<LogRecord>& record, const CloneRange& range, u64 first, u64 count)
+{
+    if (!record)
+        return;
+    record->header.offset.set((range.target_block + first) << k_block_shift);
+    DiskLogCloneRange head;
+    copy_bytes(&head, record->payload(), sizeof(head));
+    head.source_offset.set((range.source_block + first) << k_block_shift);
+    head.length_bytes.set(count << k_block_shift);
+    head.target_bytes.set(range.target_bytes);
+    fill(*record, head, {});
+}
+
 Box<LogRecord> record_of_write(Pool& pool, Object& object, const LoggedWrite& write, LogWriteForm form, u32 payload_bytes)
 {
     Box<LogRecord> record = prepare(pool, LogOpcode::write, object, sizeof(DiskLogWrite) + payload_bytes);

@@ -4,6 +4,7 @@
 // Made before the operation takes its locks; null when the log is off or memory is short, which IntentLog::append takes as well.
 #pragma once
 
+#include "core/fs/clone.h"
 #include "core/fs/dataset_change.h"
 #include "core/fs/names.h"
 
@@ -24,6 +25,10 @@ Box<LogRecord> record_of_truncate(Pool& pool, Object& object, u64 size_bytes, Ti
 // Of blocks that are known only when they have been unmapped.
 Box<LogRecord> record_of_punch(Pool& pool, Object& object, Time time);
 void set_punched(const Box<LogRecord>& record, u64 first, u64 count);
+
+// Of a part of `range` that is known only when it has been cloned.
+Box<LogRecord> record_of_clone(Pool& pool, const CloneRange& range);
+void set_cloned(const Box<LogRecord>& record, const CloneRange& range, u64 first, u64 count);
 
 struct LoggedWrite {
     u64 block;

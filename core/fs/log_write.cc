@@ -146,28 +146,6 @@ Status enter(Prepared& prepared, Object& object, u64 file_bytes)
     return {};
 }
 
-// A file that fits into its record: writing it is no I/O in any case.
-Status write_inline(Pool& pool, Object& object, Span<const core_segment> segments, u64 file_bytes)
-{
-    struct Waiting {
-        IoBatch batch;
-        int error { 0 };
-    } waiting;
-    // write_blocks uses up a promise whatever comes of it, and the caller's has to outlive a failure.
-    TRY(pool.space().promise(promise_for_data(1), Space::For::growth));
-    waiting.batch.begin();
-    write_blocks(
-        pool, object, 0, segments, file_bytes,
-        [](void* context, int error) {
-            Waiting& waiting = *static_cast<Waiting*>(context);
-            waiting.error = error;
-            waiting.batch.finish(Error::none);
-        },
-        &waiting);
-    TRY(waiting.batch.wait());
-    return waiting.error ? Error::io_error : Error::none;
-}
-
 }
 
 Status log_write(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes)
@@ -186,7 +164,8 @@ Status log_write(Pool& pool, Object& object, u64 block, Span<const core_segment>
         || file_bytes <= block << k_block_shift || file_bytes >> 63)
         return Error::invalid;
     if (block == 0 && count == 1 && file_bytes <= k_max_inline_data_bytes) {
-        TRY(write_inline(pool, object, segments, file_bytes));
+        // A file that fits into its record: writing it is no I/O in any case. What the caller promised has to outlive a failure.
+        TRY(write_blocks_and_wait(pool, object, block, segments, file_bytes));
     } else {
         ScopedPromise promise(pool.space());
         TRY(promise.take(pool.space().write_units(), Space::For::change));

@@ -7,13 +7,12 @@ namespace lcpfs {
 
 namespace {
 
-constexpr u32 k_extents_per_group = 256;
-
 // One group's share: gives where the rest begins.
 Result<u64> punch_front(Pool& pool, Object& object, u64 first, u64 end, Time time)
 {
     ScopedPromise promise(pool.space());
-    TRY(promise.take(pool.space().operation_units(), Space::For::removal));
+    const Removal removal = removal_of(pool, object);
+    TRY(promise.take(removal.units, Space::For::removal));
     Scratch scratch(pool);
     Box<LogRecord> record = record_of_punch(pool, object, time);
     WriteGuard guard(object.m_lock);
@@ -26,7 +25,7 @@ Result<u64> punch_front(Pool& pool, Object& object, u64 first, u64 end, Time tim
     SpaceLog::Batch batch(pool.space_log());
     SpaceLog::CommitScope commit(batch, hold.txg());
     u64 next = first;
-    TRY(unmap_range(pool, object, hold.txg(), first, end, k_extents_per_group, next, *scratch, batch));
+    TRY(unmap_range(pool, object, hold.txg(), first, end, removal.items, next, *scratch, batch));
     object.m_attributes.mtime = object.m_attributes.ctime = time;
     object.m_attributes.change++;
     set_punched(record, first, next - first);

@@ -157,6 +157,21 @@ Status replay_punch(Pool& pool, const LogRecordView& record)
     return punch_object(pool, *object, offset >> k_block_shift, head.block_count.get(), time_of(head.time));
 }
 
+Status replay_clone(Pool& pool, const LogRecordView& record)
+{
+    LogPayload payload(record.payload);
+    DiskLogCloneRange head;
+    TRY(payload.take(head));
+    TRY(payload.end());
+    const u64 from = head.source_offset.get();
+    const u64 to = record.header.offset.get();
+    VERIFY_DISK(((from | to | head.length_bytes.get()) & (k_block_size - 1)) == 0, log_damaged);
+    Ref<Object> source = TRY(object_of(pool, record, head.source.get()));
+    Ref<Object> target = TRY(object_of(pool, record));
+    return clone_range(pool, { *source, from >> k_block_shift, *target, to >> k_block_shift, head.length_bytes.get() >> k_block_shift,
+                               head.target_bytes.get(), time_of(head.time), head.keeps_times.get() != 0 });
+}
+
 core_attr attributes_of(const DiskLogAttributes& head)
 {
     core_attr attributes {};
@@ -302,22 +317,7 @@ Status replay_data(Pool& pool, const LogRecordView& record, LogPayload& payload,
         zero_bytes(data->page(i) + piece, k_block_size - piece);
         segments[i] = { data->page(i), k_block_size };
     }
-    TRY(pool.space().promise(promise_for_data(count), Space::For::growth));
-    struct Waiting {
-        IoBatch batch;
-        int error { 0 };
-    } waiting;
-    waiting.batch.begin();
-    write_blocks(
-        pool, *object, record.header.offset.get() >> k_block_shift, { segments, count }, head.file_bytes.get(),
-        [](void* context, int error) {
-            Waiting& waiting = *static_cast<Waiting*>(context);
-            waiting.error = error;
-            waiting.batch.finish(Error::none);
-        },
-        &waiting);
-    TRY(waiting.batch.wait());
-    return waiting.error ? Error::io_error : Error::none;
+    return write_blocks_and_wait(pool, *object, record.header.offset.get() >> k_block_shift, { segments, count }, head.file_bytes.get());
 }
 
 Status replay_write(Pool& pool, const LogRecordView& record)
@@ -364,6 +364,8 @@ Status replay_record(Pool& pool, const LogRecordView& record)
         return replay_truncate(pool, record);
     case LogOpcode::punch:
         return replay_punch(pool, record);
+    case LogOpcode::clone_range:
+        return replay_clone(pool, record);
     case LogOpcode::set_attributes:
         return replay_attributes(pool, record);
     case LogOpcode::create_dataset:
@@ -377,7 +379,6 @@ Status replay_record(Pool& pool, const LogRecordView& record)
     case LogOpcode::commit_marker:
         return {};
     case LogOpcode::write_truncate:
-    case LogOpcode::clone_range:
         break;
     }
     return Error::log_opcode;

@@ -11,12 +11,6 @@ namespace lcpfs {
 
 namespace {
 
-// Bounds what one group frees for one file: the nodes it dirties stay within an operation's promise several times over,
-// since extents go from the end and sit side by side.
-constexpr u32 k_extents_per_group = 256;
-// These are larger.
-constexpr u32 k_xattr_items_per_group = 64;
-
 // An inline file cut inside its bytes. False, nothing changed: it is not one.
 Result<bool> cut_inline(Pool& pool, Object& object, TxgId txg, u64 size_bytes, ExtentScratch& scratch, SpaceLog::Batch& batch)
     REQUIRES(object.m_lock)
@@ -38,7 +32,8 @@ Result<bool> cut_inline(Pool& pool, Object& object, TxgId txg, u64 size_bytes, E
 Status free_behind(Pool& pool, Object& object, u64 size_bytes, bool& finished)
 {
     ScopedPromise promise(pool.space());
-    TRY(promise.take(pool.space().operation_units(), Space::For::removal));
+    const Removal removal = removal_of(pool, object);
+    TRY(promise.take(removal.units, Space::For::removal));
     Scratch scratch(pool);
     WriteGuard guard(object.m_lock);
     if (object.m_deleted)
@@ -47,7 +42,7 @@ Status free_behind(Pool& pool, Object& object, u64 size_bytes, bool& finished)
     TRY(object.prepare_change(hold.txg()));
     SpaceLog::Batch batch(pool.space_log());
     SpaceLog::CommitScope commit(batch, hold.txg());
-    TRY(unmap_from(pool, object, hold.txg(), blocks_for_bytes(size_bytes), k_extents_per_group, finished, *scratch, batch));
+    TRY(unmap_from(pool, object, hold.txg(), blocks_for_bytes(size_bytes), removal.items, finished, *scratch, batch));
     if (finished)
         object.m_attributes.state &= ~k_object_truncating;
     return {};
@@ -66,7 +61,7 @@ Status free_all_behind(Pool& pool, Object& object, u64 size_bytes)
 enum class Cut : u8 { again, begun, finished };
 
 // The new size, and one group's share of what lies behind it. `again`: the last block is not what `tail` was prepared for.
-Result<Cut> cut_object(Pool& pool, Object& object, u64 size_bytes, Time time, TailCut& tail)
+Result<Cut> cut_object(Pool& pool, Object& object, u64 size_bytes, Time time, u32 most, TailCut& tail)
 {
     Box<LogRecord> record = record_of_truncate(pool, object, size_bytes, time);
     WriteGuard guard(object.m_lock);
@@ -89,7 +84,7 @@ Result<Cut> cut_object(Pool& pool, Object& object, u64 size_bytes, Time time, Ta
     // From here on it is done: what fails below only leaves blocks to be freed later.
     pool.intent_log().append(hold.txg(), lcpfs::move(record));
     bool finished = false;
-    TRY(unmap_from(pool, object, hold.txg(), blocks_for_bytes(size_bytes), k_extents_per_group, finished, tail.scratch(), batch));
+    TRY(unmap_from(pool, object, hold.txg(), blocks_for_bytes(size_bytes), most, finished, tail.scratch(), batch));
     if (!finished)
         return Cut::begun;
     object.m_attributes.state &= ~k_object_truncating;
@@ -114,12 +109,13 @@ Status truncate_object(Pool& pool, Object& object, u64 size_bytes, Time time)
     if (was_cut && size_bytes > cut_bytes)
         TRY(free_all_behind(pool, object, cut_bytes));
     ScopedPromise promise(pool.space());
-    TRY(promise.take(pool.space().operation_units() + promise_for_data(1), Space::For::removal));
+    const Removal removal = removal_of(pool, object);
+    TRY(promise.take(removal.units + promise_for_data(1), Space::For::removal));
     TailCut tail(pool);
     Cut cut = Cut::again;
     while (cut == Cut::again) {
         TRY(tail.prepare(object, size_bytes));
-        cut = TRY(cut_object(pool, object, size_bytes, time, tail));
+        cut = TRY(cut_object(pool, object, size_bytes, time, removal.items, tail));
     }
     return cut == Cut::begun ? free_all_behind(pool, object, size_bytes) : Status();
 }

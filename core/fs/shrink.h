@@ -2,7 +2,7 @@
 // Truncating and deleting, and finishing what a crash interrupted.
 //
 // Both free space, so both must work on a full pool: they promise from the reserve for removals. A file of many extents
-// is freed over several groups, k_extents_per_group at a time. Until it is done the object is an orphan (links 0, or marked
+// is freed over several groups, as much at a time as removal_of says. Until it is done the object is an orphan (links 0, or marked
 // truncating with its new size already in place), which the next mount finds and goes on with.
 //
 // A cut inside a block zeroes the rest of it in the same group: tail.h.

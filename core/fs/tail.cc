@@ -92,7 +92,8 @@ Result<bool> TailCut::enter(Object& object, TxgId txg, SpaceLog::Batch& batch)
     extent.payload = Bytes(checksum, checksum_bytes_of(extent.checksum_kind));
     u8 item[sizeof(DiskExtent) + k_checksum_bytes];
     u32 bytes = extent.encode({ item, sizeof(item) });
-    TRY(replace_range(m_pool, object, txg, block, 1, { item, bytes }, &m_copy, *m_scratch, batch));
+    const NewBlocks copy { m_copy, SpaceUse::used };
+    TRY(replace_range(m_pool, object, txg, block, 1, { item, bytes }, &copy, *m_scratch, batch));
     m_copy = Dva();
     return true;
 }

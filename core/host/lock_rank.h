@@ -17,6 +17,7 @@
 	X(object_table)   /* Dataset: the object table and orphan trees */         \
 	X(pool_tree)      /* Pool: the pool tree */                                \
 	X(partition)      /* PartitionController: entries, decisions, learned state */ \
+	X(share_table)    /* ShareTable: its tree */                               \
 	X(metaslab_table) /* Allocator: the metaslab table tree */                 \
 	X(metaslab)       /* Metaslab: bitmaps */                                  \
 	X(delayed_writes) /* DelayedWrites: one writer at a time */                \

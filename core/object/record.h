@@ -44,6 +44,7 @@ struct ObjectAttributes {
     bool is_regular() const { return type() == k_mode_regular; }
     bool is_symlink() const { return type() == k_mode_symlink; }
     bool is_truncating() const { return state & k_object_truncating; }
+    bool has_shares() const { return state & k_object_has_shares; }
     // A damaged record may count less than goes: no less than `least` is left.
     void drop_link(u32 least = 0) { links -= links > least; }
     void drop_blocks(u64 count) { blocks -= min(blocks, count); }

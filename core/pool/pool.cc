@@ -209,6 +209,7 @@ Status Pool::close()
     m_log.reset();
     m_delayed_writes.reset();
     m_datasets.reset();
+    m_share_table.reset();
     m_pool_tree.reset();
     m_metaslab_table.reset();
     m_space.reset();

@@ -3,14 +3,15 @@
 //
 // What a commit of group T does (pool_sync.cc), all writes but those of 0 in one batch:
 //   0. data that only the log has of T's operations goes to its place (DelayedWrites); the log says where its tail is
+//      T's space log: into the committed bitmaps, and into the table of what is shared
 //   1. each object T changed: its tree's dirty nodes, its record into the object table
-//   2. each dataset's tables, its record into the pool tree (or out of it: the last of a destroyed one is gone), the pool tree
-//   3. T's space log into the committed bitmaps
-//   4. places for the metaslab table's dirty nodes; that may change further metaslabs, until none is new
-//   5. bitmaps, table rows, table nodes
-//   6. wait; flush every device written; uberblock with FUA
-//   7. blocks freed by T-1 may be used again; references to written nodes become pointers
-// A power cut before 6 ends leaves the previous group, whose every block and bitmap copy is untouched.
+//   2. each dataset's tables, its record into the pool tree (or out of it: the last of a destroyed one is gone), the share table,
+//      the pool tree
+//   3. places for the metaslab table's dirty nodes; that may change further metaslabs, until none is new
+//   4. bitmaps, table rows, table nodes
+//   5. wait; flush every device written; uberblock with FUA
+//   6. blocks freed by T-1 may be used again; references to written nodes become pointers
+// A power cut before 5 ends leaves the previous group, whose every block and bitmap copy is untouched.
 //
 // A failure in a commit freezes the pool: memory and disk may disagree from there on, disk is whole.
 //
@@ -44,6 +45,7 @@
 #include "core/vdev/uberblock.h"
 #include "core/base/format_text.h"
 #include "core/pool/background.h"
+#include "core/pool/share_table.h"
 #include "core/zil/delayed_writes.h"
 #include "core/zil/zil.h"
 
@@ -93,6 +95,7 @@ public:
     host_workqueue* completions() { return m_completions; }
     const Label& label() const { return *m_label; }
     Tree& pool_tree() { return *m_pool_tree; }
+    ShareTable& share_table() { return *m_share_table; }
     Tree& metaslab_table() { return *m_metaslab_table; }
     const Uberblock& uberblock() const { return m_uberblock; }
     ChecksumKind data_checksum() const { return static_cast<ChecksumKind>(m_label->header.data_checksum); }
@@ -146,7 +149,10 @@ private:
     Status protect_previous();
     Status protect_rows_of(const Uberblock& previous);
     Status load_datasets();
+    Status load_share_table();
+    Status apply_space_log(TxgId txg);
     Status write_dataset(TxgId txg, TreeWriter& writer, Dataset& dataset);
+    Status write_share_table(TxgId txg, TreeWriter& writer);
     Status load_log(const core_pool_options& options);
     Status load_log_ring(u32 id);
     Status miss_log_device(VdevId id, const core_pool_options& options);
@@ -192,6 +198,7 @@ private:
     RwLock m_pool_tree_lock { LCPFS_RANK_pool_tree };
     RwLock m_metaslab_lock { LCPFS_RANK_metaslab_table };
     Box<Tree> m_pool_tree;         // changed by the sync thread, under m_pool_tree_lock
+    Box<ShareTable> m_share_table;
     Box<Tree> m_metaslab_table;    // changed by the sync thread, under m_metaslab_lock
     WrittenList m_pool_tree_written;
     WrittenList m_metaslabs_written;

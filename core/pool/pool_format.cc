@@ -111,7 +111,7 @@ Status Pool::format_pool_ring(u64 wanted_bytes)
     while (left >= k_min_log_segment_blocks && ring.segments().size() < k_max_log_segments) {
         Dva dva = TRY(m_allocator->allocate(AllocClass::data, static_cast<u32>(min<u64>(left, 1u << 16)), k_min_log_segment_blocks));
         TRY(ring.add(*m_vdevs, dva));
-        batch.add(dva, true);
+        batch.add(dva, SpaceUse::used);
         left -= dva.length_blocks;
     }
     batch.commit(first);

@@ -166,6 +166,7 @@ Status Pool::start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes)
     m_engine = TRY(TxgEngine::create({ sync_hook, full_hook, this }));
     m_pool_tree = TRY(make_box<Tree>(*m_trees, TreeOwner { TreeKind::pool, 0, 0 }, Must::succeed));
     m_metaslab_table = TRY(make_box<Tree>(*m_trees, TreeOwner { TreeKind::metaslabs, 0, 0 }, Must::succeed));
+    m_share_table = TRY(make_box<ShareTable>(*m_trees));
     m_completions = host_workqueue_create("lcpfs-io");
     if (!m_completions)
         return Error::no_memory;
@@ -290,6 +291,23 @@ Status Pool::load_datasets()
     return {};
 }
 
+// A root that cannot be read is found out here, and not by the first group that needs it.
+Status Pool::load_share_table()
+{
+    {
+        ReadGuard guard(m_pool_tree_lock);
+        TreeCursor cursor;
+        if (!TRY(m_pool_tree->find(PoolTreeKey(PoolKey::shares, 0).bytes(), cursor)))
+            return {};
+        VERIFY_DISK(cursor.value().size() == sizeof(DiskNodePointer), share_damaged);
+        DiskNodePointer disk;
+        copy_bytes(&disk, cursor.value().data(), sizeof(disk));
+        m_share_table->start_from(TRY(NodePointer::decode(disk)));
+    }
+    m_space->set_share_shape(TRY(m_share_table->shape()));
+    return {};
+}
+
 // After falling back, or when the newest group's bitmap of a metaslab that it changed is not there: every bitmap, since they may
 // be those of a group that is gone.
 Status Pool::load_bitmaps()
@@ -311,6 +329,7 @@ Status Pool::load(UberblockScan& scan, const core_pool_options& options)
         m_previous = *previous;
     TRY(load_metaslabs());
     TRY(load_datasets());
+    TRY(load_share_table());
     TRY(load_log(options));
     if (scan.newer_damaged) {
         TextLine line;

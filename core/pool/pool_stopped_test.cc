@@ -190,7 +190,7 @@ static void contradictions(Test& test)
             TxgHold hold(pool->pool().engine());
             SpaceLog::Batch batch(pool->pool().space_log());
             CHECK_OK(batch.prepare(1));
-            batch.add(dva, row.used);
+            batch.add(dva, row.used ? SpaceUse::used : SpaceUse::freed);
             batch.commit(hold.txg());
         }
         CHECK_EQ(pool->make(pool->root(), "other", k_file), 0);

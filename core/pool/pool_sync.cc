@@ -27,10 +27,51 @@ Status Pool::write_dataset(TxgId txg, TreeWriter& writer, Dataset& dataset)
     return {};
 }
 
+// What the group's operations did with blocks, one by one.
+Status Pool::apply_space_log(TxgId txg)
+{
+    return m_space_log->drain(txg, [&](const Dva& dva, SpaceUse use) -> Status {
+        switch (use) {
+        case SpaceUse::used:
+            return m_allocator->mark_used(dva);
+        case SpaceUse::freed:
+            return m_allocator->mark_free(dva, txg);
+        case SpaceUse::shared:
+            return m_share_table->share(txg, dva);
+        case SpaceUse::dropped:
+            return m_share_table->drop(txg, dva);
+        }
+        return Error::contradiction;
+    });
+}
+
+// Into the pool tree, or out of it when nothing is shared any more.
+Status Pool::write_share_table(TxgId txg, TreeWriter& writer)
+{
+    bool changed = false;
+    const NodePointer root = TRY(m_share_table->write(txg, writer, changed));
+    if (!changed)
+        return {};
+    m_space->set_share_shape(TRY(m_share_table->shape()));
+    const PoolTreeKey key(PoolKey::shares, 0);
+    WriteGuard guard(m_pool_tree_lock);
+    if (root.is_null()) {
+        TRY(m_pool_tree->prepare_change(txg, key.bytes()));
+        (void)m_pool_tree->remove(txg, key.bytes());
+        return {};
+    }
+    DiskNodePointer disk;
+    root.encode(disk);
+    TRY(m_pool_tree->prepare_insert(txg, key.bytes(), sizeof(disk)));
+    (void)m_pool_tree->insert(key.bytes(), bytes_of(disk));
+    return {};
+}
+
 Status Pool::write_trees(TxgId txg, TreeWriter& writer, Uberblock& next)
 {
     TRY(m_datasets->for_each([&](Dataset& dataset) { return write_dataset(txg, writer, dataset); }));
     m_space->set_table_shape(m_datasets->table_shape());
+    TRY(write_share_table(txg, writer));
     next.next_dataset = m_datasets->next_id();
     if (m_drops_log_device) {
         WriteGuard guard(m_pool_tree_lock);
@@ -61,9 +102,6 @@ Status Pool::touch_metaslab(TxgId txg, TreeWriter& writer, VdevId vdev, u32 meta
 Status Pool::write_metaslabs(TxgId txg, TreeWriter& writer, IoBatch& batch, Uberblock& next)
 {
     WriteGuard guard(m_metaslab_lock);
-    TRY(m_space_log->drain(txg, [&](const Dva& dva, bool used) {
-        return used ? m_allocator->mark_used(dva) : m_allocator->mark_free(dva, txg);
-    }));
     TRY(m_allocator->visit_changed([&](VdevId vdev, u32 metaslab) NO_THREAD_SAFETY_ANALYSIS {
         return touch_metaslab(txg, writer, vdev, metaslab);
     }));
@@ -90,7 +128,9 @@ Status Pool::write_txg(TxgId txg)
     next.log_sequence = tail.sequence;
     next.log_record = tail.record;
     next.log_ring = tail.ring;
-    Status written = write_trees(txg, writer, next);
+    Status written = apply_space_log(txg);
+    if (written.is_ok())
+        written = write_trees(txg, writer, next);
     if (written.is_ok())
         written = write_metaslabs(txg, writer, batch, next);
     // Whatever failed, what was started must end before its memory goes.
@@ -117,6 +157,7 @@ void Pool::settle_txg(TxgId txg)
         WriteGuard guard(m_pool_tree_lock);
         m_pool_tree->settle(m_pool_tree_written);
     }
+    m_share_table->settle();
     WriteGuard guard(m_metaslab_lock);
     m_metaslab_table->settle(m_metaslabs_written);
 }

@@ -62,6 +62,8 @@
 	X(tail)              \
 	X(punch)             \
 	X(xattrs)            \
+	X(share_table)       \
+	X(clone)             \
 	X(groups)            \
 	X(full)              \
 	X(no_memory)         \

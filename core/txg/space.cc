@@ -24,19 +24,14 @@ Space::Space(Allocator& allocator, TreeContext& trees, TxgEngine& engine, SpaceL
     m_fixed_nodes = 4 + 1 + allocator.metaslab_count() / metaslab_rows_per_node(trees.cache.node_bytes());
 }
 
-void Space::set_table_shape(const TreeShape& shape)
-{
-    m_table_height.store_relaxed(shape.height);
-    m_table_root.store_relaxed(shape.root_count);
-}
-
-// Nodes of `tables` object tables on the way to `leaves` of their leaves, when unsynced groups add up to `new_leaves`.
-u64 Space::table_nodes(u64 leaves, u64 new_leaves, u64 tables) const
+// Nodes of `tables` tables, all taken for one of that shape, on the way to `leaves` of their leaves, when unsynced groups add up
+// to `new_leaves`.
+u64 Space::table_nodes(const Shape& shape, u64 leaves, u64 new_leaves, u64 tables) const
 {
     const u64 fanout = (m_trees.cache.node_bytes() - sizeof(DiskNodeHeader)) / (8 + sizeof(DiskNodePointer) + sizeof(DiskNodeSlot)) + 1;
-    const u64 height = m_table_height.load_relaxed();
+    const u64 height = shape.height.load_relaxed();
     u64 total = tables;
-    u64 there = m_table_root.load_relaxed(); // on the level looked at: never less than there are
+    u64 there = shape.root_count.load_relaxed(); // on the level looked at: never less than there are
     for (u64 level = 1; level < height; level++) {
         total += min(leaves, there + new_leaves);
         there = min(there * fanout, k_most_nodes);
@@ -44,20 +39,29 @@ u64 Space::table_nodes(u64 leaves, u64 new_leaves, u64 tables) const
     return height == 1 ? total + min(leaves, new_leaves) : total;
 }
 
+u64 Space::share_nodes(u64 runs) const
+{
+    if (runs == 0)
+        return 0;
+    const u64 new_leaves = runs * k_new_share_bytes / m_trees.cache.node_bytes() + 1;
+    return table_nodes(m_shares, 2 * runs, new_leaves, 1) + new_leaves;
+}
+
 Space::Dirty Space::dirty() const
 {
     Dirty dirty;
     u64 existing[4];
     u64 fresh[4];
+    const u64 node_blocks = u64(m_trees.cache.node_blocks()) * m_trees.copies;
     for (u32 i = 0; i < 4; i++) {
         existing[i] = m_dirty_objects[i].load_relaxed();
         fresh[i] = m_new_objects[i].load_relaxed();
         dirty.objects += existing[i];
         dirty.new_objects += fresh[i];
+        dirty.blocks += share_nodes(m_log.share_changes(i)) * node_blocks;
     }
     if (dirty.objects + dirty.new_objects == 0)
         return dirty;
-    const u64 node_blocks = u64(m_trees.cache.node_blocks()) * m_trees.copies;
     u64 all_tables = 0;
     for (const Atomic<u64>& datasets : m_dirty_datasets)
         all_tables += datasets.load_relaxed();
@@ -67,7 +71,7 @@ Space::Dirty Space::dirty() const
             continue;
         const u64 tables = max<u64>(m_dirty_datasets[i].load_relaxed(), 1);
         const u64 fresh_nodes = fresh[i] ? fresh[i] * k_new_object_bytes / m_trees.cache.node_bytes() + tables : 0;
-        dirty.blocks += (table_nodes(2 * existing[i], new_leaves, tables) + fresh_nodes) * node_blocks;
+        dirty.blocks += (table_nodes(m_table, 2 * existing[i], new_leaves, tables) + fresh_nodes) * node_blocks;
         // Each further dataset: its orphan tree's ends, and a leaf of the pool tree.
         dirty.fixed_blocks += (m_fixed_nodes + 3 * (tables - 1)) * node_blocks;
     }

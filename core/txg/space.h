@@ -9,6 +9,8 @@
 //   - each changed object: a leaf of the object table, a neighbour that it may be merged with, and the nodes above them; all
 //     together no more than the table has nodes. A new object's record goes to the end of the table, beside those of other new
 //     ones: its bytes, twice.
+//   - each run of blocks that becomes shared or is dropped by one of those who share: two leaves of the share table and the nodes above
+//     them, all together no more than the table has, and two new entries
 //   - what every group writes: the pool tree, the metaslab table, and of each dataset changed the table's root and the ends of
 //     the orphan tree
 // times copies. A group's charge for objects passes over to dirty_bytes as its sync enters them into the table.
@@ -51,6 +53,8 @@ public:
     u64 operation_units() const { return 16 * node_units(); }
     // The worst case of entering written data into one place of a file.
     u64 write_units() const { return 8 * node_units(); }
+    // The worst case of that many runs becoming shared or being dropped, as large as the share table is now.
+    u64 share_units(u64 runs) const { return share_nodes(runs) * node_units(); }
 
     // A log is being replayed: what it did was promised before the crash, and no commit can be waited for. Opening only.
     void set_replaying(bool replaying) { m_replaying = replaying; }
@@ -77,7 +81,9 @@ public:
     void dataset_entered(TxgId txg) { m_dirty_datasets[txg.value() & 3].sub(1); }
     // Sync thread, and before the first group: how large the object tables are, all taken for one: the largest height, and the
     // children of all roots.
-    void set_table_shape(const TreeShape& shape);
+    void set_table_shape(const TreeShape& shape) { m_table.set(shape); }
+    // The same of the share table.
+    void set_share_shape(const TreeShape& shape) { m_shares.set(shape); }
     // Sync thread: a group has committed, and what could be released was.
     void committed();
 
@@ -89,6 +95,8 @@ public:
 
 private:
     static constexpr u64 k_object_memory_bytes = 2048;
+    // Two entries of the share table, in leaves that are half full.
+    static constexpr u64 k_new_share_bytes = 128;
     // The part of a record outside its tree, with its slot and key, in a leaf that is half full.
     static constexpr u64 k_new_object_bytes = 512;
     static constexpr u32 k_patience = 10; // commits that one growing operation waits for
@@ -100,7 +108,16 @@ private:
     };
     Dirty dirty() const;
     u64 node_units() const { return u64(m_trees.cache.node_blocks()) * m_trees.copies * k_promise_unit; }
-    u64 table_nodes(u64 leaves, u64 new_leaves, u64 tables) const;
+    struct Shape {
+        Atomic<u64> height { 1 }, root_count { 1 };
+        void set(const TreeShape& shape)
+        {
+            height.store_relaxed(shape.height);
+            root_count.store_relaxed(shape.root_count);
+        }
+    };
+    u64 table_nodes(const Shape& shape, u64 leaves, u64 new_leaves, u64 tables) const;
+    u64 share_nodes(u64 runs) const;
     u64 metadata_blocks(const Dirty& dirty) const;
     u64 kept_blocks(For what) const { return what == For::growth ? m_slop_blocks : m_slop_blocks / 4; }
     bool try_promise(u64 units, For what);
@@ -125,7 +142,7 @@ private:
     Atomic<u64> m_dirty_objects[4];    // by txg & 3
     Atomic<u64> m_new_objects[4];
     Atomic<u64> m_dirty_datasets[4];
-    Atomic<u64> m_table_height { 1 }, m_table_root { 1 };
+    Shape m_table, m_shares;
     Atomic<u64> m_removals { 0 };      // that have ended
     Atomic<u64> m_clean_blocks { 0 };  // free + deferred when the last group had committed
 

@@ -57,16 +57,17 @@ void SpaceLog::Batch::add_chunk(void* memory)
     m_empty.push_back(*chunk);
 }
 
-void SpaceLog::Batch::add(const Dva& dva, bool used)
+void SpaceLog::Batch::add(const Dva& dva, SpaceUse use)
 {
-    m_has_frees = m_has_frees || !used;
+    m_has_frees = m_has_frees || use == SpaceUse::freed || use == SpaceUse::dropped;
+    m_share_changes += use == SpaceUse::shared || use == SpaceUse::dropped;
     Chunk* chunk = m_filled.last();
     if (!chunk || chunk->count == k_entries_per_chunk) {
         chunk = m_empty.pop_front();
         m_filled.push_back(*chunk);
     }
     chunk->entries[chunk->count++] = { static_cast<u32>(dva.block), static_cast<u16>(dva.block >> 32), dva.vdev.value(),
-        dva.length_blocks << 1 | u32(used) };
+        dva.length_blocks << 2 | static_cast<u32>(use) };
 }
 
 // Small batches are copied behind those of others, so that a group of many small operations stays compact.
@@ -74,6 +75,9 @@ void SpaceLog::Batch::commit(TxgId txg)
 {
     if (m_has_frees)
         m_log.m_frees.add(1);
+    if (m_share_changes)
+        m_log.m_share_changes[txg.value() & 3].add(m_share_changes);
+    m_share_changes = 0;
     SpinGuard guard(m_log.m_lock);
     auto& chunks = m_log.m_chunks[txg.value() & 3];
     while (Chunk* chunk = m_filled.pop_front()) {

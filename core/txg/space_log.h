@@ -12,6 +12,14 @@
 
 namespace lcpfs {
 
+// What becomes of a run of blocks in a group.
+enum class SpaceUse : u8 {
+    freed = 0,   // no tree reaches it any more
+    used = 1,    // newly reached
+    shared = 2,  // reached once more than before
+    dropped = 3, // reached once less: free if that was the last
+};
+
 class SpaceLog {
 public:
     // Small, so that what one core_write can enter fits one chunk.
@@ -19,7 +27,7 @@ public:
         u32 block_low;
         u16 block_high;
         u16 vdev;
-        u32 length_and_use; // length_blocks << 1, and 1: reached from now on, 0: no more
+        u32 length_and_use; // length_blocks << 2, and SpaceUse
     };
     static_assert(sizeof(Entry) == 12);
     static constexpr u32 k_entries_per_chunk = 339;
@@ -38,13 +46,14 @@ public:
         Status prepare(u32 entries);
         // Room for the entries of one chunk at least. Sleepable, waits for commits: no core lock, no hold, nothing prepared yet.
         void prepare_chunk();
-        void add(const Dva& dva, bool used);
+        void add(const Dva& dva, SpaceUse use);
         void commit(TxgId txg);
 
     private:
         void add_chunk(void* memory);
         SpaceLog& m_log;
         bool m_has_frees { false };
+        u32 m_share_changes { 0 };
         List<Chunk, &Chunk::link> m_filled;
         List<Chunk, &Chunk::link> m_empty;
     };
@@ -65,9 +74,12 @@ public:
     ~SpaceLog();
     // Batches committed that freed anything.
     u64 frees() const { return m_frees.load(); }
+    // Entries of the groups with this number & 3 that change how often blocks are reached, until they have been drained.
+    u64 share_changes(u32 slot) const { return m_share_changes[slot].load_relaxed(); }
 
-    // Sync thread: calls `apply` for each entry of the group, in no order, and forgets them.
-    template <typename Apply> // Status(const Dva&, bool used)
+    // Sync thread: calls `apply` for each entry of the group and forgets them. In the order of batches committed: whoever changes what
+    // somebody else has shared or freed does so under that one's object lock, and so comes after.
+    template <typename Apply> // Status(const Dva&, SpaceUse)
     Status drain(TxgId txg, Apply apply)
     {
         Status result;
@@ -76,7 +88,8 @@ public:
             for (u32 i = 0; i < chunk->count; i++) {
                 const Entry& entry = chunk->entries[i];
                 const u64 block = u64(entry.block_high) << 32 | entry.block_low;
-                Status status = apply(Dva { block, entry.length_and_use >> 1, VdevId(entry.vdev) }, (entry.length_and_use & 1) != 0);
+                const SpaceUse use = static_cast<SpaceUse>(entry.length_and_use & 3);
+                Status status = apply(Dva { block, entry.length_and_use >> 2, VdevId(entry.vdev) }, use);
                 if (status.is_error() && result.is_ok())
                     result = status.error();
                 if (i % 32 == 31)
@@ -84,6 +97,7 @@ public:
             }
             host_pool_free(m_pool, chunk);
         }
+        m_share_changes[txg.value() & 3].store(0);
         return result;
     }
 
@@ -92,6 +106,7 @@ private:
     SpinLock m_lock { LCPFS_RANK_free_log };
     List<Chunk, &Chunk::link> m_chunks[4]; // by txg & 3; m_lock while the group is open, then the sync thread's
     Atomic<u64> m_frees { 0 };
+    Atomic<u64> m_share_changes[4];
     host_pool* m_pool { nullptr };
 };
 

@@ -13,9 +13,9 @@ struct Sum {
 Sum drain(SpaceLog& log, u64 txg, Error fails = Error::none, Error* result = nullptr)
 {
     Sum sum;
-    Status status = log.drain(TxgId(txg), [&](const Dva& dva, bool used) {
+    Status status = log.drain(TxgId(txg), [&](const Dva& dva, SpaceUse use) {
         sum.entries++;
-        sum.used += used;
+        sum.used += use == SpaceUse::used;
         sum.blocks += dva.length_blocks;
         sum.places += dva.block * (dva.vdev.value() + 1);
         return sum.entries == 2 ? Status(fails) : Status();
@@ -36,7 +36,7 @@ static void batches(Test& test)
         SpaceLog::Batch batch(*log);
         REQUIRE_OK(batch.prepare(count));
         for (u32 j = 0; j < count; j++)
-            batch.add({ 100 + j, i + 1, VdevId(static_cast<u16>(i % 3)) }, j % 2 == 0);
+            batch.add({ 100 + j, i + 1, VdevId(static_cast<u16>(i % 3)) }, j % 2 == 0 ? SpaceUse::used : SpaceUse::freed);
         if (i % 5 == 4)
             continue;
         batch.commit(TxgId(4 + i % 2));
@@ -62,7 +62,7 @@ static void errors_pass_by(Test& test)
     SpaceLog::Batch batch(*log);
     REQUIRE_OK(batch.prepare(5));
     for (u32 i = 0; i < 5; i++)
-        batch.add({ i, 1, VdevId(0) }, true);
+        batch.add({ i, 1, VdevId(0) }, SpaceUse::used);
     batch.commit(TxgId(1));
     Error result = Error::none;
     CHECK_EQ(drain(*log, 1, Error::contradiction, &result).entries, 5u); // all are told
@@ -79,7 +79,7 @@ static void no_memory(Test& test)
     }
     REQUIRE_OK(batch.prepare(3 * SpaceLog::k_entries_per_chunk));
     for (u32 i = 0; i < 3 * SpaceLog::k_entries_per_chunk; i++)
-        batch.add({ i, 1, VdevId(0) }, false);
+        batch.add({ i, 1, VdevId(0) }, SpaceUse::freed);
     batch.commit(TxgId(9));
     CHECK_EQ(drain(*log, 9).entries, 3 * SpaceLog::k_entries_per_chunk);
 }

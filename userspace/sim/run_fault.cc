@@ -143,7 +143,17 @@ std::vector<Place> data_blocks(const Built& built)
     return places;
 }
 
-// A flipped bit in one block of data is EIO for that block and for no other.
+// The blocks of the same file that stand where this one does, with the error that reading them is to give.
+std::map<u64, int> blocks_at(const std::vector<Place>& places, const Place& place)
+{
+    std::map<u64, int> blocks;
+    for (const Place& other : places)
+        if (other.id == place.id && other.device == place.device && other.device_block == place.device_block)
+            blocks[other.block] = -k_eio;
+    return blocks;
+}
+
+// A flipped bit in one block of data is EIO for that block, for all that share it, and for no other.
 u64 flip_data(const Built& built, Random& random, u64 rounds)
 {
     std::vector<Place> places = data_blocks(built);
@@ -166,7 +176,7 @@ u64 flip_data(const Built& built, Random& random, u64 rounds)
         ObjectState found;
         if (int error = read_object(run.dataset(), place.id, found, options))
             fail("object %llu with one bad block gave %d", static_cast<unsigned long long>(place.id), error);
-        if (found.bad_blocks.size() != 1 || found.bad_blocks.begin()->first != place.block || found.bad_blocks.begin()->second != -k_eio)
+        if (found.bad_blocks != blocks_at(places, place))
             fail("object %llu with block %llu damaged: damage found is \"%s\"", static_cast<unsigned long long>(place.id),
                  static_cast<unsigned long long>(place.block), found.damage.c_str());
         Tree expected, got;

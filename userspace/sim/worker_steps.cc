@@ -197,8 +197,10 @@ void Worker::step()
     Entry entry;
     if (choice < 25) {
         random_create();
-    } else if (choice < 50) {
+    } else if (choice < 46) {
         random_write();
+    } else if (choice < 50) {
+        random_clone();
     } else if (choice < 54) {
         random_truncate();
     } else if (choice < 57) {

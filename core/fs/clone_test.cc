@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core/fs/clone.h"
+
+#include "core/test/log_pool.h"
+#include "core/test/test.h"
+
+namespace lcpfs {
+
+namespace {
+
+int minus(Error error) { return -errno_of(error); }
+
+constexpr u32 k_blocks = 60; // of a file
+constexpr u32 k_files = 3;
+constexpr const char* k_names[k_files] = { "x", "y", "z" };
+
+// Some files, and what is in them.
+struct Ground {
+    LogPool log;
+    TestPool& pool { log.pool };
+    core_object* file[k_files] {};
+    u32 tags[k_files][k_blocks] {};
+    u32 end[k_files] {}; // blocks
+    u32 next_tag { 1000 };
+
+    ~Ground() { drop(); }
+    void drop()
+    {
+        for (core_object*& object : file) {
+            if (object)
+                core_object_put(object);
+            object = nullptr;
+        }
+    }
+    Status start()
+    {
+        TRY(log.start());
+        for (u32 i = 0; i < k_files; i++)
+            if (pool.create(pool.root(), k_names[i], k_file, &file[i]) != 0)
+                return Error::io_error;
+        return {};
+    }
+    int find()
+    {
+        int result = 0;
+        for (u32 i = 0; i < k_files && !result; i++)
+            result = pool.find(pool.root(), k_names[i], &file[i]);
+        return result;
+    }
+    int crash()
+    {
+        drop();
+        const int result = log.crash_and_open();
+        return result ? result : find();
+    }
+    int write(u32 which, u32 first, u32 count, bool logged = false)
+    {
+        const u64 size = u64(max(end[which], first + count)) * k_block_size;
+        const int result = logged ? log.log_write(file[which], first, count, next_tag, size)
+                                  : pool.write(file[which], first, count, next_tag, size);
+        for (u32 i = 0; i < count && !result; i++)
+            tags[which][first + i] = next_tag + i;
+        next_tag += count;
+        end[which] = result ? end[which] : max(end[which], first + count);
+        return result;
+    }
+    int clone(u32 from, u32 first, u32 to, u32 at, u32 count)
+    {
+        const u32 new_end = max(end[to], at + count);
+        const core_clone how { file[from], file[to], first, at, count, u64(new_end) * k_block_size, { 7, 8 }, false };
+        const int result = core_clone_range(&how);
+        u32 taken[k_blocks];
+        copy_bytes(taken, tags[from] + first, count * sizeof(u32));
+        if (!result)
+            copy_bytes(tags[to] + at, taken, count * sizeof(u32));
+        end[to] = result ? end[to] : new_end;
+        return result;
+    }
+    int punch(u32 which, u32 first, u32 count)
+    {
+        for (u32 i = first; i < first + count; i++)
+            tags[which][i] = TestPool::k_hole;
+        return core_punch(file[which], first, count, { 1, 1 });
+    }
+    int truncate(u32 which, u32 blocks)
+    {
+        for (u32 i = blocks; i < k_blocks; i++)
+            tags[which][i] = TestPool::k_hole;
+        end[which] = blocks;
+        return pool.truncate(file[which], u64(blocks) * k_block_size);
+    }
+    // The first file and block that is not as it should be: file * 100 + block; ~0: none.
+    u32 difference()
+    {
+        u32 found[k_blocks];
+        for (u32 which = 0; which < k_files; which++) {
+            if (pool.size(file[which]) != u64(end[which]) * k_block_size)
+                return which * 100 + 99;
+            if (end[which] && pool.read(file[which], 0, end[which], found) != 0)
+                return which * 100 + 98;
+            for (u32 i = 0; i < end[which]; i++)
+                if (found[i] != tags[which][i])
+                    return which * 100 + i;
+        }
+        return ~0u;
+    }
+};
+
+struct Range {
+    const char* name;
+    u32 from, first, to, at, count;
+};
+constexpr Range k_ranges[] = {
+    { "all", 0, 0, 1, 0, 40 },          { "again", 0, 0, 1, 0, 40 },       { "shifted", 0, 5, 1, 11, 20 },
+    { "onto_shared", 1, 2, 0, 3, 9 },   { "inside_itself", 0, 0, 0, 30, 20 }, { "one_block", 1, 17, 2, 50, 1 },
+    { "hole_over_data", 2, 10, 1, 5, 8 }, { "of_a_clone", 1, 0, 2, 0, 40 },  { "past_the_end", 0, 30, 2, 45, 15 },
+};
+
+void ranges(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start());
+    TestPool& pool = ground->pool;
+    REQUIRE_EQ(pool.settle(), 0);
+    const u64 empty = pool.used_blocks();
+    for (u32 at = 0; at < 40; at += 8)
+        REQUIRE_EQ(ground->write(0, at, at == 16 ? 4 : 8), 0); // a hole of four
+    u64 expected = 0;
+    for (const Range& range : k_ranges) {
+        bool sound = CHECK_EQ(ground->clone(range.from, range.first, range.to, range.at, range.count), 0);
+        sound = sound && CHECK_EQ(ground->difference(), ~0u) && CHECK_EQ(pool.settle(), 0);
+        sound = sound && CHECK_EQ(ground->difference(), ~0u) && CHECK_EQ(pool.check(), 0u);
+        if (expected == 0)
+            expected = pool.used_blocks();
+        // Nothing but metadata has come to it: a leaf per file and one of the share table, in two copies.
+        sound = sound && CHECK(pool.used_blocks() <= expected + 4 * 8);
+        if (!sound) {
+            test.check(false, __FILE__, __LINE__, range.name);
+            return;
+        }
+    }
+    core_attr attr;
+    core_object_attr(ground->file[2], &attr);
+    CHECK(attr.mtime.seconds == 7 && attr.ctime.nanoseconds == 8);
+    core_extent extent;
+    REQUIRE_EQ(core_map(ground->file[0], 1, &extent), 0);
+    CHECK(extent.shared);
+    // Those who share go one by one; what is left stays.
+    REQUIRE_EQ(ground->write(1, 3, 6), 0);
+    REQUIRE_EQ(ground->truncate(0, 4), 0);
+    CHECK_EQ(ground->difference(), ~0u);
+    REQUIRE_EQ(pool.settle(), 0);
+    CHECK_EQ(pool.check(), 0u);
+    for (u32 which = 0; which < k_files; which++) {
+        core_object_put(ground->file[which]);
+        ground->file[which] = nullptr;
+        REQUIRE_EQ(pool.unlink(pool.root(), k_names[which]), 0);
+        REQUIRE_EQ(pool.settle(), 0);
+        CHECK_EQ(pool.check(), 0u);
+    }
+    CHECK_EQ(pool.used_blocks(), empty);
+    CHECK_EQ(pool.promised(), 0u);
+}
+
+// Data in the source's record has no block.
+void from_record(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start());
+    TestPool& pool = ground->pool;
+    REQUIRE_EQ(pool.write(ground->file[0], 0, 1, 77, 1000), 0);
+    core_clone how { ground->file[0], ground->file[1], 0, 0, 1, 1000, { 1, 1 }, false };
+    REQUIRE_EQ(core_clone_range(&how), 0);
+    how.to = 3;
+    how.target = ground->file[2];
+    how.size_bytes = 3 * k_block_size + 1000;
+    REQUIRE_EQ(core_clone_range(&how), 0);
+    CHECK_EQ(pool.size(ground->file[1]), 1000u);
+    CHECK_EQ(pool.size(ground->file[2]), 3 * u64(k_block_size) + 1000);
+    REQUIRE_EQ(pool.read_page(ground->file[1], 0), 0);
+    u32 first, behind;
+    copy_bytes(&first, pool.page(), 4);
+    copy_bytes(&behind, pool.page() + 1000, 4);
+    CHECK(first == 77 && behind == 0);
+    REQUIRE_EQ(pool.read_page(ground->file[2], 3), 0);
+    copy_bytes(&first, pool.page(), 4);
+    copy_bytes(&behind, pool.page() + 1000, 4);
+    CHECK(first == 77 && behind == 0);
+    REQUIRE_EQ(pool.settle(), 0);
+    CHECK_EQ(pool.check(), 0u);
+}
+
+void refused(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start());
+    TestPool& pool = ground->pool;
+    REQUIRE_EQ(ground->write(0, 0, 20), 0);
+    core_object* const file = ground->file[0];
+    core_object* const other = ground->file[1];
+    const u64 size = 20 * k_block_size;
+    const struct {
+        core_clone how;
+        Error error;
+    } rows[] = {
+        { { file, other, 0, 0, 0, size, {}, false }, Error::invalid },
+        { { file, other, k_max_file_blocks, 0, 1, size, {}, false }, Error::invalid },
+        { { file, other, 0, k_max_file_blocks - 1, 2, size, {}, false }, Error::invalid },
+        { { file, other, 1, 1, ~0ull, size, {}, false }, Error::invalid },
+        { { file, file, 0, 5, 6, size, {}, false }, Error::invalid },
+        { { file, file, 5, 0, 6, size, {}, false }, Error::invalid },
+        { { file, file, 3, 3, 1, size, {}, false }, Error::invalid },
+        { { file, other, 0, 0, 1, ~0ull, {}, false }, Error::invalid },
+        { { pool.root(), other, 0, 0, 1, size, {}, false }, Error::is_directory },
+        { { file, pool.root(), 0, 0, 1, size, {}, false }, Error::is_directory },
+    };
+    for (const auto& row : rows)
+        CHECK_EQ(core_clone_range(&row.how), minus(row.error));
+    CHECK_EQ(ground->difference(), ~0u);
+    REQUIRE_EQ(pool.settle(), 0);
+    REQUIRE_EQ(core_pool_set_read_only(pool.handle(), true), 0);
+    const core_clone sound { file, other, 0, 0, 20, size, {}, false };
+    CHECK_EQ(core_clone_range(&sound), minus(Error::read_only));
+    CHECK_EQ(pool.check(), 0u);
+}
+
+// What a clone acknowledged by a sync does is there after a crash, with all it stands on.
+void logged(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start());
+    TestPool& pool = ground->pool;
+    REQUIRE_EQ(ground->write(0, 0, 10), 0);
+    REQUIRE_EQ(pool.settle(), 0);
+    REQUIRE_EQ(ground->write(0, 4, 10), 0);
+    REQUIRE_EQ(ground->write(0, 12, 3, true), 0); // only the log has it
+    REQUIRE_EQ(ground->clone(0, 2, 1, 20, 13), 0);
+    CHECK_EQ(pool.delayed_bytes(), 0u);
+    REQUIRE_EQ(ground->write(0, 6, 2), 0);         // behind the clone's back
+    REQUIRE_EQ(ground->write(0, 12, 3, true), 0);  // not in place, where the clone has it
+    REQUIRE_EQ(ground->write(1, 22, 1, true), 0);
+    REQUIRE_EQ(ground->clone(1, 20, 2, 1, 5), 0);
+    REQUIRE_EQ(core_object_sync(ground->file[2]), 0);
+    CHECK_EQ(ground->difference(), ~0u);
+    const u64 before = pool.fingerprint();
+    for (u32 i = 0; i < 2; i++) {
+        REQUIRE_EQ(ground->crash(), 0);
+        CHECK_EQ(ground->difference(), ~0u);
+        CHECK_EQ(pool.fingerprint(), before);
+        CHECK_EQ(pool.check(), 0u);
+    }
+}
+
+// More extents than a group takes, over as many others.
+void many_extents(Test& test)
+{
+    Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+    REQUIRE_OK(log->start());
+    TestPool& pool = log->pool;
+    constexpr u32 k_extents = 300;
+    core_object* other;
+    REQUIRE_EQ(pool.create(pool.root(), "other", k_file, &other), 0);
+    for (u32 i = 0; i < k_extents; i++) {
+        REQUIRE_EQ(pool.write(log->file, 2 * i + 1, 1, i + 1, 2 * k_extents * k_block_size), 0);
+        REQUIRE_EQ(pool.write(other, 2 * i, 1, 5000 + i, 2 * k_extents * k_block_size), 0);
+    }
+    const core_clone how { log->file, other, 0, 0, 2 * k_extents, 2 * k_extents * k_block_size, {}, true };
+    REQUIRE_EQ(core_clone_range(&how), 0);
+    REQUIRE_EQ(core_object_sync(other), 0);
+    core_object_put(other);
+    REQUIRE_EQ(log->crash_and_open(), 0);
+    REQUIRE_EQ(pool.find(pool.root(), "other", &other), 0);
+    u32 wrong = 0;
+    for (u32 i = 0; i < k_extents; i++) {
+        u32 tags[2] {};
+        wrong += pool.read(other, 2 * i, 2, tags) != 0 || tags[0] != (i < 4 ? 100 + 2 * i : u32(TestPool::k_hole)) || tags[1] != i + 1;
+    }
+    CHECK_EQ(wrong, 0u);
+    core_object_put(other);
+    CHECK_EQ(pool.settle(), 0);
+    CHECK_EQ(pool.check(), 0u);
+}
+
+int step(Ground& ground, TestRandom& random)
+{
+    const u32 which = random.below(k_files);
+    const u32 first = random.below(k_blocks - 1);
+    const u32 count = 1 + random.below(min(k_blocks - first, 1 + random.below(20)));
+    switch (random.below(10)) {
+    case 0:
+    case 1:
+        return ground.write(which, first, count);
+    case 2:
+        return ground.write(which, first, min(count, 8u), true);
+    case 3:
+        return ground.truncate(which, random.below(k_blocks));
+    case 4:
+        return ground.punch(which, first, count);
+    default:
+        break;
+    }
+    const u32 to = random.below(k_files);
+    const u32 at = random.below(k_blocks - count + 1);
+    if (to == which && at < first + count && first < at + count)
+        return 0;
+    return ground.clone(which, first, to, at, count);
+}
+
+// Anything upon anything, with crashes.
+void mixed(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start());
+    TestRandom random(3);
+    for (u32 i = 0; i < 400; i++) {
+        REQUIRE_EQ(step(*ground, random), 0);
+        bool sound = CHECK_EQ(ground->difference(), ~0u);
+        if (i % 20 == 19)
+            sound = CHECK_EQ(ground->pool.settle(), 0) && CHECK_EQ(ground->pool.check(), 0u) && sound;
+        if (i % 33 == 32)
+            sound = CHECK_EQ(core_object_sync(ground->file[0]), 0) && CHECK_EQ(ground->crash(), 0) && CHECK_EQ(ground->difference(), ~0u)
+                && CHECK_EQ(ground->pool.check(), 0u) && sound;
+        if (!sound)
+            return;
+    }
+}
+
+constexpr TestCase k_cases[] = { { "ranges", ranges }, { "from_record", from_record }, { "refused", refused },
+                                 { "logged", logged }, { "many_extents", many_extents }, { "mixed", mixed } };
+}
+LCPFS_SUITE(clone, k_cases);
+
+}
