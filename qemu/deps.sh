@@ -7,7 +7,7 @@ set -eu
 packages="make gcc g++ bc bison flex cpio xz-utils zstd kmod python3 sparse bash
 	clang-14 clang-tidy-14 libclang-rt-14-dev
 	libelf-dev libssl-dev pahole libfmt-dev libblkid-dev uuid-dev liblz4-dev libzstd-dev
-	qemu-system-x86 busybox-static e2fsprogs xfsprogs btrfs-progs util-linux"
+	qemu-system-x86 busybox-static dmsetup e2fsprogs xfsprogs btrfs-progs util-linux"
 missing=
 for package in $packages; do
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||

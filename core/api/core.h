@@ -505,6 +505,8 @@ struct core_extent {
 	uint32_t device;     /* where it is, when neither */
 	uint64_t device_block;
 };
+/* Waits until `shared` below tells what was cloned or freed so far: no wait for a file that has nothing to share. Sleepable. */
+int core_settle_shares(struct core_object *object);
 /* The extent or hole at `block`, clipped to start there; blocks past the last extent are one hole to the end of time. */
 int core_map(struct core_object *object, uint64_t block, struct core_extent *extent);
 

@@ -60,6 +60,18 @@ int core_clone_range(const core_clone* clone)
     return to_errno(clone_range(pool_of(source), range));
 }
 
+int core_settle_shares(core_object* handle)
+{
+    Object& object = object_of(handle);
+    {
+        ReadGuard guard(object.m_lock);
+        if (!object.m_attributes.has_shares())
+            return 0;
+    }
+    TxgEngine& engine = pool_of(object).engine();
+    return to_errno(engine.wait_committed(engine.newest_changed()));
+}
+
 int core_map(core_object* handle, uint64_t block, core_extent* out)
 {
     Object& object = object_of(handle);

@@ -94,6 +94,7 @@ const struct file_operations lcpfs_file_operations = {
 	.mmap = lcpfs_file_mmap,
 	.fsync = lcpfs_fsync,
 	.fallocate = lcpfs_fallocate,
+	.remap_file_range = lcpfs_remap_file_range,
 	.unlocked_ioctl = lcpfs_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 };

@@ -87,10 +87,11 @@ static int lcpfs_fiemap_add(struct lcpfs_fiemap *map, const struct core_extent *
 	u64 start = extent->block * CORE_BLOCK_SIZE;
 	u64 physical = extent->inlined ? 0 : extent->device_block * CORE_BLOCK_SIZE;
 	u64 bytes = extent->blocks * CORE_BLOCK_SIZE;
-	u32 flags = extent->inlined ? FIEMAP_EXTENT_DATA_INLINE | FIEMAP_EXTENT_NOT_ALIGNED : 0;
+	u32 flags = (extent->inlined ? FIEMAP_EXTENT_DATA_INLINE | FIEMAP_EXTENT_NOT_ALIGNED : 0) |
+		    (extent->shared ? FIEMAP_EXTENT_SHARED : 0);
 	int result;
 
-	if (map->bytes && !flags && !map->flags && map->device == extent->device && map->start + map->bytes == start &&
+	if (map->bytes && !extent->inlined && map->flags == flags && map->device == extent->device && map->start + map->bytes == start &&
 	    map->physical + map->bytes == physical) {
 		map->bytes += bytes;
 		return 0;
@@ -115,7 +116,7 @@ int lcpfs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start
 	inode_lock_shared(inode);
 	result = fiemap_prep(inode, info, start, &bytes, 0);
 	if (!result)
-		result = filemap_write_and_wait(inode->i_mapping);
+		result = filemap_write_and_wait(inode->i_mapping) ?: core_settle_shares(lcpfs_object(inode));
 	end = DIV_ROUND_UP_ULL(min_t(u64, start + bytes, i_size_read(inode)), CORE_BLOCK_SIZE);
 	for (block = LCPFS_BLOCK(start); !result && block < end; block = extent.block + extent.blocks) {
 		result = fatal_signal_pending(current) ? -EINTR : core_map(lcpfs_object(inode), block, &extent);

@@ -114,6 +114,10 @@ loff_t lcpfs_llseek(struct file *file, loff_t offset, int whence);
 int lcpfs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 bytes);
 long lcpfs_fallocate(struct file *file, int mode, loff_t offset, loff_t bytes);
 
+/* clone.c */
+loff_t lcpfs_remap_file_range(struct file *file_in, loff_t pos_in, struct file *file_out, loff_t pos_out, loff_t len,
+			      unsigned int flags);
+
 /* write.c */
 ssize_t lcpfs_write_iter(struct kiocb *iocb, struct iov_iter *from);
 /* Into the page cache at ki_pos, which moves. i_rwsem held. */

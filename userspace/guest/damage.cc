@@ -22,6 +22,8 @@ static const char* name_of(TreeKind kind)
         return "directory";
     case TreeKind::xattrs:
         return "xattrs";
+    case TreeKind::shares:
+        return "shares";
     }
     return "?";
 }
