@@ -59,6 +59,8 @@ struct Path {
     ProbeTimer timer;
     u64 last_check_ns { 0 };
     bool is_ordered_down { false };   // failed by an administrator: not probed until reinstated
+    u32 probed_us { k_not_probed };   // what the last good probe took
+    static constexpr u32 k_not_probed = ~0u;
 
     // One more request for it; the time of the first one is when its silence begins. Gives how many there were.
     u32 enter(u64 now_ns)

@@ -63,6 +63,18 @@ Status PathGroup::prove(Path& path)
     }
 }
 
+// While there was one path nobody looked at the clock. Where requests are under way, they will say what it takes.
+void PathGroup::measure_first()
+{
+    if (!is_plain() || !is_drained_of_plain())
+        return;
+    {
+        SpinGuard guard(m_lock);
+        start_probe_locked(m_table.slot(0), false);
+    }
+    m_event.wait([&] { return !m_probes[0]->is_running(); });
+}
+
 Result<Path*> PathGroup::add(host_bdev* bdev, PathId id, u8 priority)
 {
     Path* const path = TRY(m_table.prepare(id, bdev, priority));
@@ -82,13 +94,16 @@ Result<Path*> PathGroup::add(host_bdev* bdev, PathId id, u8 priority)
     for (u32 i = 0; i < 3 && proven.error() == Error::busy; i++)
         proven = prove(*path);
     if (proven.is_error()) {
-        m_event.wait([&] { return path->depth.load() == 0 && !m_probes[path->slot]->is_running(); });
+        m_event.wait([&] {
+            return path->depth.load() == 0 && !(m_probes[path->slot] && m_probes[path->slot]->is_running());
+        });
         if (proven.error() == Error::path_other_disk)
             log(*path, HOST_LOG_ERROR, "is refused: same identity, but what is written to the device is not read back by it. "
                                        "It is a copied disk: detach it, or give it an identity of its own");
         path->id = PathId();
         return proven.error();
     }
+    measure_first();
     SpinGuard guard(m_lock);
     const u64 now_ns = host_monotonic_ns();
     if (m_plain.exchange(0)) {
@@ -150,6 +165,8 @@ Status PathGroup::fail(PathId id)
         return Error::busy;
     if (is_usable(path->get_state()))
         fail_locked(*path, host_monotonic_ns(), "by order");
+    else
+        path->set_state(PathState::failed);
     path->is_ordered_down = true;
     return {};
 }

@@ -202,15 +202,22 @@ bool PathCopies::is_overdue(PathCopy& copy, u64 now_ns, u64& next_ns)
         else
             next_ns = min(next_ns, hedge_ns);
     }
-    if (ticket)
+    if (ticket) {
         copy.avoided_slot = ticket->slot;
-    if (now_ns < copy.deadline_ns && !copy.is_hedge) {
-        next_ns = min(next_ns, copy.deadline_ns);
+        copy.avoided_id = PathId(ticket->id);
+    }
+    const u64 limit_ns = u64(m_group.settings().time_limit_ms.load_relaxed()) * k_ns_per_ms;
+    // A path has the whole time, whenever its turn came.
+    const u64 deadline_ns = max(copy.deadline_ns, ticket ? ticket->started_ns + limit_ns : 0);
+    if (now_ns < deadline_ns && !copy.is_hedge) {
+        next_ns = min(next_ns, deadline_ns);
         return false;
     }
+    if (!limit_ns && !copy.is_hedge)
+        return false; // there is none any more
     if (!copy.is_hedge)
-        copy.deadline_ns = now_ns + max<u64>(m_group.settings().time_limit_ms.load_relaxed(), 1) * k_ns_per_ms;
-    next_ns = min(next_ns, copy.deadline_ns);
+        copy.deadline_ns = now_ns + limit_ns;
+    next_ns = min(next_ns, max(copy.deadline_ns, now_ns));
     return true;
 }
 
@@ -225,15 +232,17 @@ u64 PathCopies::tick(u64 now_ns)
         if (!copy.taken.load())
             continue;
         u16 slot;
+        PathId id;
         bool is_hedge;
         {
             SpinGuard guard(copy.lock);
             if (!is_overdue(copy, now_ns, next_ns))
                 continue;
             slot = copy.avoided_slot;
+            id = copy.avoided_id;
             is_hedge = copy.is_hedge;
         }
-        if (!is_hedge && !m_group.leave_behind(slot, now_ns))
+        if (!is_hedge && !m_group.leave_behind(slot, id, now_ns))
             continue;
         SpinGuard guard(copy.lock);
         if (copy.delivered || copy.outstanding == 0)

@@ -34,6 +34,7 @@ struct PathCopy {
     bool wants_attempt { false }; // the group's work item sends it
     bool is_hedge { false };      // and it does not count as failover
     u16 avoided_slot { 0 };
+    PathId avoided_id {};         // the path that was in it then
     // What is sent; the parent may be gone.
     host_io_op op { HOST_IO_READ };
     unsigned flags { 0 };

@@ -64,9 +64,16 @@ void PathGroup::dispatch(host_io* io)
         choice.pinned_slot = words.pinned_slot - 1u;
     if (words.avoided_slot)
         choice.avoided_slot = words.avoided_slot - 1u;
-    const Result<Path*> begun = m_table.begin(choice, words.ticket);
+    PathTicket ticket;
+    const Result<Path*> begun = m_table.begin(choice, ticket);
     if (begun.is_error())
         return wait_for_path(io);
+    if (words.copy) {
+        SpinGuard guard(words.copy->lock); // the thread that keeps time looks at it
+        words.ticket = ticket;
+    } else {
+        words.ticket = ticket;
+    }
     Path& path = *begun.value();
     if (words.tries && words.avoided_slot && path.slot + 1 != words.avoided_slot)
         m_failovers.add_relaxed(1);
@@ -123,11 +130,12 @@ PathGroup::Verdict PathGroup::judge(host_io* io, Path& path, Blame blame, u64 no
             m_shared.wake(m_shared.context);
             return Verdict::retry;
         }
-        if (path.can_serve()) {
+        // Since its end the path may have been removed, and another one be in its slot.
+        if (path.id.value() == words.ticket.id && path.can_serve()) {
             const bool is_last = m_table.is_last_usable(path);
             if (!is_last || blame == Blame::path) {
                 fail_locked(path, now_ns, "after an error");
-            } else if (words.is_verified) {
+            } else if (words.verified_slot == path.slot + 1) {
                 return Verdict::finish; // the path answers; this is the request's own error
             } else if (!path.suspect.exchange(1)) {
                 path.timer.set_due(now_ns);
@@ -197,7 +205,14 @@ void PathGroup::hold_back(host_io* io)
     const u64 offset_bytes = io->offset_bytes, length_bytes = io->length_bytes; // it may be gone once it is in the list
     {
         SpinGuard guard(m_lock);
-        m_held.push(io);
+        if (!m_gave_up.load()) {
+            m_held.push(io);
+            io = nullptr;
+        }
+    }
+    if (io) {
+        io->status = HOST_IO_NO_PATH;
+        return finish(io);
     }
     // It may have ended before this one was in the list.
     if (!has_late_write(offset_bytes, length_bytes))

@@ -31,7 +31,7 @@ struct PathWords {
     u16 avoided_slot;     // + 1; where the last one failed, or hangs
     u16 pinned_slot;      // + 1; 0: none
     u8 plain_stripe;      // + 1; sent without the table, counted there; 0: sent by the table
-    u8 is_verified;       // its last path answered a probe after it failed
+    u8 verified_slot;     // + 1; that path answered a probe after it failed there
     u64 covers[1];        // a flush: the writes it covers on its path
 };
 constexpr u32 k_first_path_word = 6;
@@ -145,7 +145,7 @@ public:
     void dispatch(host_io* io);
     void finish(host_io* io);
     // The path of an overdue request: failed unless it is the last. Whether there is another to be tried.
-    bool leave_behind(u32 slot, u64 now_ns);
+    bool leave_behind(u32 slot, PathId id, u64 now_ns);
     bool has_other_path(u32 slot);
     u64 hedge_after_ns(u32 slot, u64 bytes);
     void queue_pump();
@@ -211,6 +211,7 @@ private:
     static bool knows_nonce(void* self, const ProbeNonce& nonce, u64 at_least);
     void take_verdict_locked(Path& path, ProbeOutcome outcome, u32 latency_us, u64 now_ns) REQUIRES(m_lock);
     Status prove(Path& path);
+    void measure_first();
     bool is_drained_of_plain() const; // is so when requests go by the table, or nobody sends any
     bool is_table_drained() const;
     void log(const Path& path, host_log_level level, const char* what) const;

@@ -1,161 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A target reached by two devices over one memory: what happens to requests when a path fails, hangs or comes back.
 // Time is real here, so limits are short; the simulator has the long ones.
-#include "core/mpio/path_manager.h"
+#include "core/test/path_ground.h"
 
 #include "core/test/breakage.h"
-#include "core/test/device.h"
-#include "core/test/test.h"
 
 namespace lcpfs {
 
 namespace {
 
-constexpr u64 k_device_bytes = 16ull << 20;
-constexpr u64 k_place = 1 << 20;
-constexpr TargetId k_target(0);
-constexpr u64 k_always = ~0ull >> 1;
-
-class Paths {
-public:
-    Paths() : b(TestDevice::PathTo { a }) {}
-    ~Paths()
-    {
-        manager.reset();
-        for (u8* page : pages)
-            if (page)
-                host_pool_free(page_pool, page);
-        host_pool_destroy(page_pool);
-        if (requests)
-            host_io_pool_destroy(requests);
-    }
-    Status start(bool adds_second = true)
-    {
-        if (!a || !b)
-            return Error::no_memory;
-        page_pool = host_pool_create("test_page", k_block_size, 0);
-        requests = host_io_pool_create("test_io", 4);
-        if (!page_pool || !requests)
-            return Error::no_memory;
-        for (u8*& page : pages)
-            if (!(page = static_cast<u8*>(host_pool_alloc(page_pool, HOST_ALLOC_ZERO))))
-                return Error::no_memory;
-        manager = TRY(PathManager::create(DiskGuid { { 1, 2, 3 } }));
-        group = TRY(manager->add_group(k_target, DiskGuid { { 4 } }, a.get()));
-        first = group->table().slot(0).id;
-        if (adds_second)
-            second = TRY(manager->add_path(k_target, b.get(), 0));
-        return {};
-    }
-    Path& path(PathId id) { return *group->table().find(id); }
-
-    struct Pending {
-        host_io* io { nullptr };
-        Atomic<u32> ended { 0 };
-        host_io_status status { HOST_IO_OK };
-        Event event;
-        SpinLock lock { LCPFS_RANK_io };
-        bool wait(u64 timeout_ns = 20 * k_ns_per_s)
-        {
-            const bool in_time = event.wait_timeout(timeout_ns, [&] { return ended.load() != 0; });
-            SpinGuard guard(lock);
-            return in_time;
-        }
-    };
-    // Over page `page`; several blocks take the same page again.
-    void begin(Pending& pending, host_io_op op, u64 offset_bytes, u32 page = 0, unsigned flags = 0, u32 blocks = 1)
-    {
-        pending.ended.store(0);
-        pending.io = host_io_alloc(requests, nullptr, op, flags, blocks);
-        pending.io->offset_bytes = offset_bytes;
-        if (op == HOST_IO_READ || op == HOST_IO_WRITE)
-            for (u32 i = 0; i < blocks; i++) {
-                segments[i] = { pages[page], k_block_size };
-                host_io_add(pending.io, pages[page], k_block_size);
-            }
-        pending.io->core[0] = reinterpret_cast<u64>(&pending);
-        pending.io->core[1] = reinterpret_cast<u64>(group);
-        pending.io->done = [](host_io* io) {
-            Pending& its = *reinterpret_cast<Pending*>(io->core[0]);
-            PathGroup& group = *reinterpret_cast<PathGroup*>(io->core[1]);
-            group.ended(io);
-            if (io->op == HOST_IO_WRITE && !(io->flags & HOST_IO_FUA))
-                group.note_written(io);
-            SpinGuard guard(its.lock);
-            its.status = io->status;
-            host_io_free(io);
-            its.ended.store(1);
-            its.event.wake();
-        };
-        const bool has_memory = pending.io->length_bytes != 0;
-        group->submit(pending.io, { segments, has_memory ? blocks : 0u });
-    }
-    host_io_status run(host_io_op op, u64 offset_bytes = k_place, u32 page = 0, unsigned flags = 0, u32 blocks = 1)
-    {
-        begin(one, op, offset_bytes, page, flags, blocks);
-        one.wait();
-        return one.status;
-    }
-    host_io_status write(u8 tag, u64 offset_bytes = k_place)
-    {
-        __builtin_memset(pages[0], tag, k_block_size);
-        return run(HOST_IO_WRITE, offset_bytes);
-    }
-    u8 on_disk(u64 offset_bytes = k_place)
-    {
-        u8 byte;
-        lcpfs_test_device_peek(a.get(), offset_bytes + 5, &byte, 1);
-        return byte;
-    }
-    bool await_state(PathId id, PathState state)
-    {
-        for (u32 i = 0; i < 2000 && path(id).get_state() != state; i++)
-            pause();
-        return path(id).get_state() == state;
-    }
-    void pause() { (void)never.wait_timeout(10 * k_ns_per_ms, [] { return false; }); }
-    // Everything the device is asked fails, or nothing.
-    void break_device(TestDevice& device, bool is_broken, host_io_status status = HOST_IO_ERROR)
-    {
-        constexpr host_io_op k_ops[] = { HOST_IO_READ, HOST_IO_WRITE, HOST_IO_FLUSH };
-        for (host_io_op op : k_ops)
-            lcpfs_test_device_fail_as(device.get(), op, 0, is_broken ? k_always : 0, status);
-    }
-    void hold_device(TestDevice& device, bool is_held)
-    {
-        constexpr host_io_op k_ops[] = { HOST_IO_READ, HOST_IO_WRITE, HOST_IO_FLUSH };
-        for (host_io_op op : k_ops)
-            lcpfs_test_device_hold(device.get(), op, is_held);
-    }
-    // The next request goes down the first path.
-    void prefer_first()
-    {
-        path(first).priority.store(0);
-        path(second).priority.store(1);
-    }
-
-    TestDevice a { k_device_bytes };
-    TestDevice b;
-    Box<PathManager> manager;
-    PathGroup* group { nullptr };
-    PathId first, second;
-    host_io_pool* requests { nullptr };
-    host_pool* page_pool { nullptr };
-    u8* pages[3] {};
-    core_segment segments[32];
-    Pending one, other;
-    Event never;
-};
-
-// The paths, started; the case ends when that fails.
-#define START(paths, ...)                            \
-    Box<Paths> owner = REQUIRE_VALUE(make_box<Paths>()); \
-    Paths& paths = *owner;                           \
-    REQUIRE_OK(paths.start(__VA_ARGS__))
+constexpr u64 k_device_bytes = Paths::k_device_bytes;
+constexpr u64 k_place = Paths::k_place;
+constexpr TargetId k_target = Paths::k_target;
+constexpr u64 k_always = Paths::k_always;
 
 void one_path(Test& test)
 {
-    START(paths, false);
+    START_PATHS(paths, false);
     CHECK(paths.group->is_plain());
     CHECK_EQ(paths.write(0x11), HOST_IO_OK);
     CHECK_EQ(paths.on_disk(), 0x11);
@@ -184,7 +45,7 @@ void one_path(Test& test)
 // Case 10.
 void failover(Test& test)
 {
-    START(paths);
+    START_PATHS(paths);
     CHECK(!paths.group->is_plain());
     paths.prefer_first();
     CHECK_EQ(paths.write(0x21), HOST_IO_OK);
@@ -209,7 +70,7 @@ void failover(Test& test)
 // The host does not try again what another path can be asked for; it does for the last one, and for a disk with one path.
 void fail_fast(Test& test)
 {
-    START(paths, false);
+    START_PATHS(paths, false);
     constexpr host_io_op k_ops[] = { HOST_IO_WRITE, HOST_IO_READ, HOST_IO_FLUSH };
     auto fast = [&](TestDevice& device, host_io_op op) { return lcpfs_test_device_fail_fast_requests(device.get(), op); };
     for (host_io_op op : k_ops)
@@ -259,7 +120,7 @@ constexpr ErrorRow k_errors[] = {
 
 void check_error_class(Test& test, const ErrorRow& row)
 {
-    START(paths);
+    START_PATHS(paths);
     paths.prefer_first();
     lcpfs_test_device_fail_as(paths.a.get(), HOST_IO_READ, 0, 1, row.status);
     CHECK_EQ(paths.run(HOST_IO_READ), row.fails_over ? HOST_IO_OK : row.status);
@@ -271,7 +132,7 @@ void check_error_class(Test& test, const ErrorRow& row)
 // The host had no memory: the same request again, nobody failed.
 void no_memory(Test& test)
 {
-    START(paths);
+    START_PATHS(paths);
     paths.prefer_first();
     lcpfs_test_device_fail_as(paths.a.get(), HOST_IO_READ, 0, 2, HOST_IO_NO_MEMORY);
     CHECK_EQ(paths.run(HOST_IO_READ), HOST_IO_OK);
@@ -281,7 +142,7 @@ void no_memory(Test& test)
 // One plain error on the last path: a probe says that the path is well, and the request is tried again.
 void last_path(Test& test)
 {
-    START(paths);
+    START_PATHS(paths);
     REQUIRE_OK(paths.manager->fail_path(paths.first));
     lcpfs_test_device_fail(paths.b.get(), HOST_IO_WRITE, 0, 1);
     CHECK_EQ(paths.write(0x31), HOST_IO_OK);
@@ -304,7 +165,7 @@ void last_path(Test& test)
 // All paths go and come back in time: the request only took longer. Case 11 when they do not.
 void no_path(Test& test)
 {
-    START(paths);
+    START_PATHS(paths);
     paths.break_device(paths.a, true);
     paths.break_device(paths.b, true);
     __builtin_memset(paths.pages[0], 0x41, k_block_size);
@@ -338,7 +199,7 @@ void no_path(Test& test)
 
 void no_waiting(Test& test)
 {
-    START(paths);
+    START_PATHS(paths);
     paths.group->settings().no_path_timeout_ms.store(0);
     paths.break_device(paths.a, true, HOST_IO_OFFLINE);
     paths.break_device(paths.b, true, HOST_IO_OFFLINE);
@@ -352,7 +213,7 @@ void no_waiting(Test& test)
 // Another disk under the same name, at adding and at coming back.
 void identity(Test& test)
 {
-    START(paths);
+    START_PATHS(paths);
     TestDevice copy(k_device_bytes);
     TestDevice small(k_device_bytes / 2);
     REQUIRE(copy && small);
@@ -375,7 +236,7 @@ void identity(Test& test)
 
 void administration(Test& test)
 {
-    START(paths);
+    START_PATHS(paths);
     CHECK_ERROR(paths.manager->fail_path(PathId(99)), not_found);
     CHECK_ERROR(paths.manager->remove_path(PathId(99)), not_found);
     CHECK_ERROR(paths.manager->reinstate_path(PathId(99)), not_found);
@@ -400,7 +261,7 @@ void administration(Test& test)
 // A flush goes down every path written since the last, and down another when its own is gone.
 void flushing(Test& test)
 {
-    START(paths);
+    START_PATHS(paths);
     CHECK(!paths.group->owes_flush(0) && !paths.group->owes_flush(1));
     paths.prefer_first();
     CHECK_EQ(paths.write(0x71), HOST_IO_OK);
@@ -421,7 +282,7 @@ void flushing(Test& test)
 // A path that hangs: its requests go on by the other, and what lands late does no harm.
 void late_write(Test& test)
 {
-    START(paths);
+    START_PATHS(paths);
     paths.prefer_first();
     paths.group->settings().time_limit_ms.store(50);
     paths.manager->look_again();
@@ -449,7 +310,7 @@ void late_write(Test& test)
 
 void hanging_read(Test& test)
 {
-    START(paths);
+    START_PATHS(paths);
     paths.prefer_first();
     CHECK_EQ(paths.write(0x91), HOST_IO_OK);
     paths.group->settings().time_limit_ms.store(50);
@@ -471,7 +332,7 @@ void hanging_read(Test& test)
 // What is too large for a copy waits for its device; others see that the path answers nothing.
 void large_hangs(Test& test)
 {
-    START(paths);
+    START_PATHS(paths);
     paths.prefer_first();
     paths.group->settings().time_limit_ms.store(50);
     paths.manager->look_again();
@@ -499,7 +360,7 @@ void large_hangs(Test& test)
 
 void hedged_read(Test& test)
 {
-    START(paths);
+    START_PATHS(paths);
     paths.prefer_first();
     paths.group->settings().hedged_reads.store(1);
     for (u32 i = 0; i < 2 * PathLatency::k_samples_for_tail; i++)

@@ -106,10 +106,17 @@ Result<PathId> PathManager::add_path(TargetId target, host_bdev* bdev, u8 priori
 {
     MutexGuard guard(m_admin);
     PathGroup* const to = TRY(group(target));
-    host_bdev_info info, first;
+    host_bdev_info info;
     host_bdev_get_info(bdev, &info);
-    host_bdev_get_info(to->table().slot(0).bdev ? to->table().slot(0).bdev : bdev, &first);
-    if (info.capacity_bytes != first.capacity_bytes || info.logical_block_bytes > first.logical_block_bytes)
+    bool is_like_others = true, is_there = false;
+    to->with_paths_locked([&](const Path& path) {
+        is_there = is_there || path.bdev == bdev;
+        is_like_others = is_like_others && info.capacity_bytes == path.info.capacity_bytes
+            && info.logical_block_bytes <= path.info.logical_block_bytes;
+    });
+    if (is_there)
+        return Error::exists;
+    if (!is_like_others)
         return Error::path_other_disk;
     TRY(start_running());
     TRY(to->prepare_for_several());

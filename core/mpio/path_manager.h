@@ -47,7 +47,7 @@ public:
     // ---- administration; any time, any thread, sleepable. not_found: no such target or path.
     Result<PathGroup*> group(TargetId target);
     Result<PathGroup*> group_of(const DiskGuid& vdev_guid);
-    // One more path, after proof that it is the target's disk. path_other_disk, device_too_small, exists (the device is a
+    // One more path, after proof that it is the target's disk. path_other_disk, exists (the device is a
     // path already), too_many_devices, io_error, no_memory.
     Result<PathId> add_path(TargetId target, host_bdev* bdev, u8 priority);
     // Gives the device back, drained. busy: the last path.

@@ -43,7 +43,10 @@ void PathGroup::usable_locked(Path& path, PathState state, u64 now_ns)
 {
     path.window.clear();
     path.suspect.store(0);
-    path.latency.forget_average(); // what it was like before says little: it is sampled early
+    // What it was like before says little; the probe that brought it here says what it is like now, so that no request has to.
+    path.latency.forget_average();
+    if (path.probed_us != Path::k_not_probed)
+        path.latency.note(SizeClass::small, path.probed_us);
     path.usable_since_ns.store(now_ns);
     path.alive_ns.store(now_ns);
     path.last_check_ns = now_ns;
@@ -142,6 +145,8 @@ void PathGroup::probe_done(void* context, PathProbe& probe, ProbeOutcome outcome
     Path& path = *probe.last_path();
     {
         SpinGuard guard(group.m_lock);
+        if (outcome == ProbeOutcome::good)
+            path.probed_us = latency_us;
         if (group.m_proof[path.slot].load() == k_proof_wanted && probe.last_writer())
             group.m_proof[path.slot].store(static_cast<u8>(k_proof_done + static_cast<u8>(outcome)));
         else if (path.present.load() && probe.failures_before() == path.failures.load()) // else it is from before it failed
@@ -173,11 +178,17 @@ void PathGroup::take_verdict_locked(Path& path, ProbeOutcome outcome, u32 latenc
             path.latency.note(SizeClass::small, latency_us);
         path.alive_ns.store(now_ns);
         if (path.suspect.exchange(0)) {
-            m_waiting.for_each([](host_io& io) { path_words(&io).is_verified = 1; });
+            m_waiting.for_each([&path](host_io& io) {
+                PathWords& words = path_words(&io);
+                if (words.tries && words.avoided_slot == path.slot + 1)
+                    words.verified_slot = static_cast<u8>(path.slot + 1);
+            });
             queue_pump();
         }
         return;
     case PathState::failed:
+        if (path.is_ordered_down)
+            return; // the order came while the probe was under way
         if (!is_good)
             return path.timer.bad(now_ns);
         path.set_state(PathState::repairing);
@@ -257,6 +268,7 @@ void PathGroup::give_up_locked(u64 now_ns, RequestQueue& given_up)
         return;
     m_gave_up.store(1);
     given_up.take_all(m_waiting);
+    given_up.take_all(m_held);
 }
 
 u64 PathGroup::tick(u64 now_ns)
@@ -285,7 +297,7 @@ u64 PathGroup::tick(u64 now_ns)
     return next_ns;
 }
 
-bool PathGroup::leave_behind(u32 slot, u64 now_ns)
+bool PathGroup::leave_behind(u32 slot, PathId id, u64 now_ns)
 {
     SpinGuard guard(m_lock);
     if (slot >= m_table.used_slots()) // it was on no path yet
@@ -293,7 +305,7 @@ bool PathGroup::leave_behind(u32 slot, u64 now_ns)
     Path& path = m_table.slot(slot);
     if (m_table.is_last_usable(path))
         return false;
-    if (path.can_serve()) {
+    if (path.id == id && path.can_serve()) {
         path.errors.add_relaxed(1);
         fail_locked(path, now_ns, "to answer in time");
     }

@@ -27,6 +27,7 @@ Result<Path*> PathTable::prepare(PathId id, host_bdev* bdev, u8 priority)
     path.priority.store(priority);
     path.suspect.store(0);
     path.is_ordered_down = false;
+    path.probed_us = Path::k_not_probed;
     path.latency.~PathLatency();
     ::new (&path.latency) PathLatency();
     path.window.clear();

@@ -26,6 +26,7 @@
 	X(path_policy)       \
 	X(path_group)        \
 	X(path_errors)       \
+	X(path_trouble)      \
 	X(zone)              \
 	X(label)             \
 	X(label_lies)        \

@@ -146,7 +146,9 @@ struct Paths {
             }
             break;
         case 1:
-            remove_and_add(i);
+            // The pool may not know yet of a path that is broken; without this one it would have none.
+            if (has_another(i))
+                remove_and_add(i);
             break;
         case 2:
             core_path_set(run.pool(), id, CORE_PATH_SET_POLICY, static_cast<i64>(random.below(4)));

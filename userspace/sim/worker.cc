@@ -336,6 +336,7 @@ int Worker::truncate(u64 id, u64 size_bytes)
     }
     begin("truncate " + std::to_string(id) + " to " + std::to_string(size_bytes));
     int error = core_truncate(object, size_bytes, now());
+    const bool has_failed = error != 0;
     if (error && (m_options.expect_errors || (error == -k_enomem && m_options.expect_no_memory))) {
         // The cut may stand with blocks behind it still to be freed: then nothing of them may ever be seen again.
         core_attr attr;
@@ -347,6 +348,7 @@ int Worker::truncate(u64 id, u64 size_bytes)
         return end(error);
     Tree& next = edit();
     next.update(id, [&](ObjectState& state) {
+        state.frees_later |= has_failed;
         if (size_bytes >= old_size)
             return;
         state.content.erase(state.content.lower_bound(blocks_for_bytes(size_bytes)), state.content.end());

@@ -33,7 +33,7 @@ enum class Mode { overwrite, append, create };
 struct Caller {
     Mode mode;
     std::string name;
-    std::vector<uint32_t> waits_ns;
+    std::vector<uint64_t> waits_ns;
     uint64_t bytes[k_block / 8];
 
     int open_file(const std::string& path)
@@ -72,26 +72,23 @@ struct Caller {
         for (uint64_t count = 1; before < end; count++) {
             once(fd, count);
             const uint64_t after = now_ns();
-            waits_ns.push_back(static_cast<uint32_t>(std::min<uint64_t>(after - before, UINT32_MAX)));
+            waits_ns.push_back(after - before);
             before = after;
         }
         must(close(fd) == 0, "close");
     }
 };
 
-void print_histogram(const std::vector<uint32_t>& waits)
+void print_histogram(const std::vector<uint64_t>& waits)
 {
     // Bounds rise by a quarter of a power of two.
     size_t at = 0;
     for (double bound = 1024; at < waits.size(); bound *= 1.189207115) {
         const size_t next
-            = static_cast<size_t>(std::upper_bound(waits.begin(), waits.end(), static_cast<uint32_t>(std::min(bound, 4e9)))
-                                  - waits.begin());
+            = static_cast<size_t>(std::upper_bound(waits.begin(), waits.end(), static_cast<uint64_t>(bound)) - waits.begin());
         if (next > at)
             printf("  up to %9.1f us  %9zu\n", bound / 1000, next - at);
         at = next;
-        if (bound > 4e9)
-            break;
     }
 }
 
@@ -113,7 +110,7 @@ int sync_load(int count, char** words)
     }
     for (std::thread& thread : threads)
         thread.join();
-    std::vector<uint32_t> waits;
+    std::vector<uint64_t> waits;
     for (const Caller& caller : callers)
         waits.insert(waits.end(), caller.waits_ns.begin(), caller.waits_ns.end());
     if (waits.empty())
