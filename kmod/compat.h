@@ -55,6 +55,24 @@ static inline void inode_set_mtime_to_ts(struct inode *inode, struct timespec64 
 }
 #endif
 
+/* Lists of POSIX ACLs: what the operations are called, and whether they are given an inode or a name of it. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+typedef struct inode lcpfs_acl_target;
+#define lcpfs_acl_inode(target) (target)
+#define LCPFS_ACL_OPERATIONS .get_acl = lcpfs_acl_get, .set_acl = lcpfs_acl_set
+#define get_inode_acl get_acl
+#define LCPFS_ACL_XATTR_HANDLERS &posix_acl_access_xattr_handler, &posix_acl_default_xattr_handler,
+#else
+typedef struct dentry lcpfs_acl_target;
+#define lcpfs_acl_inode(target) d_inode(target)
+#define LCPFS_ACL_OPERATIONS .get_inode_acl = lcpfs_acl_get, .set_acl = lcpfs_acl_set
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#define LCPFS_ACL_XATTR_HANDLERS &posix_acl_access_xattr_handler, &posix_acl_default_xattr_handler,
+#else
+#define LCPFS_ACL_XATTR_HANDLERS
+#endif
+#endif
+
 /* The page cache: a lookup that finds nothing gave NULL before it gave an error. */
 static inline struct folio *lcpfs_find_folio(struct address_space *mapping, pgoff_t index)
 {

@@ -22,7 +22,7 @@ if modprobe xfs 2>/dev/null; then
 	must mount -t xfs -o noatime $other /other
 else
 	beside=ext4
-	must mkfs.ext4 -q -F $other
+	must mkfs.ext4 -q -F -O ea_inode $other
 	must mount -t ext4 -o noatime $other /other
 fi
 

@@ -14,6 +14,7 @@
 
 #include "shim/vfs/inode.h"
 #include "shim/vfs/promise.h"
+#include "shim/vfs/xattr.h"
 
 /* Whether the locked folio is still part of the file. */
 static bool lcpfs_folio_is_current(struct inode *inode, struct folio *folio)
@@ -102,6 +103,8 @@ const struct file_operations lcpfs_file_operations = {
 const struct inode_operations lcpfs_file_inode_operations = {
 	.setattr = lcpfs_setattr,
 	.getattr = lcpfs_getattr,
+	.listxattr = lcpfs_listxattr,
+	LCPFS_ACL_OPERATIONS,
 	.fiemap = lcpfs_fiemap,
 	.fileattr_get = lcpfs_fileattr_get,
 	.fileattr_set = lcpfs_fileattr_set,

@@ -16,6 +16,7 @@
 
 #include "shim/vfs/inode.h"
 #include "shim/vfs/super.h"
+#include "shim/vfs/xattr.h"
 
 static struct kmem_cache *lcpfs_inode_cache;
 
@@ -148,6 +149,11 @@ static int lcpfs_inode_fill(struct inode *inode, struct core_object *object)
 	lcpfs_inode_of(inode)->birth = lcpfs_timespec(attr.btime);
 	inode_set_iversion_queried(inode, attr.change);
 	lcpfs_flags_take(inode, attr.flags, attr.project);
+	if (!attr.has_xattrs) {
+		/* Nobody needs to ask for them. */
+		cache_no_acl(inode);
+		inode_has_no_xattr(inode);
+	}
 	return lcpfs_inode_set_operations(inode, &attr);
 }
 
@@ -173,30 +179,24 @@ struct inode *lcpfs_iget(struct super_block *sb, u64 id)
 	return inode;
 }
 
-struct inode *lcpfs_inode_new(struct super_block *sb, struct core_object *object)
+int lcpfs_inode_adopt(struct inode *inode, struct core_object *object)
 {
 	struct core_attr attr;
-	struct inode *inode;
 	int error;
 
 	core_object_attr(object, &attr);
-	inode = iget_locked(sb, attr.id);
-	if (!inode) {
-		core_object_put(object);
-		return ERR_PTR(-ENOMEM);
-	}
-	if (!(inode->i_state & I_NEW)) {
-		pr_err("lcpfs (%s): new object %llu is in use: a bug, please report it\n", sb->s_id, attr.id);
+	inode->i_ino = attr.id;
+	error = insert_inode_locked(inode);
+	if (error) {
+		pr_err("lcpfs (%s): new object %llu is in use: a bug, please report it\n", inode->i_sb->s_id, attr.id);
 		core_object_put(object);
 		iput(inode);
-		return ERR_PTR(-EUCLEAN);
+		return -EUCLEAN;
 	}
 	error = lcpfs_inode_fill(inode, object);
-	if (error) {
+	if (error)
 		iget_failed(inode);
-		return ERR_PTR(error);
-	}
-	return inode;
+	return error;
 }
 
 void lcpfs_inode_refresh(struct inode *inode)
@@ -213,9 +213,9 @@ void lcpfs_inode_refresh(struct inode *inode)
 	inode_inc_iversion(inode);
 }
 
-int lcpfs_inode_push(struct inode *inode, unsigned int mask)
+struct core_attr lcpfs_inode_attr(const struct inode *inode)
 {
-	struct core_attr attr = {
+	return (struct core_attr){
 		.mode = inode->i_mode,
 		.uid = i_uid_read(inode),
 		.gid = i_gid_read(inode),
@@ -224,6 +224,11 @@ int lcpfs_inode_push(struct inode *inode, unsigned int mask)
 		.ctime = lcpfs_time(inode_get_ctime(inode)),
 		.change = inode_peek_iversion(inode),
 	};
+}
+
+int lcpfs_inode_push(struct inode *inode, unsigned int mask)
+{
+	struct core_attr attr = lcpfs_inode_attr(inode);
 
 	return core_object_set_attr(lcpfs_object(inode), &attr, mask);
 }
@@ -251,27 +256,26 @@ static int lcpfs_set_size(struct inode *inode, struct iattr *change)
 
 int lcpfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *change)
 {
+	const unsigned int mask = CORE_SET_MODE | CORE_SET_UID | CORE_SET_GID | CORE_SET_ATIME | CORE_SET_MTIME |
+				  CORE_SET_CTIME | CORE_SET_CHANGE;
 	struct inode *inode = d_inode(dentry);
+	struct posix_acl *acl = NULL;
 	struct core_attr old;
 	int error;
 
 	error = setattr_prepare(idmap, dentry, change);
+	if (!error && (change->ia_valid & ATTR_MODE))
+		acl = lcpfs_acl_for_mode(inode, change->ia_mode);
+	if (IS_ERR(acl))
+		return PTR_ERR(acl);
 	if (!error && (change->ia_valid & ATTR_SIZE))
 		error = lcpfs_set_size(inode, change);
 	if (error)
-		return error;
-	old = (struct core_attr){
-		.mode = inode->i_mode,
-		.uid = i_uid_read(inode),
-		.gid = i_gid_read(inode),
-		.atime = lcpfs_time(inode_get_atime(inode)),
-		.mtime = lcpfs_time(inode_get_mtime(inode)),
-		.ctime = lcpfs_time(inode_get_ctime(inode)),
-	};
+		goto out;
+	old = lcpfs_inode_attr(inode);
 	setattr_copy(idmap, inode, change);
 	inode_inc_iversion(inode);
-	error = lcpfs_inode_push(inode, CORE_SET_MODE | CORE_SET_UID | CORE_SET_GID | CORE_SET_ATIME | CORE_SET_MTIME |
-						CORE_SET_CTIME | CORE_SET_CHANGE);
+	error = acl ? lcpfs_acl_push(inode, acl, mask) : lcpfs_inode_push(inode, mask);
 	if (error) {
 		inode->i_mode = old.mode;
 		i_uid_write(inode, old.uid);
@@ -279,9 +283,12 @@ int lcpfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *
 		inode_set_atime_to_ts(inode, lcpfs_timespec(old.atime));
 		inode_set_mtime_to_ts(inode, lcpfs_timespec(old.mtime));
 		inode_set_ctime_to_ts(inode, lcpfs_timespec(old.ctime));
-		return error;
+	} else {
+		error = lcpfs_inode_changed(inode);
 	}
-	return lcpfs_inode_changed(inode);
+out:
+	posix_acl_release(acl);
+	return error;
 }
 
 int lcpfs_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat *stat, u32 request_mask,

@@ -66,11 +66,16 @@ int lcpfs_write_inode(struct inode *inode, struct writeback_control *control);
 
 /* The inode of an object; ERR_PTR. */
 struct inode *lcpfs_iget(struct super_block *sb, u64 id);
-/* The same for an object just made; takes over the reference, puts it when it fails. Gives it locked (I_NEW). */
-struct inode *lcpfs_inode_new(struct super_block *sb, struct core_object *object);
+/*
+ * `inode`, of new_inode(), becomes that of an object just made, locked (I_NEW). Takes over both references, and drops them when it
+ * fails.
+ */
+int lcpfs_inode_adopt(struct inode *inode, struct core_object *object);
 
 /* Takes links, times and for directories the size from the core, after a change of names. i_rwsem held. */
 void lcpfs_inode_refresh(struct inode *inode);
+/* What of an inode the VFS has the truth of, but for its size. */
+struct core_attr lcpfs_inode_attr(const struct inode *inode);
 /* Gives the core the fields of `mask` (CORE_SET_*). */
 int lcpfs_inode_push(struct inode *inode, unsigned int mask);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * namei.c: names: lookup, making, linking, removing and renaming.
+ * namei.c: names: lookup, linking, removing and renaming; create.c makes what they name.
  *
  * Each operation is one call of the core, atomic on disk, and then a refresh of the inodes it touched, so that
  * the VFS shows what the core did. Checks that need only the VFS (permissions, types, loops, sticky
@@ -11,8 +11,10 @@
 #include <linux/iversion.h>
 #include <linux/namei.h>
 
+#include "shim/vfs/create.h"
 #include "shim/vfs/inode.h"
 #include "shim/vfs/super.h"
+#include "shim/vfs/xattr.h"
 
 static struct dentry *lcpfs_lookup(struct inode *directory, struct dentry *dentry, unsigned int flags)
 {
@@ -35,101 +37,6 @@ static struct dentry *lcpfs_lookup(struct inode *directory, struct dentry *dentr
 		inode = ERR_PTR(error);
 	}
 	return d_splice_alias(inode, dentry);
-}
-
-/* Who owns a new object, by the rules of the mount and of setgid directories. */
-static void lcpfs_new_init(struct core_new *how, struct mnt_idmap *idmap, struct inode *directory, umode_t mode,
-			   dev_t device)
-{
-	struct user_namespace *ns = directory->i_sb->s_user_ns;
-
-	memset(how, 0, sizeof(*how));
-	how->uid = from_kuid(ns, mapped_fsuid(idmap, ns));
-	if (directory->i_mode & S_ISGID) {
-		how->gid = i_gid_read(directory);
-		if (S_ISDIR(mode))
-			mode |= S_ISGID;
-	} else {
-		how->gid = from_kgid(ns, mapped_fsgid(idmap, ns));
-	}
-	how->mode = mode;
-	how->rdev = new_encode_dev(device);
-	how->time = lcpfs_time(current_time(directory));
-	lcpfs_flags_inherit(directory, how);
-}
-
-static int lcpfs_make(struct inode *directory, struct dentry *dentry, const struct core_new *how)
-{
-	struct core_object *object;
-	struct inode *inode;
-	int error;
-
-	error = core_create(lcpfs_object(directory), dentry->d_name.name, dentry->d_name.len, how, &object);
-	if (error)
-		return error;
-	lcpfs_inode_refresh(directory);
-	inode = lcpfs_inode_new(directory->i_sb, object);
-	if (IS_ERR(inode)) {
-		/* The name is there all the same: the next one who asks has to look. */
-		d_drop(dentry);
-		return PTR_ERR(inode);
-	}
-	d_instantiate_new(dentry, inode);
-	return lcpfs_inode_dirsync(directory);
-}
-
-static int lcpfs_mknod(struct mnt_idmap *idmap, struct inode *directory, struct dentry *dentry, umode_t mode,
-		       dev_t device)
-{
-	struct core_new how;
-
-	lcpfs_new_init(&how, idmap, directory, mode, device);
-	return lcpfs_make(directory, dentry, &how);
-}
-
-static int lcpfs_create(struct mnt_idmap *idmap, struct inode *directory, struct dentry *dentry, umode_t mode,
-			bool exclusive)
-{
-	return lcpfs_mknod(idmap, directory, dentry, mode, 0);
-}
-
-static int lcpfs_mkdir(struct mnt_idmap *idmap, struct inode *directory, struct dentry *dentry, umode_t mode)
-{
-	return lcpfs_mknod(idmap, directory, dentry, mode | S_IFDIR, 0);
-}
-
-static int lcpfs_symlink(struct mnt_idmap *idmap, struct inode *directory, struct dentry *dentry, const char *target)
-{
-	size_t length = strlen(target);
-	struct core_new how;
-
-	if (length > CORE_SYMLINK_MAX)
-		return -ENAMETOOLONG;
-	lcpfs_new_init(&how, idmap, directory, S_IFLNK | 0777, 0);
-	how.target = target;
-	how.target_length = length;
-	return lcpfs_make(directory, dentry, &how);
-}
-
-static int lcpfs_tmpfile(struct mnt_idmap *idmap, struct inode *directory, struct file *file, umode_t mode)
-{
-	struct core_object *object;
-	struct core_new how;
-	struct inode *inode;
-	int error;
-
-	lcpfs_new_init(&how, idmap, directory, mode, 0);
-	error = core_create_unnamed(lcpfs_object(directory), &how, &object);
-	if (error)
-		return finish_open_simple(file, error);
-	inode = lcpfs_inode_new(directory->i_sb, object);
-	if (IS_ERR(inode))
-		return finish_open_simple(file, PTR_ERR(inode));
-	/* d_tmpfile takes away the link that it expects a new inode to have. */
-	set_nlink(inode, 1);
-	d_tmpfile(file, inode);
-	unlock_new_inode(inode);
-	return finish_open_simple(file, lcpfs_inode_dirsync(directory));
 }
 
 static int lcpfs_link(struct dentry *old, struct inode *directory, struct dentry *dentry)
@@ -217,6 +124,8 @@ const struct inode_operations lcpfs_directory_inode_operations = {
 	.rename = lcpfs_rename,
 	.setattr = lcpfs_setattr,
 	.getattr = lcpfs_getattr,
+	.listxattr = lcpfs_listxattr,
+	LCPFS_ACL_OPERATIONS,
 	.fileattr_get = lcpfs_fileattr_get,
 	.fileattr_set = lcpfs_fileattr_set,
 };
@@ -225,6 +134,7 @@ const struct inode_operations lcpfs_symlink_inode_operations = {
 	.get_link = simple_get_link,
 	.setattr = lcpfs_setattr,
 	.getattr = lcpfs_getattr,
+	.listxattr = lcpfs_listxattr,
 	.fileattr_get = lcpfs_fileattr_get,
 	.fileattr_set = lcpfs_fileattr_set,
 };
@@ -232,6 +142,8 @@ const struct inode_operations lcpfs_symlink_inode_operations = {
 const struct inode_operations lcpfs_special_inode_operations = {
 	.setattr = lcpfs_setattr,
 	.getattr = lcpfs_getattr,
+	.listxattr = lcpfs_listxattr,
+	LCPFS_ACL_OPERATIONS,
 	.fileattr_get = lcpfs_fileattr_get,
 	.fileattr_set = lcpfs_fileattr_set,
 };

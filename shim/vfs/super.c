@@ -22,6 +22,7 @@
 
 #include "shim/vfs/inode.h"
 #include "shim/vfs/super.h"
+#include "shim/vfs/xattr.h"
 #include "shim/vfs/transfer.h"
 
 #define LCPFS_READAHEAD_BYTES (1u << 20)
@@ -164,7 +165,9 @@ static int lcpfs_fill_super(struct super_block *sb, struct fs_context *context)
 	sb->s_time_gran = 1;
 	sb->s_time_min = S64_MIN;
 	sb->s_time_max = S64_MAX;
-	sb->s_flags |= SB_I_VERSION;
+	sb->s_xattr = lcpfs_xattr_handlers;
+	/* SB_NOSEC: that an inode has no security attributes is remembered (S_NOSEC), so that writing does not ask each time. */
+	sb->s_flags |= SB_I_VERSION | SB_POSIXACL | SB_NOSEC;
 	/* Blocks are checksummed as they are written: a page under writeback must not change. */
 	sb->s_iflags |= SB_I_STABLE_WRITES;
 	/* The first dataset has the pool's, each other one its own. */

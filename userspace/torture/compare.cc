@@ -86,6 +86,8 @@ void compare(int root, int other, const char* where)
                  status[1].st_uid, status[1].st_gid, static_cast<long long>(status[1].st_size));
         char path[200];
         snprintf(path, sizeof(path), "%s/%s", where, name);
+        if (hash_of_xattrs(root, name) != hash_of_xattrs(other, name))
+            fail("%s: extended attributes differ", path);
         if (S_ISREG(status[0].st_mode) && hash_of_file(root, name) != hash_of_file(other, name))
             fail("%s: contents differ", path);
         if (S_ISDIR(status[0].st_mode)) {

@@ -24,12 +24,12 @@ constexpr int k_handles = 4;
 enum Kind : int {
     k_write, k_direct, k_append, k_rewrite, k_read, k_truncate, k_punch, k_mkdir, k_rmdir, k_unlink, k_link, k_rename, k_symlink,
     k_readlink, k_fifo, k_chmod, k_chown, k_times, k_look, k_list, k_map, k_sync, k_unnamed, k_copy, k_holes, k_open, k_on_handle,
-    k_flags, k_kinds
+    k_flags, k_xattr, k_kinds
 };
 constexpr const char* k_kind_names[] = {
     "write", "direct", "append", "rewrite", "read", "truncate", "punch", "mkdir", "rmdir", "unlink", "link", "rename", "symlink",
     "readlink", "mkfifo", "chmod", "chown", "times", "look", "list", "map", "sync", "unnamed", "copy", "holes", "open", "on-handle",
-    "flags"
+    "flags", "xattr"
 };
 static_assert(sizeof(k_kind_names) / sizeof(k_kind_names[0]) == k_kinds);
 
@@ -364,6 +364,11 @@ Outcome Side::run(const Step& step)
         return on_handle(step);
     case k_flags:
         return set_flags(step);
+    case k_xattr: {
+        uint64_t content;
+        const long result = call_xattr(root, step.path, step.number, step.data, step.length, content);
+        return outcome(result, content);
+    }
     case k_read:
     case k_truncate:
     case k_sync:
