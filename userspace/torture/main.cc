@@ -36,6 +36,7 @@ int main(int count, char** words)
                   { "race", torture::race },
                   { "differ", torture::differ },
                   { "same", torture::same_trees },
+                  { "fsx", torture::fsx },
                   { "handle", torture::save_handle },
                   { "by-handle", torture::open_handle },
                   { "words", torture::check_words },

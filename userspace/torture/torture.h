@@ -39,6 +39,8 @@ int check_words(int count, char** words);
 // torture differ DIRECTORY OTHER OPERATIONS SEED; torture same DIRECTORY OTHER
 int differ(int count, char** words);
 int same_trees(int count, char** words);
+// torture fsx FILE THREADS OPERATIONS SEED
+int fsx(int count, char** words);
 // torture handle FILE OUT; torture by-handle DIRECTORY IN
 int save_handle(int count, char** words);
 int open_handle(int count, char** words);

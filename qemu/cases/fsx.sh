@@ -1,0 +1,27 @@
+# Threads on one file, through the page cache, mappings and past them, with everything that moves, frees or shares blocks between: every
+# byte is what the last one who wrote it wrote; then the same after a mount.
+# disks: 2x192M
+# programs: build/test/torture
+# timeout: 400
+# kernels: 6.12 6.1 debug
+# environment: OPERATIONS=20000 THREADS=4 SEED=1 FILES=2
+
+[ "$KERNEL" != debug ] || OPERATIONS=$((OPERATIONS / 10))
+must make_pool
+must mount_pool /mnt txg_interval=1
+i=1
+while [ $i -le $FILES ]; do
+	torture fsx /mnt/file$i $THREADS $OPERATIONS $((SEED + i)) >/tmp/out.$i 2>&1 &
+	i=$((i + 1))
+done
+wait
+cat /tmp/out.*
+same "$(grep -c 'all as it should be' /tmp/out.* | awk -F: '{ n += $2 } END { print n }')" $FILES "files as they should be"
+sums=$(sha256sum /mnt/file*)
+must umount /mnt
+must check_pool
+must mount_pool /mnt
+same "$(sha256sum /mnt/file*)" "$sums" "the files after a mount"
+must rm /mnt/file*
+must umount /mnt
+must check_pool
