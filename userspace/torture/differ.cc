@@ -24,12 +24,12 @@ constexpr int k_handles = 4;
 enum Kind : int {
     k_write, k_direct, k_append, k_rewrite, k_read, k_truncate, k_punch, k_mkdir, k_rmdir, k_unlink, k_link, k_rename, k_symlink,
     k_readlink, k_fifo, k_chmod, k_chown, k_times, k_look, k_list, k_map, k_sync, k_unnamed, k_copy, k_holes, k_open, k_on_handle,
-    k_flags, k_xattr, k_kinds
+    k_flags, k_xattr, k_clone, k_kinds
 };
 constexpr const char* k_kind_names[] = {
     "write", "direct", "append", "rewrite", "read", "truncate", "punch", "mkdir", "rmdir", "unlink", "link", "rename", "symlink",
     "readlink", "mkfifo", "chmod", "chown", "times", "look", "list", "map", "sync", "unnamed", "copy", "holes", "open", "on-handle",
-    "flags", "xattr"
+    "flags", "xattr", "clone"
 };
 static_assert(sizeof(k_kind_names) / sizeof(k_kind_names[0]) == k_kinds);
 
@@ -89,6 +89,7 @@ public:
 
     int root;
     int handles[k_handles];
+    bool clones { false }; // both sides can
 
 private:
     Outcome write_at(const Step& step, int flags);
@@ -99,6 +100,7 @@ private:
     Outcome map(const Step& step);
     Outcome unnamed(const Step& step);
     Outcome copy(const Step& step);
+    Outcome clone(const Step& step);
     Outcome on_handle(const Step& step);
     Outcome set_flags(const Step& step);
     Outcome on_name(const Step& step);
@@ -220,6 +222,23 @@ Outcome Side::copy(const Step& step)
     Opened target(static_cast<int>(to.result));
     off_t at = static_cast<off_t>(step.offset), out = static_cast<off_t>(step.number % k_largest);
     return outcome(copy_file_range(source.fd, &at, target.fd, &out, step.length, 0), static_cast<uint64_t>(at ^ out));
+}
+
+Outcome Side::clone(const Step& step)
+{
+    const Outcome from = open_at(step.path, O_RDONLY);
+    if (from.error)
+        return from;
+    Opened source(static_cast<int>(from.result));
+    if (!clones)
+        return outcome(0);
+    const Outcome to = open_at(step.other, O_RDWR);
+    if (to.error)
+        return to;
+    Opened target(static_cast<int>(to.result));
+    uint64_t content;
+    const long result = call_clone(source.fd, target.fd, step.number, step.offset, step.length, content);
+    return outcome(result, content);
 }
 
 // Files that stay open, whatever happens to their names.
@@ -360,6 +379,8 @@ Outcome Side::run(const Step& step)
         return unnamed(step);
     case k_copy:
         return copy(step);
+    case k_clone:
+        return clone(step);
     case k_on_handle:
         return on_handle(step);
     case k_flags:
@@ -421,6 +442,7 @@ int differ(int count, char** words)
         fail("differ DIRECTORY OTHER OPERATIONS SEED");
     umask(0);
     Side sides[2] = { Side(words[0]), Side(words[1]) };
+    sides[0].clones = sides[1].clones = can_clone(sides[0].root) && can_clone(sides[1].root);
     const uint64_t operations = strtoull(words[2], nullptr, 10);
     Random random(strtoull(words[3], nullptr, 10));
     static Step step;

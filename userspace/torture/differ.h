@@ -16,6 +16,10 @@ uint64_t hash_of_status(const struct stat& status);
 uint64_t hash_of_xattrs(int directory, const char* name);
 // Sets, gets, lists, removes an attribute or an ACL, as `number` has it; errno as the call left it.
 long call_xattr(int directory, const char* name, uint64_t number, const uint8_t* data, size_t bytes, uint64_t& content);
+// differ_clone.cc: whether files in a directory can share blocks.
+bool can_clone(int directory);
+// Clones a file or a range of one, or makes one of two that are the same, as `number` has it; errno as the call left it.
+long call_clone(int from, int to, uint64_t number, uint64_t offset, uint64_t length, uint64_t& content);
 
 // Fails unless names, types, attributes and contents below the two are the same.
 void compare_trees(int root, int other);

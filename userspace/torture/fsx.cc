@@ -225,7 +225,8 @@ void sync_some(Worker& worker)
     case 1:
         return expect(!fdatasync(file.fd), piece, k_sync);
     default:
-        expect(!sync_file_range(file.fd, static_cast<off_t>(piece.at), static_cast<off_t>(piece.bytes), SYNC_FILE_RANGE_WRITE), piece, k_sync);
+        expect(!sync_file_range(file.fd, static_cast<off_t>(piece.at), static_cast<off_t>(piece.bytes), SYNC_FILE_RANGE_WRITE), piece,
+               k_sync);
     }
 }
 
@@ -393,7 +394,8 @@ int fsx(int count, char** words)
     check_all(workers[0], file.fd, file.bytes, file.size);
     check_all(workers[0], file.source, file.source_bytes, k_file_bytes);
     for (unsigned kind = 0; kind < k_kinds; kind++)
-        printf("%s %llu%s", k_names[kind], static_cast<unsigned long long>(done[kind]), kind + 1 < k_kinds ? ", " : "; all as it should be\n");
+        printf("%s %llu, ", k_names[kind], static_cast<unsigned long long>(done[kind]));
+    puts("all as it should be");
     return 0;
 }
 
