@@ -31,7 +31,7 @@ Result<Box<Allocator>> Allocator::create(VdevSet& vdevs, const DiskGuid& pool_gu
         }
         allocator->m_shared.total.add(u64(vdev.metaslab_blocks - 2 * bitmap_blocks(vdev.metaslab_blocks)) * vdev.metaslab_count);
     }
-    allocator->m_placement.start(allocator->m_metaslabs.span(), allocator->m_first.span());
+    TRY(allocator->m_placement.start(allocator->m_metaslabs.span(), allocator->m_first.span()));
     return allocator;
 }
 
@@ -71,34 +71,48 @@ bool Allocator::claim_quads(u64& quads, u64 kept)
     return false;
 }
 
-// A run of n blocks touches at most n / node_blocks + 2 groups. When that many cannot be spared: as long a run as can be,
-// then only blocks of groups that are broken already, then one group.
-Result<Dva> Allocator::allocate_data(u32 want, u32 minimum, VdevId avoid)
+namespace {
+
+constexpr u8 operator|(Standing a, Standing b) { return static_cast<u8>(static_cast<u8>(a) | static_cast<u8>(b)); }
+
+// A partition without a maximum takes unassigned metaslabs as it needs them for long runs; one with a maximum has those that
+// it was given.
+constexpr u8 k_home = Standing::own | Standing::unassigned;
+constexpr u8 k_limited_home = static_cast<u8>(Standing::own);
+constexpr u8 k_spare = Standing::unassigned | Standing::shared;
+constexpr u8 k_foreign = static_cast<u8>(Standing::foreign);
+constexpr u8 k_any = k_home | k_spare | k_foreign;
+
+}
+
+// At home, then where nobody lives; with others last.
+Result<Dva> Allocator::allocate_at(OwnerSlot owner, Where where, const Wish& wish, VdevId avoid)
+{
+    const u8 home = m_shared.owners[owner].maximum_blocks.load_relaxed() ? k_limited_home : k_home;
+    const u8 standings[] = { home, k_spare, k_foreign };
+    Error failure = Error::no_space;
+    const size_t first = where == Where::with_others ? 2 : 0;
+    const size_t end = where == Where::at_home ? 2 : 3;
+    for (size_t i = first; i < end; i++) {
+        Result<Dva> dva = m_placement.allocate({ owner, standings[i] }, wish, avoid);
+        if (dva.is_ok() || dva.error() == Error::no_memory)
+            return dva;
+        if (dva.error() != Error::no_space)
+            failure = dva.error();
+    }
+    return failure;
+}
+
+// One group of those that are whole; the rest of it is broken then, and the next in line.
+Result<Dva> Allocator::allocate_quad(OwnerSlot owner, Where where, u32 want, u32 minimum, VdevId avoid)
 {
     const u32 group = m_shared.node_blocks;
-    u32 wish = want;
-    for (u32 tries = 0; tries < 2 && wish >= minimum; tries++) {
-        u64 quads = wish / group + 2;
-        if (claim_quads(quads, m_quad_reserve.load())) {
-            Result<Dva> dva = m_placement.allocate(AllocClass::data, { Wish::Kind::run, wish, minimum }, avoid);
-            m_claimed_quads.sub(quads);
-            return dva;
-        }
-        const u64 kept = m_claimed_quads.load() + m_quad_reserve.load() + 2;
-        const u64 there = m_shared.quads.load();
-        wish = there > kept ? static_cast<u32>(min<u64>(want, (there - kept) * group)) : 0;
-    }
-    if (group > 1) {
-        Result<Dva> dva = m_placement.allocate(AllocClass::data, { Wish::Kind::broken_quads, want, minimum }, avoid);
-        if (dva.is_ok() || dva.error() != Error::no_space)
-            return dva;
-    }
     u64 one = 1;
     if (minimum > group || !claim_quads(one, m_quad_floor.load()))
         return Error::no_space;
-    Result<Dva> dva = m_placement.allocate(AllocClass::data, { Wish::Kind::quad, group, group }, avoid);
+    Result<Dva> dva = allocate_at(owner, where, { Wish::Kind::quad, group, group }, avoid);
     m_claimed_quads.sub(one);
-    if (dva.is_ok() && want < group) { // the rest of the group is broken now, and the next in line
+    if (dva.is_ok() && want < group) {
         Dva rest = dva.value();
         rest.block += want;
         rest.length_blocks -= want;
@@ -108,20 +122,98 @@ Result<Dva> Allocator::allocate_data(u32 want, u32 minimum, VdevId avoid)
     return dva;
 }
 
-Result<Dva> Allocator::allocate(AllocClass which, u32 want, u32 minimum, VdevId avoid)
+// A run of n blocks touches at most n / node_blocks + 2 groups. When that many cannot be spared: as long a run as can be,
+// then only blocks of groups that are broken already, then one group.
+Result<Dva> Allocator::allocate_data(OwnerSlot owner, u32 want, u32 minimum, VdevId avoid)
 {
     if (want == 0 || minimum == 0 || minimum > want)
         return Error::invalid;
+    const u32 group = m_shared.node_blocks;
+    u32 wish = want;
+    for (u32 tries = 0; tries < 2 && wish >= minimum; tries++) {
+        u64 quads = wish / group + 2;
+        if (claim_quads(quads, m_quad_reserve.load())) {
+            Result<Dva> dva = allocate_at(owner, Where::everywhere, { Wish::Kind::run, wish, minimum }, avoid);
+            m_claimed_quads.sub(quads);
+            return dva;
+        }
+        const u64 kept = m_claimed_quads.load() + m_quad_reserve.load() + 2;
+        const u64 there = m_shared.quads.load();
+        wish = there > kept ? static_cast<u32>(min<u64>(want, (there - kept) * group)) : 0;
+    }
+    Error failure = Error::no_space;
+    constexpr Where k_in_order[] = { Where::at_home, Where::with_others };
+    for (const Where where : k_in_order) {
+        if (group > 1) {
+            Result<Dva> dva = allocate_at(owner, where, { Wish::Kind::broken_quads, want, minimum }, avoid);
+            if (dva.is_ok() || dva.error() != Error::no_space)
+                return dva;
+        }
+        Result<Dva> dva = allocate_quad(owner, where, want, minimum, avoid);
+        if (dva.is_ok())
+            return dva;
+        if (dva.error() != Error::no_space)
+            failure = dva.error();
+    }
+    return failure;
+}
+
+Result<Dva> Allocator::allocate_kept(OwnerSlot owner)
+{
+    return m_placement.allocate({ owner, k_any }, { Wish::Kind::run, 1, 1 }, VdevId(0xffff));
+}
+
+Result<Dva> Allocator::allocate(AllocClass which, u32 want, u32 minimum, VdevId avoid)
+{
     if (which == AllocClass::data)
-        return allocate_data(want, minimum, avoid);
+        return allocate_data(k_default_owner, want, minimum, avoid);
+    if (want == 0 || minimum == 0 || minimum > want)
+        return Error::invalid;
     const Wish::Kind kind = want == m_shared.node_blocks && minimum == want ? Wish::Kind::quad : Wish::Kind::run;
-    return m_placement.allocate(which, { kind, want, minimum }, avoid);
+    Result<Dva> dva = m_placement.allocate({ k_nobody, k_home }, { kind, want, minimum }, avoid);
+    if (dva.is_ok())
+        return dva;
+    return m_placement.allocate({ k_nobody, k_any }, { kind, want, minimum }, avoid);
 }
 
 Status Allocator::claim(const Dva& dva)
 {
     Metaslab* const metaslab = find(dva);
     return metaslab ? metaslab->claim(dva) : Status(Error::address_out_of_range);
+}
+
+void Allocator::adopt(const Dva& dva, OwnerSlot owner)
+{
+    if (Metaslab* const metaslab = find(dva))
+        metaslab->adopt(owner);
+}
+
+u32 Allocator::largest_metaslab_blocks() const
+{
+    u32 largest = 0;
+    for (u16 i = 0; i < m_shared.vdevs.count(); i++)
+        largest = max(largest, m_shared.vdevs.vdev(VdevId(i)).metaslab_blocks);
+    return largest;
+}
+
+// One of each vdev in turn, so that what is given lies on all.
+Allocator::Given Allocator::give(OwnerSlot from, OwnerSlot to, u64 wanted_blocks, u64 limit_blocks)
+{
+    Given given;
+    u32 most = 0;
+    for (u16 i = 0; i < m_shared.vdevs.count(); i++)
+        most = max(most, m_shared.vdevs.vdev(VdevId(i)).metaslab_count);
+    for (u32 index = 0; index < most && given.blocks < wanted_blocks; index++) {
+        for (u16 i = 0; i < m_shared.vdevs.count() && given.blocks < wanted_blocks; i++) {
+            const u64 size = m_shared.vdevs.vdev(VdevId(i)).metaslab_blocks;
+            Metaslab* const metaslab = find(VdevId(i), index);
+            if (!metaslab || given.blocks + size > limit_blocks || metaslab->owner() != from || !metaslab->give(from, to))
+                continue;
+            given.blocks += size;
+            given.metaslabs++;
+        }
+    }
+    return given;
 }
 
 void Allocator::cancel(const Dva& dva)

@@ -14,7 +14,7 @@
 // prepare_free in a context that may fail, so that sync never has to load for it. Pages for bitmaps come from a pool
 // whose reserve holds all that a pool of moderate size can need, and more of a large one than any group does.
 //
-// Placement. Metadata and data go to different metaslabs while there are enough (class of the metaslab);
+// Placement. Metadata goes to metaslabs of its own while there are enough, data to those of its partition (owners.h);
 // vdevs are striped: 1 MiB of data to one, then the next; copies of a node go to different vdevs where
 // there are several. Within a metaslab next-fit from a cursor; a metaslab is chosen by free count and
 // longest run. "Quads" are aligned groups of node_blocks free blocks: metadata needs them. When free quads fall to the
@@ -63,12 +63,19 @@ public:
     void end_rebuild(bool is_whole);
 
     // ---- any thread
-    // `want` blocks, or at least `minimum`; contiguous. no_space when there is no such run; device errors when a bitmap
+    // `want` blocks, or at least `minimum`; contiguous. Data is the default partition's.
+    // no_space when there is no such run; device errors when a bitmap
     // cannot be read (others are tried first); never for memory, which is waited for. `avoid`: a vdev not to use if
     // others can serve (copies). Sleepable.
     Result<Dva> allocate(AllocClass which, u32 want, u32 minimum, VdevId avoid = VdevId(0xffff));
+    // Data of a partition.
+    Result<Dva> allocate_data(OwnerSlot owner, u32 want, u32 minimum, VdevId avoid = VdevId(0xffff));
+    // One block of data, out of what is kept for metadata and for removals.
+    Result<Dva> allocate_kept(OwnerSlot owner);
     // Exactly these blocks, which a log record says are in use. busy when one of them is not free. Opening only.
     Status claim(const Dva& dva);
+    // What was claimed is data of `owner`. Opening only.
+    void adopt(const Dva& dva, OwnerSlot owner);
     // Gives back an allocation that no tree reaches.
     void cancel(const Dva& dva);
     // Loads the metaslab of `dva`, so that mark_free cannot fail. address_out_of_range, no_usable_path... Sleepable.
@@ -76,12 +83,24 @@ public:
     // freed there is given up until a rebuild (metaslab.h).
     Status prepare_free(const Dva& dva, Must must = Must::may_fail);
     AllocatorCounts counts() const; // lock-free
+    Owners& owners() { return m_shared.owners; }
+    const Owners& owners() const { return m_shared.owners; }
+    // Empty metaslabs of `from` become those of `to`: whole ones, until `wanted` blocks have, and never more than `limit`. Part of
+    // the next commit. No I/O.
+    struct Given {
+        u64 blocks { 0 };
+        u32 metaslabs { 0 };
+    };
+    Given give(OwnerSlot from, OwnerSlot to, u64 wanted_blocks, u64 limit_blocks);
+    u32 largest_metaslab_blocks() const;
     u64 cancellations() const { return m_cancellations.load(); }
     size_t metaslab_count() const { return m_metaslabs.size(); }
     // From `quads` free ones on data has to do with broken ones as long as there are any; the last `floor` it never gets.
     void set_quad_reserve(u64 quads, u64 floor);
 
     // ---- the sync thread, in this order for group T
+    // The table of partitions that T writes knows those below this id (Metaslab::describe_owner_locked).
+    void set_known_partitions(u64 next_id) { m_shared.known_partitions.store(next_id); }
     // The tree of T reaches / no longer reaches `dva`. A bit already in that state is a contradiction (returned; the bit is left).
     Status mark_used(const Dva& dva);
     // Tolerant: freeing what is not in use is logged and changes nothing, and is no error. What is freed twice was used by two,
@@ -131,9 +150,12 @@ private:
     friend Result<Box<T>> make_box(Arguments&&...);
     Metaslab* find(VdevId vdev, u32 metaslab) const;
     Metaslab* find(const Dva& dva) const; // null: not a place for data
-    Result<Dva> allocate_data(u32 want, u32 minimum, VdevId avoid);
+    enum class Where : u8 { everywhere, at_home, with_others };
+    Result<Dva> allocate_at(OwnerSlot owner, Where where, const Wish& wish, VdevId avoid);
+    Result<Dva> allocate_quad(OwnerSlot owner, Where where, u32 want, u32 minimum, VdevId avoid);
     bool claim_quads(u64& quads, u64 kept);
     void note_changed(Metaslab& metaslab);
+    void note_new_owners();
     void retry_written(); // what a group wrote that did not commit is the next one's to write
     Status visit_changed_erased(Status (*visit)(void*, VdevId, u32), void* context);
     Status write_changed_erased(TxgId txg, IoBatch& batch, Status (*row)(void*, VdevId, u32, const DiskMetaslabEntry&), void* context);

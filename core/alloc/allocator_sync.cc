@@ -37,9 +37,20 @@ Status Allocator::mark_free(const Dva& dva, TxgId txg)
     return {};
 }
 
+// Those given to another since the last group; what changes hands meanwhile is the next one's to write.
+void Allocator::note_new_owners()
+{
+    if (!m_shared.has_new_owners.exchange(0))
+        return;
+    for (Box<Metaslab>& metaslab : m_metaslabs)
+        if (metaslab->take_new_owner())
+            note_changed(*metaslab);
+}
+
 Status Allocator::visit_changed_erased(Status (*visit)(void*, VdevId, u32), void* context)
 {
     retry_written();
+    note_new_owners();
     while (Metaslab* const metaslab = m_changed.pop_front()) {
         m_visited.push_back(*metaslab);
         TRY(visit(context, metaslab->vdev(), metaslab->index()));
@@ -66,8 +77,12 @@ u64 Allocator::after_commit(TxgId txg, void (*on_release)(void* context, const D
 {
     while (Metaslab* const metaslab = m_written.pop_front())
         metaslab->committed();
-    if (m_shared.avoids_unprotected.load_relaxed())
+    if (m_shared.avoids_unprotected.load_relaxed()) {
         m_shared.avoids_unprotected.store(0); // the group before the last can be anything now
+        for (Box<Metaslab>& metaslab : m_metaslabs)
+            if (metaslab->is_unprotected())
+                metaslab->recount_empty();
+    }
     const TxgId before = breakage::reuse_early ? txg.next() : txg;
     u64 released = 0;
     Metaslab* next = nullptr;

@@ -543,7 +543,7 @@ constexpr Damage k_damages[] = {
     { "row_copy", 20, true, Error::metaslab_entry_damaged },
     { "row_class", 21, true, Error::metaslab_entry_damaged },
     { "row_flags", 22, true, Error::metaslab_entry_damaged },
-    { "row_partition", 24, true, Error::metaslab_entry_damaged },
+    { "row_partition_high", 31, true, Error::metaslab_entry_damaged },
 };
 
 static void damage_one(Test& test, Ground& ground, const Dva& dva, const Damage& damage)

@@ -13,6 +13,7 @@ Metaslab::Metaslab(AllocatorShared& shared, Vdev& vdev, u32 index)
 Status Metaslab::start()
 {
     MutexGuard guard(m_lock);
+    m_shared.owners[k_nobody].size_blocks.add(m_vdev.metaslab_blocks);
     return m_zones.resize(m_page_count);
 }
 
@@ -22,8 +23,6 @@ Metaslab::~Metaslab()
     drop_zones_locked();
     m_lock.unlock();
 }
-
-void Metaslab::assign(MetaslabClass which) { m_class.store(static_cast<u8>(which)); }
 
 Status Metaslab::log_contradiction(const char* what, const Dva& dva) const
 {
@@ -36,14 +35,17 @@ Status Metaslab::log_contradiction(const char* what, const Dva& dva) const
 void Metaslab::publish(u32 free, u32 longest, u32 quads)
 {
     const u64 more_free = u64(free) - m_free.exchange(free);
+    Owner& owner = m_shared.owners[OwnerSlot(m_owner.load())];
     m_longest.store(longest);
     const u64 more_quads = u64(quads) - m_quads.exchange(quads);
     if (more_free) {
         m_shared.free.add(more_free);
+        owner.free_blocks.add(more_free);
         m_shared.vdev_free[m_vdev.id.value()].add(more_free);
     }
     if (more_quads)
         m_shared.quads.add(more_quads);
+    count_empty_locked();
 }
 
 void Metaslab::summarize_locked()
@@ -108,14 +110,18 @@ Run Metaslab::find_longest_locked(const Wish& wish, u32& zone)
     return best.length >= wish.minimum ? best : Run {};
 }
 
-Result<Dva> Metaslab::allocate(const Wish& wish)
+Result<Dva> Metaslab::allocate(const Wish& wish, const Tenant& tenant)
 {
     MutexGuard guard(m_lock);
+    if (!tenant.allows(standing(tenant.slot)))
+        return Error::no_space;
     TRY(load_locked(Must::succeed));
     u32 at = 0;
     const Run run = find_locked(wish, at);
-    if (run.length)
+    if (run.length) {
+        admit_locked(tenant);
         m_zones[at].take(run, m_shared.node_blocks);
+    }
     summarize_locked(); // a search that failed has corrected bounds
     if (!run.length)
         return Error::no_space;
@@ -153,6 +159,7 @@ Status Metaslab::cancel(const Dva& dva)
         return true;
     });
     summarize_locked();
+    m_shared.owners[owner()].gains.add_relaxed(1);
     return {};
 }
 
@@ -170,6 +177,7 @@ bool Metaslab::prepare_zone_locked(Zone& zone, Must must)
 
 Status Metaslab::prepare_free(const Dva& dva, Must must)
 {
+    m_shared.owners[owner()].gains.add_relaxed(1);
     const u32 first = (bit_of(dva) + k_header_bits) / k_page_bits;
     const u32 last = (bit_of(dva) + k_header_bits + dva.length_blocks - 1) / k_page_bits;
     const u32 needed = (2u << last) - (1u << first);

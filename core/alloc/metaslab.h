@@ -13,11 +13,16 @@
 // that anybody knows. The first such free marks its entry as stale, so that the bitmap, should it be readable one day, is not
 // believed, and the next mount rebuilds it.
 //
-// Locking: m_lock covers zones and state. `committed`, the entry and the deferred sets are changed by the sync
+// Who owns it (owners.h) may change at any time while it is empty, and is in its row with the next commit: nothing that any group
+// reaches is in it then, so that no committed row says anything wrong about what is. From then on the owner's data in it
+// can only come in with groups whose rows say so.
+//
+// Locking: m_lock covers zones, state and owner. `committed`, the entry and the deferred sets are changed by the sync
 // thread alone (under m_lock, so that others may look). The counters are read by anybody without a lock.
 #pragma once
 
 #include "core/alloc/bitmap_image.h"
+#include "core/alloc/owners.h"
 #include "core/base/list.h"
 #include "core/host/vector.h"
 #include "core/vdev/vdev_set.h"
@@ -33,6 +38,9 @@ struct AllocatorShared {
     Atomic<u64> total { 0 }, free { 0 }, deferred { 0 }, quads { 0 }, pages_held { 0 };
     Atomic<u64> vdev_free[k_max_vdevs] {};
     Atomic<u32> avoids_unprotected { 0 }; // there are such metaslabs, and no commit yet
+    Owners owners {};
+    Atomic<u32> has_new_owners { 0 };     // some metaslab's row has to be written for its owner's sake
+    Atomic<u64> known_partitions { ~0ull }; // ids from here on are in no committed table yet
 };
 
 struct Wish {
@@ -60,8 +68,18 @@ public:
     u32 longest() const { return m_longest.load_relaxed(); }
     u32 quads() const { return m_quads.load_relaxed(); }
     MetaslabClass metaslab_class() const { return static_cast<MetaslabClass>(m_class.load_relaxed()); }
-    // For an empty or so far unassigned one.
-    void assign(MetaslabClass which);
+    OwnerSlot owner() const { return OwnerSlot(m_owner.load_relaxed()); }
+    // Nothing is allocated in it, nothing freed that the last two groups may still reach.
+    bool is_empty() const { return m_is_empty.load_relaxed() != 0; }
+    Standing standing(OwnerSlot slot) const;
+    // An empty one of `from` becomes one of `to`; false when it is none, or what was promised to `from` needs it.
+    bool give(OwnerSlot from, OwnerSlot to);
+    // Replay, before anything commits: data of `slot` was found in it. What was empty when its group committed is the slot's now.
+    void adopt(OwnerSlot slot);
+    // After the first commit, which ends what is_unprotected says.
+    void recount_empty();
+    // Sync thread: whether its row does not say yet who owns it.
+    bool take_new_owner() { return m_has_new_owner.exchange(0) != 0; }
     // How many cursors stand here.
     Atomic<u32>& users() { return m_users; }
 
@@ -75,7 +93,8 @@ public:
     Status mark_reached(const Dva& dva);
     void end_rebuild(bool is_whole);
 
-    Result<Dva> allocate(const Wish& wish);
+    // no_space too when its standing with the tenant does not allow it.
+    Result<Dva> allocate(const Wish& wish, const Tenant& tenant);
     Status claim(const Dva& dva);
     Status cancel(const Dva& dva);
     Status prepare_free(const Dva& dva, Must must);
@@ -83,7 +102,11 @@ public:
     Status mark_used(const Dva& dva);
     Status mark_free(const Dva& dva, TxgId txg);
     DiskMetaslabEntry write(TxgId txg, IoBatch& batch);
-    void committed() { m_committed_copy = m_entry.copy; } // what was written is now what the table names
+    void committed() // what was written is now what the table names
+    {
+        m_committed_copy = m_entry.copy;
+        m_is_changed = false;
+    }
     // Releases what groups before `txg` freed; the number of blocks.
     u64 release_before(TxgId txg, ReleaseFunction on_release, void* context);
     bool has_deferred() const { return m_deferred_txg[0].value() || m_deferred_txg[1].value(); }
@@ -138,7 +161,14 @@ private:
     void drop_idle_pages_locked() REQUIRES(m_lock);
     u64 release_zone_locked(u32 zone, u32 slot, ReleaseFunction on_release, void* context) REQUIRES(m_lock);
     void summarize_locked() REQUIRES(m_lock);
-    void publish(u32 free, u32 longest, u32 quads);
+    void publish(u32 free, u32 longest, u32 quads) REQUIRES(m_lock);
+    void set_owner_locked(OwnerSlot slot) REQUIRES(m_lock);
+    void count_empty_locked() REQUIRES(m_lock);
+    void admit_locked(const Tenant& tenant) REQUIRES(m_lock);
+    void note_new_owner() REQUIRES(m_lock);
+    void add_deferred(u64 more);
+    void describe_owner_locked() REQUIRES(m_lock);
+    void start_owner_locked(bool is_empty) REQUIRES(m_lock);
 
     AllocatorShared& m_shared;
     Vdev& m_vdev;
@@ -151,6 +181,11 @@ private:
     Atomic<u32> m_prepared_zones { 0 }; // bit i: zone i has its deferred pages
     Atomic<u32> m_free { 0 }, m_longest { 0 }, m_quads { 0 };
     Atomic<u8> m_class { 0 };
+    Atomic<u8> m_owner { 0 };        // OwnerSlot; changed under m_lock
+    Atomic<u8> m_is_empty { 0 };
+    Atomic<u8> m_has_new_owner { 0 };
+    bool m_is_mixed GUARDED_BY(m_lock) { false };
+    bool m_is_changed { false };     // the bitmap, since the last commit; sync thread
     Atomic<u32> m_users { 0 };
     Atomic<u8> m_is_unprotected { 0 };
     bool m_is_rebuilt GUARDED_BY(m_lock) { false }; // from now until end_rebuild

@@ -74,7 +74,7 @@ void Metaslab::drop_zones_locked()
         free_page(zone.committed);
         free_page(zone.deferred[0]);
         free_page(zone.deferred[1]);
-        m_shared.deferred.sub(u64(zone.deferred_count[0]) + zone.deferred_count[1]);
+        add_deferred(0 - (u64(zone.deferred_count[0]) + zone.deferred_count[1]));
         zone = Zone();
     }
     m_prepared_zones.store(0);
@@ -157,14 +157,16 @@ Status Metaslab::set_entry(const DiskMetaslabEntry& entry)
     const u32 most = m_vdev.metaslab_blocks - own_blocks();
     const u32 free = entry.free_blocks.get();
     VERIFY_DISK(free <= most, metaslab_entry_damaged);
-    VERIFY_DISK(entry.copy <= 1 && entry.metaslab_class <= 3 && entry.flags.get() <= k_metaslab_is_stale, metaslab_entry_damaged);
-    VERIFY_DISK(entry.partition.get() == 0, metaslab_entry_damaged);
+    VERIFY_DISK(entry.copy <= 1 && entry.metaslab_class <= 3, metaslab_entry_damaged);
+    VERIFY_DISK((entry.flags.get() & ~(k_metaslab_is_stale | k_metaslab_is_mixed)) == 0, metaslab_entry_damaged);
+    VERIFY_DISK(entry.partition.get() <= k_most_partition_id, metaslab_entry_damaged);
     VERIFY_DISK(entry.txg.get() != 0 || free == most, metaslab_entry_damaged);
     MutexGuard guard(m_lock);
     drop_zones_locked();
     m_entry = entry;
     m_committed_copy = entry.copy;
     m_class.store(entry.metaslab_class);
+    start_owner_locked(free == most);
     if (is_stale_locked()) {
         m_load_error = Error::bitmap_damaged;
         m_state.store(k_damaged);
@@ -215,7 +217,7 @@ Status Metaslab::protect_previous(const DiskMetaslabEntry& entry, TxgId newest)
                 held += count_bits(bits);
             }
             zone.deferred_count[slot] += held;
-            m_shared.deferred.add(held);
+            add_deferred(held);
             zone.recount(m_shared.node_blocks);
         }
         summarize_locked();
@@ -224,6 +226,7 @@ Status Metaslab::protect_previous(const DiskMetaslabEntry& entry, TxgId newest)
         log_damage(status.error(), entry, HOST_LOG_DEBUG);
         m_is_unprotected.store(1);
         m_shared.avoids_unprotected.store(1);
+        count_empty_locked();
         status = Status();
     }
     for (u32 i = 0; i < image.page_count; i++)
@@ -239,6 +242,7 @@ Status Metaslab::start_rebuild()
     for (Zone& zone : m_zones)
         copy_bytes(zone.busy, zone.committed, sizeof(BitPage));
     m_is_rebuilt = true;
+    m_is_changed = true;
     if (is_stale_locked()) { // what the group before the newest had there is not known
         m_is_unprotected.store(1);
         m_shared.avoids_unprotected.store(1);

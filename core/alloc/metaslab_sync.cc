@@ -17,6 +17,7 @@ Status Metaslab::mark_used(const Dva& dva)
         return true;
     });
     m_committed_used += dva.length_blocks;
+    m_is_changed = true;
     return {};
 }
 
@@ -57,27 +58,28 @@ Status Metaslab::mark_free(const Dva& dva, TxgId txg)
             zone.deferred[slot] = new_page(Must::succeed);
         set_bits(*zone.deferred[slot], run);
         zone.deferred_count[slot] += run.length;
-        m_shared.deferred.add(run.length);
+        add_deferred(run.length);
         return true;
     });
     m_committed_used -= dva.length_blocks;
+    m_is_changed = true;
     return {};
 }
 
 DiskMetaslabEntry Metaslab::write(TxgId txg, IoBatch& batch)
 {
     MutexGuard guard(m_lock);
-    if (!is_loaded())
-        return m_entry; // stale
+    describe_owner_locked();
+    if (!is_loaded() || !m_is_changed)
+        return m_entry; // its bitmap is stale, or as it was
     const u8 copy = 1 - m_committed_copy;
     const BitmapImage image = image_locked();
     seal_bitmap(image, identity(), txg.value(), m_committed_used);
-    m_entry = {};
+    m_entry.flags.set(m_entry.flags.get() & ~k_metaslab_is_stale);
     m_entry.txg.set(txg.value());
     m_entry.checksum = image.header().checksum;
     m_entry.free_blocks.set(m_vdev.metaslab_blocks - m_committed_used);
     m_entry.copy = copy;
-    m_entry.metaslab_class = m_class.load();
 
     core_segment segments[k_max_bitmap_pages];
     for (u32 i = 0; i < image.page_count; i++)
@@ -104,7 +106,7 @@ u64 Metaslab::release_before(TxgId txg, ReleaseFunction on_release, void* contex
         m_deferred_txg[slot] = TxgId();
     }
     if (released) {
-        m_shared.deferred.sub(released);
+        add_deferred(0 - released);
         summarize_locked();
         drop_idle_pages_locked();
     }

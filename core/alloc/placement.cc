@@ -5,15 +5,20 @@ namespace lcpfs {
 
 constexpr u32 k_stripe_blocks = 256; // to one vdev before the next
 
-void Placement::start(Span<Box<Metaslab>> metaslabs, Span<size_t> first)
+Status Placement::start(Span<Box<Metaslab>> metaslabs, Span<size_t> first)
 {
     m_metaslabs = metaslabs;
     m_first = first;
     m_vdev_count = 0;
     const u16 count = static_cast<u16>(first.size()); // at most k_max_vdevs
-    for (u16 vdev = 0; vdev < count; vdev++)
-        if (metaslabs_of(VdevId(vdev)).size())
-            m_vdevs[m_vdev_count++] = vdev;
+    TRY(m_cursors.resize(count));
+    for (u16 vdev = 0; vdev < count; vdev++) {
+        if (metaslabs_of(VdevId(vdev)).size() == 0)
+            continue;
+        m_cursors[vdev] = TRY(make_box<Cursors>());
+        m_vdevs[m_vdev_count++] = vdev;
+    }
+    return {};
 }
 
 Span<Box<Metaslab>> Placement::metaslabs_of(VdevId vdev) const
@@ -23,10 +28,10 @@ Span<Box<Metaslab>> Placement::metaslabs_of(VdevId vdev) const
     return m_metaslabs.slice(m_first[vdev.value()], end - m_first[vdev.value()]);
 }
 
-Placement::Cursor& Placement::cursor_of(VdevId vdev, AllocClass which)
+Placement::Cursor& Placement::cursor_of(VdevId vdev, OwnerSlot slot)
 {
-    const size_t lanes = which == AllocClass::metadata ? 1 : min<size_t>(k_lanes, 1 + metaslabs_of(vdev).size() / k_metaslabs_per_lane);
-    return m_cursors[vdev.value()][static_cast<u8>(which)][host_cpu_index() % lanes];
+    const size_t lanes = slot == k_nobody ? 1 : min<size_t>(k_lanes, 1 + metaslabs_of(vdev).size() / k_metaslabs_per_lane);
+    return m_cursors[vdev.value()]->of[slot.value()][host_cpu_index() % lanes];
 }
 
 // Its share that is free is less than half of the pool's.
@@ -40,9 +45,9 @@ bool Placement::is_short_of_space(VdevId id) const
 }
 
 // Its place in m_vdevs.
-size_t Placement::choose_vdev(AllocClass which, u32 blocks)
+size_t Placement::choose_vdev(OwnerSlot slot, u32 blocks)
 {
-    const u64 place = m_rotor[static_cast<u8>(which)].add(blocks) - blocks;
+    const u64 place = m_rotor[slot == k_nobody ? 0 : 1].add(blocks) - blocks;
     const size_t first = place / k_stripe_blocks % m_vdev_count;
     for (size_t i = 0; i < m_vdev_count; i++) {
         const size_t at = (first + i) % m_vdev_count;
@@ -52,11 +57,10 @@ size_t Placement::choose_vdev(AllocClass which, u32 blocks)
     return first;
 }
 
-// Prefers one that is not unprotected; then, in this order: one of the class that has room, an unassigned one, any of the
-// class, one of another class; among equals one where no cursor stands, then the one with most free.
-Metaslab* Placement::choose_metaslab(VdevId vdev, AllocClass which, const Wish& wish, const Metaslab* not_this) const
+// Prefers one that is not unprotected; then, in this order: one of its own that has room, one of its own that is empty, an
+// unassigned one, any of its own, then others; among equals one where no cursor stands, then the one with most free.
+Metaslab* Placement::choose_metaslab(VdevId vdev, const Tenant& tenant, const Wish& wish, const Metaslab* not_this) const
 {
-    const MetaslabClass own = which == AllocClass::metadata ? MetaslabClass::metadata : MetaslabClass::data;
     const u32 size = m_shared.vdevs.vdev(vdev).metaslab_blocks;
     Metaslab* best = nullptr;
     u64 best_score = 0;
@@ -66,9 +70,11 @@ Metaslab* Placement::choose_metaslab(VdevId vdev, AllocClass which, const Wish& 
             continue;
         if (wish.kind == Wish::Kind::quad ? metaslab->is_loaded() && metaslab->quads() == 0 : metaslab->longest() < wish.minimum)
             continue;
-        const bool empty = free == size - metaslab->own_blocks();
-        const MetaslabClass found = empty ? MetaslabClass::unassigned : metaslab->metaslab_class();
-        const u64 tier = found == own ? (free >= size / 8 ? 4 : 2) : found == MetaslabClass::unassigned ? 3 : 1;
+        const Standing found = metaslab->standing(tenant.slot);
+        if (!tenant.allows(found))
+            continue;
+        const u64 tier = found == Standing::own ? (metaslab->is_empty() ? 4 : free >= size / 8 ? 5 : 2)
+                         : found == Standing::unassigned ? 3 : 1;
         // What the group before the newest reaches there nobody knows: anywhere else rather.
         const bool last = metaslab->is_unprotected() && m_shared.avoids_unprotected.load_relaxed();
         const u64 score = ((last ? 0 : tier) * 2 + (metaslab->users().load_relaxed() == 0)) << 32 | free;
@@ -80,22 +86,22 @@ Metaslab* Placement::choose_metaslab(VdevId vdev, AllocClass which, const Wish& 
     return best;
 }
 
-Result<Dva> Placement::allocate_on(VdevId vdev, AllocClass which, const Wish& wish, u32 accept, Cursor& cursor)
+Result<Dva> Placement::allocate_on(VdevId vdev, const Tenant& tenant, const Wish& wish, u32 accept, Cursor& cursor)
 {
     const Wish strict { wish.kind, wish.want, max(wish.minimum, accept) };
     Metaslab* const current = cursor.metaslab.load_acquire();
     if (current) {
-        Result<Dva> dva = current->allocate(strict);
+        Result<Dva> dva = current->allocate(strict, tenant);
         if (dva.is_ok())
             return dva;
     }
     Error first = Error::no_space;
     // Each failure corrects the counters of the one that failed, so it is not chosen again; racing others bound the tries.
     for (size_t tries = 0; tries < metaslabs_of(vdev).size() + 4; tries++) {
-        Metaslab* const next = choose_metaslab(vdev, which, strict, tries == 0 ? current : nullptr);
+        Metaslab* const next = choose_metaslab(vdev, tenant, strict, tries == 0 ? current : nullptr);
         if (!next)
             break;
-        Result<Dva> dva = next->allocate(strict);
+        Result<Dva> dva = next->allocate(strict, tenant);
         if (dva.is_error()) {
             if (dva.error() != Error::no_space)
                 first = dva.error();
@@ -103,9 +109,6 @@ Result<Dva> Placement::allocate_on(VdevId vdev, AllocClass which, const Wish& wi
                 break;
             continue;
         }
-        if (next->metaslab_class() == MetaslabClass::unassigned
-            || next->free_blocks() + dva.value().length_blocks == m_shared.vdevs.vdev(vdev).metaslab_blocks - next->own_blocks())
-            next->assign(which == AllocClass::metadata ? MetaslabClass::metadata : MetaslabClass::data);
         next->users().add(1);
         if (Metaslab* const left = cursor.metaslab.exchange(next))
             left->users().sub(1);
@@ -115,14 +118,14 @@ Result<Dva> Placement::allocate_on(VdevId vdev, AllocClass which, const Wish& wi
 }
 
 // Space is so short that data has to do with what metadata cannot use: rare, so everything is looked over.
-Result<Dva> Placement::allocate_broken(VdevId vdev, const Wish& wish)
+Result<Dva> Placement::allocate_broken(VdevId vdev, const Tenant& tenant, const Wish& wish)
 {
     Error first = Error::no_space;
     for (Box<Metaslab>& metaslab : metaslabs_of(vdev)) {
         const u32 unbroken = metaslab->quads() * m_shared.node_blocks;
         if (metaslab->free_blocks() < wish.minimum || (metaslab->is_loaded() && metaslab->free_blocks() == unbroken))
             continue;
-        Result<Dva> dva = metaslab->allocate(wish);
+        Result<Dva> dva = metaslab->allocate(wish, tenant);
         if (dva.is_ok())
             return dva;
         if (dva.error() != Error::no_space)
@@ -131,12 +134,12 @@ Result<Dva> Placement::allocate_broken(VdevId vdev, const Wish& wish)
     return first;
 }
 
-Result<Dva> Placement::allocate(AllocClass which, const Wish& wish, VdevId avoid)
+Result<Dva> Placement::allocate(const Tenant& tenant, const Wish& wish, VdevId avoid)
 {
     const size_t count = m_vdev_count;
     if (count == 0)
         return Error::no_space;
-    const size_t first = choose_vdev(which, wish.want);
+    const size_t first = choose_vdev(tenant.slot, wish.want);
     Error failure = Error::no_space;
     // Long runs on any vdev, then what there is, then even on the vdev to avoid.
     for (u32 round = 0; round < 3; round++) {
@@ -144,12 +147,12 @@ Result<Dva> Placement::allocate(AllocClass which, const Wish& wish, VdevId avoid
             const VdevId vdev(m_vdevs[(first + i) % count]);
             if ((vdev == avoid && count > 1) != (round == 2))
                 continue;
-            Cursor& cursor = cursor_of(vdev, which);
+            Cursor& cursor = cursor_of(vdev, tenant.slot);
             const bool broken = wish.kind == Wish::Kind::broken_quads;
             if (broken && round == 0)
                 continue;
             const u32 accept = round == 0 ? min(wish.want / 4, cursor.accept.load_relaxed()) : 0;
-            Result<Dva> dva = broken ? allocate_broken(vdev, wish) : allocate_on(vdev, which, wish, accept, cursor);
+            Result<Dva> dva = broken ? allocate_broken(vdev, tenant, wish) : allocate_on(vdev, tenant, wish, accept, cursor);
             if (dva.is_ok()) {
                 if (round == 1 && wish.kind == Wish::Kind::run && dva.value().length_blocks < wish.want / 4)
                     cursor.accept.store(dva.value().length_blocks / 2);
@@ -164,8 +167,8 @@ Result<Dva> Placement::allocate(AllocClass which, const Wish& wish, VdevId avoid
 
 void Placement::expect_long_runs()
 {
-    for (size_t vdev = 0; vdev < m_first.size(); vdev++)
-        for (auto& lanes : m_cursors[vdev])
+    for (size_t i = 0; i < m_vdev_count; i++)
+        for (auto& lanes : m_cursors[m_vdevs[i]]->of)
             for (Cursor& cursor : lanes)
                 cursor.accept.store_relaxed(k_accept);
 }

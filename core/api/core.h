@@ -206,6 +206,7 @@ struct core_dataset_info {
 	uint32_t users;                       /* gets without their put */
 	enum core_sync_mode sync;
 	enum core_log_bias log_bias;
+	uint64_t partition;                   /* that its data is in */
 	bool is_destroying;                   /* its space is being freed */
 	bool is_damaged;                      /* it cannot be used */
 };
@@ -215,6 +216,7 @@ int core_dataset_next(struct core_pool *pool, uint64_t id, struct core_dataset_i
 
 struct core_new_dataset {
 	const char *name;            /* 1..63 of letters, digits and "._:-", the first a letter or a digit */
+	const char *partition;       /* whose space its data takes, for good; "" or NULL: the default one */
 	uint32_t root_mode, root_uid, root_gid;
 	struct core_time time;
 };
@@ -228,6 +230,17 @@ int core_dataset_destroy(struct core_pool *pool, const char *name);
 int core_dataset_rename(struct core_pool *pool, const char *from, const char *to);
 enum core_dataset_setting { CORE_DATASET_SET_SYNC, CORE_DATASET_SET_LOG_BIAS };
 int core_dataset_set(struct core_pool *pool, const char *name, enum core_dataset_setting setting, uint64_t value);
+
+/*
+ * What statfs shows: of the dataset's partition. With a maximum, that is its size, and free is what it may still grow by; without,
+ * the pool less what the others use or are guaranteed.
+ */
+struct core_dataset_space {
+	uint64_t total_blocks, free_blocks, available_blocks; /* available: free, less what only removals may use */
+};
+void core_dataset_get_space(struct core_dataset *dataset, struct core_dataset_space *space);
+
+#include "core/api/partitions.h"
 
 /* What the core does by itself stands still when this returns, until the pause is ended as often as it was begun. */
 void core_pool_pause(struct core_pool *pool, bool pause);

@@ -37,8 +37,8 @@ int core_log_write(core_object* handle, uint64_t block, const core_segment* segm
     return to_errno(log_write(pool_of(object), object, block, { segments, count }, size_bytes));
 }
 
-int core_reserve(core_object* handle, uint64_t blocks) { return to_errno(reserve_blocks(pool_of(object_of(handle)), blocks)); }
-void core_unreserve(core_object* handle, uint64_t blocks) { unreserve_blocks(pool_of(object_of(handle)), blocks); }
+int core_reserve(core_object* handle, uint64_t blocks) { return to_errno(reserve_blocks(object_of(handle), blocks)); }
+void core_unreserve(core_object* handle, uint64_t blocks) { unreserve_blocks(object_of(handle), blocks); }
 
 int core_truncate(core_object* handle, uint64_t size_bytes, core_time time)
 {

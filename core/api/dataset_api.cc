@@ -36,6 +36,7 @@ static void fill_info(const Dataset& dataset, core_dataset_info* out)
     out->users = dataset.users();
     out->sync = static_cast<core_sync_mode>(head.sync);
     out->log_bias = static_cast<core_log_bias>(head.log_bias);
+    out->partition = head.partition ? head.partition : k_default_partition.value();
     out->is_destroying = head.is_destroying();
     out->is_damaged = dataset.damage() != Error::none;
 }
@@ -58,6 +59,30 @@ int core_dataset_next(core_pool* handle, uint64_t id, core_dataset_info* out)
     return 0;
 }
 
+// Promises to dirty data are as good as used; what only removals may use is still free.
+void core_dataset_get_space(core_dataset* handle, core_dataset_space* out)
+{
+    const Dataset& dataset = dataset_of(handle);
+    Pool& pool = *dataset_of(handle).host().pool;
+    core_pool_status status;
+    pool.get_status(status);
+    const Owners& owners = pool.allocator().owners();
+    const Owner& owner = owners[dataset.owner()];
+    const u64 maximum = owner.maximum_blocks.load();
+    out->available_blocks = pool.space().available_blocks(dataset.owner());
+    if (maximum) {
+        out->total_blocks = maximum;
+        out->free_blocks = maximum - min(maximum, owner.used_blocks());
+        out->available_blocks = min(out->available_blocks, out->free_blocks);
+        return;
+    }
+    const u64 others = owners.kept_by_others(dataset.owner());
+    const u64 owed = owners.owed_to_others(dataset.owner());
+    const u64 free = status.free_blocks - min(status.free_blocks, status.reserved_blocks);
+    out->total_blocks = status.total_blocks - min(status.total_blocks, others);
+    out->free_blocks = min(out->total_blocks, max(out->available_blocks, free - min(free, owed)));
+}
+
 int core_dataset_create(core_pool* handle, const core_new_dataset* wanted)
 {
     NewDataset how;
@@ -65,6 +90,13 @@ int core_dataset_create(core_pool* handle, const core_new_dataset* wanted)
     if (name.size() >= sizeof(how.head.name))
         return to_errno(Error::name_too_long);
     how.head.set_name(name);
+    const StringView partition(wanted->partition ? wanted->partition : "");
+    if (partition.size()) {
+        const auto found = pool_of(handle).partitions().find(partition);
+        if (found.is_error())
+            return to_errno(Error::not_found);
+        how.head.partition = found.value() == k_default_partition ? 0 : found.value().value();
+    }
     how.mode = wanted->root_mode;
     how.uid = wanted->root_uid;
     how.gid = wanted->root_gid;

@@ -80,7 +80,11 @@ public:
         if (extent.birth > m_checker.m_txg || extent.birth.value() == 0)
             findings.say("object ", m_id, ": extent at file block ", extent.file_block, " claims group ", extent.birth.value());
         const TreeOwner owner { TreeKind::extents, m_checker.m_dataset_id, m_id };
-        if (m_checker.claim_extent(extent.dva, owner, m_attributes.has_shares()) && m_checker.m_read_data)
+        if (!m_checker.claim_extent(extent.dva, owner, m_attributes.has_shares()))
+            return {};
+        if (!m_attributes.has_shares()) // what is shared stands where who wrote it lives
+            m_checker.check_home(m_id, extent.file_block, extent.dva);
+        if (m_checker.m_read_data)
             return m_checker.read_extent(m_id, extent.file_block, extent.dva, extent.checksum_kind, extent.payload);
         return {};
     }

@@ -91,6 +91,7 @@ public:
         if (entry.txg.get() > m_checker.m_txg.value())
             m_checker.m_findings.say("metaslab table: metaslab ", metaslab, " of device ", vdev, " was written by group ",
                                      entry.txg.get(), ", which is yet to come");
+        m_checker.check_metaslab_owner(vdev, metaslab, entry);
         return {};
     }
 };
@@ -106,6 +107,10 @@ Status Checker::check_dataset_head(Bytes key, Bytes value)
     }
     if (key.size() == 9 && key[0] == static_cast<u8>(PoolKey::shares) && id.get() == 0) {
         find_share_root(value);
+        return {};
+    }
+    if (key.size() == 9 && key[0] == static_cast<u8>(PoolKey::partition)) {
+        check_partition(id.get(), value);
         return {};
     }
     if (key.size() != 9 || key[0] != static_cast<u8>(PoolKey::dataset) || value.size() != sizeof(DiskDataset)) {
@@ -130,6 +135,8 @@ void Checker::check_dataset_names()
         }
         if (seen.id >= max<u64>(m_pool.uberblock().next_dataset, k_default_dataset + 1))
             m_findings.say("dataset ", seen.id, ": is beyond the next to be made, ", m_pool.uberblock().next_dataset);
+        if (head.value().partition && !has_partition(head.value().partition))
+            m_findings.say("dataset ", seen.id, ": lives in partition ", head.value().partition, ", which there is none of");
         if (seen.id == k_default_dataset && head.value().is_destroying())
             m_findings.say("dataset ", seen.id, ": is being destroyed, which it cannot be");
         for (size_t other = 0; other < i && !head.value().is_destroying(); other++) {

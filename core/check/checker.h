@@ -4,6 +4,8 @@
 //   labels      each copy on each device against its own checksum and the pool's
 //   trees       from the newest uberblock: pool tree, metaslab table, object tables, orphans, every object's tree; all copies
 //               of every node; order of keys, records, extents, addresses; each block owned once
+//   partitions  their entries; that each metaslab's owner is one of them; data in metaslabs of its own partition, of nobody, or in
+//               such as are marked mixed
 //   datasets    their names, and each for itself (of one that is being destroyed neither names nor links):
 //   names       each name against what it names: existence, type, hash, duplicates, a directory's parent
 //   objects     link counts, objects without a name, orphans, directories that the root does not reach
@@ -66,6 +68,15 @@ private:
     void check_dataset_names();
     void find_share_root(Bytes value);
     Status check_share_table();
+    struct SeenMetaslab {
+        u64 partition { 0 };
+        bool is_mixed { false };
+    };
+    void check_partition(u64 key, Bytes value);
+    bool has_partition(u64 id) const;
+    SeenMetaslab* metaslab_at(u64 vdev, u64 index);
+    void check_metaslab_owner(u64 vdev, u64 index, const DiskMetaslabEntry& entry);
+    void check_home(u64 object, u64 file_block, const Dva& dva);
     Status check_datasets();
     void check_log(u64 ring, Bytes value);
     Status check_dataset();
@@ -112,6 +123,10 @@ private:
     NodePointer m_share_root;
     bool m_lacks_shares { false };   // some of the share table cannot be read
     SeenShares m_shares;
+
+    Vector<u64> m_partitions;        // by rising id
+    u64 m_next_partition { k_default_partition.value() + 1 };
+    Vector<SeenMetaslab> m_metaslab_owners;
 
     struct SeenDataset {
         u64 id { 0 };

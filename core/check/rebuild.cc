@@ -138,6 +138,8 @@ public:
             m_shares = TRY(NodePointer::decode(disk));
             return {};
         }
+        if (key.size() == 9 && key[0] == static_cast<u8>(PoolKey::partition))
+            return {};
         // What is not known may hold blocks that are not known.
         VERIFY_DISK(key.size() == 9 && key[0] == static_cast<u8>(PoolKey::dataset), dataset_damaged);
         VERIFY_DISK(value.size() == sizeof(DiskDataset), dataset_damaged);

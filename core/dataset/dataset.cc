@@ -48,6 +48,7 @@ Dataset::~Dataset()
 Result<Ref<Object>> Dataset::start_new(const DatasetHead& head, const DiskGuid& hash_seed)
 {
     m_head = head;
+    find_owner();
     m_hash_seed = hash_seed;
     m_next_object.store(k_root_object);
     Ref<Object> object = TRY(make(k_mode_directory));
@@ -106,7 +107,15 @@ Status Dataset::load(const DiskDataset& disk)
     m_created_txg = disk.created_txg.get();
     m_hash_seed = disk.hash_seed;
     m_head = TRY(DatasetHead::decode(disk));
+    find_owner();
     return look_at_table();
+}
+
+// Of a partition that is not there (the group that made it is lost, or its entry is damaged) the data goes to the default one.
+void Dataset::find_owner()
+{
+    const OwnerSlot slot = m_host.allocator.owners().find(PartitionId(m_head.partition));
+    m_owner.store(slot == k_nobody ? k_default_owner.value() : slot.value());
 }
 
 Object* Dataset::find_locked(ObjectId id)

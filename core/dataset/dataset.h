@@ -104,6 +104,8 @@ public:
     u64 next_object() const { return m_next_object.load_relaxed(); }
     u64 created_txg() const { return m_created_txg; }
 
+    // Whose metaslabs its data goes to.
+    OwnerSlot owner() const { return OwnerSlot(m_owner.load_relaxed()); }
     // The lock of Datasets.
     DatasetHead& head() { return m_head; }
     const DatasetHead& head() const { return m_head; }
@@ -160,6 +162,7 @@ private:
     Dataset(const DatasetHost& host, DatasetId id);
     Status look_at_table();
     bool take_touch(TxgId txg);
+    void find_owner();
     Status drop_orphan_list(TxgId txg);
     Status write_tables(TxgId txg, TreeWriter& writer, DiskDataset& record);
     Result<bool> next_key(Tree& tree, ObjectId from, ObjectId& found) REQUIRES_SHARED(m_table_lock);
@@ -194,6 +197,7 @@ private:
     u64 m_created_txg { 0 };
     Atomic<u32> m_users { 0 };
     Atomic<u8> m_is_gone { 0 };
+    Atomic<u8> m_owner { k_default_owner.value() }; // by the head, when it is made or loaded
     Atomic<u8> m_touched[4];           // by txg & 3: the head has changed
     TreeShape m_shape;                 // sync thread
     bool m_ends { false };             // sync thread: with the group being synced

@@ -8,7 +8,7 @@
 
 namespace lcpfs {
 
-enum class PoolKey : u8 { dataset = 1, property = 2 /* reserved */, partition = 3 /* reserved */, log = 4 /* DiskLogRing */,
+enum class PoolKey : u8 { dataset = 1, property = 2 /* reserved */, partition = 3 /* partition_format.h */, log = 4 /* DiskLogRing */,
     shares = 5 /* DiskNodePointer of the share table, while there is one */ };
 
 class PoolTreeKey {

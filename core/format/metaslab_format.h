@@ -40,6 +40,9 @@ constexpr u32 bitmap_blocks(u64 metaslab_blocks)
 // The bitmap could not be read when blocks of its metaslab were freed: it says of them that they are in use. Nobody reads it any more;
 // it is made anew from what is in use by the next mount for writing that finds all of that readable.
 constexpr u16 k_metaslab_is_stale = 1;
+// Data of other partitions than its owner stands in it too, or did since it was empty last: it had no place at home
+// (alloc/owners.h).
+constexpr u16 k_metaslab_is_mixed = 2;
 
 struct DiskMetaslabEntry {
     le64 txg;          // group that wrote the current bitmap copy; 0: never written, all free but the bitmaps
@@ -47,8 +50,8 @@ struct DiskMetaslabEntry {
     le32 free_blocks;
     u8 copy;           // 0 or 1
     u8 metaslab_class; // MetaslabClass
-    le16 flags;        // k_metaslab_is_stale
-    le64 partition;    // owning partition; 0: unassigned (no partitions yet)
+    le16 flags;        // k_metaslab_is_*
+    le64 partition;    // owning partition; 0: unassigned when it is empty, else shared (metadata, log)
 };
 static_assert(sizeof(DiskMetaslabEntry) == 32);
 

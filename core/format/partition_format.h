@@ -7,6 +7,9 @@
 //     part 0       DiskPartition: identity, limits, the four learned numbers
 //     part 1..4    DiskPartitionHistory: 25 outcomes each, oldest first, so outcome n is in part 1 + n / 25
 //
+// The key of partition 0, which there is none of, has one item, part 0: DiskPartitionTable. A pool without it has the default
+// partition alone, without limits, and nothing learned.
+//
 // Parts 1.. that are not there are empty. What is damaged in the learned state costs what was learned, never the
 // partition: decode_partition and decode_history (core/partition/partition_codec.h) are apart.
 //
@@ -18,6 +21,11 @@
 
 namespace lcpfs {
 
+using PartitionId = Tagged<struct PartitionIdTag>; // never reused; 0: unassigned
+constexpr PartitionId k_unassigned {};
+constexpr PartitionId k_default_partition { 1 };   // every pool has it, stored or not
+constexpr u32 k_max_partitions = 64;
+
 constexpr u32 k_partition_name_bytes = 64;
 constexpr u32 k_partition_history_parts = 4;
 constexpr u32 k_outcomes_per_part = 25;
@@ -27,6 +35,15 @@ constexpr u64 k_most_partition_id = (1ull << 56) - 1;
 constexpr u64 partition_item_key(u64 id, u32 part) { return id << 3 | part; }
 constexpr u64 partition_of_item_key(u64 key) { return key >> 3; }
 constexpr u32 part_of_item_key(u64 key) { return static_cast<u32>(key & 7); }
+
+struct DiskPartitionTable {
+    le32 version;        // k_partition_version
+    le32 reserved;       // 0
+    le64 next_id;        // of the next partition to be made
+    u8 padding[16];      // 0
+};
+static_assert(sizeof(DiskPartitionTable) == 32);
+static_assert(offsetof(DiskPartitionTable, next_id) == 8);
 
 struct DiskFixed {
     le64 low, high;

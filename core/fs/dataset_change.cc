@@ -29,6 +29,9 @@ Result<TxgId> enter(Pool& pool, Box<Dataset>& dataset, Object& root, const NewDa
     if (datasets.find(how.head.text()))
         return Error::exists;
     TRY(datasets.check_room(dataset->id()));
+    // It may have gone, and its slot be another's, since the dataset was made.
+    if (how.head.partition && pool.partitions().slot_of(PartitionId(how.head.partition)) != dataset->owner())
+        return Error::not_found;
     WriteGuard guard(root.m_lock);
     TxgHold hold(pool.engine());
     TRY(dataset->fill_root(root, hold.txg(), root_of(how, how.generation)));
@@ -79,6 +82,12 @@ Status create_dataset(Pool& pool, const NewDataset& wanted)
     TRY(promise.take(2 * pool.space().operation_units(), Space::For::growth));
     Box<Dataset> dataset = TRY(pool.datasets().make(wanted.id));
     NewDataset how = wanted;
+    // Replayed after falling back, its partition may be lost with the group that made it.
+    const bool has_partition = pool.partitions().slot_of(PartitionId(how.head.partition)) != k_nobody;
+    if (how.head.partition == k_default_partition.value() || (!has_partition && pool.space().is_replaying()))
+        how.head.partition = 0;
+    if (how.head.partition && !has_partition)
+        return Error::not_found;
     if (!how.id.value())
         host_random_bytes(how.hash_seed.bytes, sizeof(how.hash_seed.bytes));
     if (!how.generation)
@@ -149,7 +158,9 @@ Status replay_dataset_head(Pool& pool, DatasetId id, const DatasetHead& head)
     VERIFY_DISK(!head.is_destroying() || !is_first, log_damaged);
     VERIFY_DISK(keeps_name || (!is_first && !named && !head.is_destroying()), log_damaged);
     TxgHold hold(pool.engine());
+    const u64 partition = dataset->head().partition; // never changes
     dataset->head() = head;
+    dataset->head().partition = partition;
     dataset->touch(hold.txg());
     return {};
 }

@@ -17,7 +17,7 @@ int minus(Error error) { return -errno_of(error); }
 
 int create(TestPool& pool, const char* name)
 {
-    core_new_dataset how { name, 0750, 3, 4, TestPool::k_time };
+    core_new_dataset how { name, "", 0750, 3, 4, TestPool::k_time };
     return core_dataset_create(pool.handle(), &how);
 }
 

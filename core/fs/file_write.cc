@@ -19,7 +19,7 @@ void end_operation(WriteOperation* operation)
 {
     Pool& pool = *operation->pool;
     int result = -errno_of(static_cast<Error>(operation->error.load()));
-    pool.space().release(promise_for_data(operation->block_count));
+    pool.space().release_data(operation->object->dataset().owner(), operation->block_count);
     if (operation->promised_units)
         pool.space().end_operation(operation->promised_units, Space::For::change);
     auto done = operation->done;
@@ -337,7 +337,7 @@ Status start_runs(WriteOperation& operation)
         WriteRun* run = take_run(operation, wanted + 1);
         if (!run)
             break;
-        auto place = pool.allocator().allocate(AllocClass::data, wanted, 1);
+        auto place = pool.allocator().allocate_data(operation.object->dataset().owner(), wanted, 1);
         if (place.is_error()) {
             give_back_run(operation, run);
             return place.error();
@@ -363,16 +363,20 @@ void do_round(WriteOperation* operation)
 
 }
 
-Status reserve_blocks(Pool& pool, u64 blocks)
+Status reserve_blocks(Object& object, u64 blocks)
 {
+    Pool& pool = *object.dataset().host().pool;
     TRY(pool.check_writable());
     if (blocks > k_max_file_blocks)
         return Error::no_space;
     pool.space().throttle();
-    return pool.space().promise(promise_for_data(blocks), Space::For::growth);
+    return pool.space().promise_data(object.dataset().owner(), blocks);
 }
 
-void unreserve_blocks(Pool& pool, u64 blocks) { pool.space().release(promise_for_data(blocks)); }
+void unreserve_blocks(Object& object, u64 blocks)
+{
+    object.dataset().host().space.release_data(object.dataset().owner(), blocks);
+}
 
 // Entering what was written dirties nodes, on a nearly full pool as fast as it can commit and no faster.
 static Status promise_entering(Pool& pool, WriteOperation& operation)
@@ -441,7 +445,7 @@ Status write_blocks_and_wait(Pool& pool, Object& object, u64 block, Span<const c
     u64 bytes = 0;
     for (const core_segment& segment : segments)
         bytes += segment.bytes;
-    TRY(pool.space().promise(promise_for_data(bytes >> k_block_shift), Space::For::growth));
+    TRY(pool.space().promise_data(object.dataset().owner(), bytes >> k_block_shift));
     waiting.batch.begin();
     write_blocks(
         pool, object, block, segments, file_bytes,

@@ -32,7 +32,7 @@ Result<bool> enter_run(Pool& pool, Object& object, TxgId txg, WriteRun& run, u64
     REQUIRES(object.m_lock);
 
 // See core_reserve, core_unreserve.
-Status reserve_blocks(Pool& pool, u64 blocks);
-void unreserve_blocks(Pool& pool, u64 blocks);
+Status reserve_blocks(Object& object, u64 blocks);
+void unreserve_blocks(Object& object, u64 blocks);
 
 }

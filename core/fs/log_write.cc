@@ -78,10 +78,10 @@ Status prepare(Prepared& prepared, Object& object, const LoggedWrite& write, Spa
 }
 
 // A place of its own.
-Status prepare_place(Prepared& prepared, const LoggedWrite& write)
+Status prepare_place(Prepared& prepared, Object& object, const LoggedWrite& write)
 {
     prepared.delayed = TRY(make_box<DelayedWrites::Entry>());
-    prepared.run->dva = TRY(prepared.pool.allocator().allocate(AllocClass::data, write.block_count, write.block_count));
+    prepared.run->dva = TRY(prepared.pool.allocator().allocate_data(object.dataset().owner(), write.block_count, write.block_count));
     (void)encode_run(prepared, write.block, prepared.run->dva, TxgId());
     return {};
 }
@@ -173,11 +173,11 @@ Status log_write(Pool& pool, Object& object, u64 block, Span<const core_segment>
         const LoggedWrite write { block, static_cast<u32>(count), file_bytes };
         TRY(prepare(prepared, object, write, segments));
         if (!TRY(enter_again(prepared, object, write))) {
-            TRY(prepare_place(prepared, write));
+            TRY(prepare_place(prepared, object, write));
             TRY(enter(prepared, object, file_bytes));
         }
     }
-    pool.space().release(promise_for_data(count));
+    pool.space().release_data(object.dataset().owner(), count);
     return {};
 }
 

@@ -142,7 +142,7 @@ Result<Ref<Object>> create_object(Pool& pool, Object& directory, Bytes text, con
     TRY(pool.check_writable());
     TRY(check_name(text));
     TRY(check_new_xattrs(how.xattrs));
-    ScopedPromise promise(pool.space());
+    ScopedPromise promise(pool.space(), directory.dataset().owner());
     TRY(promise.take(units_of(pool, how), Space::For::growth));
     Ref<Object> object = TRY(make_object(directory.dataset(), how));
     NewScratch scratch(pool, how);
@@ -177,7 +177,7 @@ Result<Ref<Object>> create_unnamed_object(Pool& pool, Object& directory, const N
 {
     TRY(pool.check_writable());
     TRY(check_new_xattrs(how.xattrs));
-    ScopedPromise promise(pool.space());
+    ScopedPromise promise(pool.space(), directory.dataset().owner());
     TRY(promise.take(units_of(pool, how), Space::For::growth));
     Ref<Object> object = TRY(make_object(directory.dataset(), how));
     NewScratch scratch(pool, how);
@@ -195,7 +195,7 @@ Status link_object(Pool& pool, Object& directory, Bytes text, Object& object, Ti
 {
     TRY(pool.check_writable());
     TRY(check_name(text));
-    ScopedPromise promise(pool.space());
+    ScopedPromise promise(pool.space(), directory.dataset().owner());
     TRY(promise.take(pool.space().operation_units(), Space::For::growth));
     Box<LogRecord> record = record_of_link(pool, directory, text, object, time);
     ObjectLocks locks;

@@ -68,7 +68,7 @@ Status rename_object(Pool& pool, const Rename& rename) NO_THREAD_SAFETY_ANALYSIS
         return Error::not_found;
     if (&rename.object == rename.victim)
         return {}; // two names of one file: POSIX leaves both
-    ScopedPromise promise(pool.space());
+    ScopedPromise promise(pool.space(), rename.object.dataset().owner());
     TRY(promise.take(2 * pool.space().operation_units(), Space::For::growth));
     Box<LogRecord> record = record_of_rename(pool, rename);
     ObjectLocks locks;

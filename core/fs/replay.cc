@@ -291,6 +291,7 @@ Status replay_extents(Pool& pool, const LogRecordView& record, LogPayload& paylo
         SpaceLog::CommitScope commit(batch, hold.txg());
         if (status.is_ok())
             status = for_extents(record, payload, head, [&](const Extent& extent, Bytes item) NO_THREAD_SAFETY_ANALYSIS -> Status {
+                pool.allocator().adopt(extent.dva, object->dataset().owner());
                 run->file_block = extent.file_block;
                 run->dva = extent.dva;
                 copy_bytes(run->item, item.data(), item.size());

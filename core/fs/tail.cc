@@ -37,12 +37,12 @@ static bool is_zero(const u8* bytes, size_t count)
 }
 
 // On a full pool from what is kept for removals, which this is.
-Result<Dva> TailCut::allocate_block()
+Result<Dva> TailCut::allocate_block(OwnerSlot owner)
 {
-    auto place = m_pool.allocator().allocate(AllocClass::data, 1, 1);
+    auto place = m_pool.allocator().allocate_data(owner, 1, 1);
     if (place.is_ok() || place.error() != Error::no_space)
         return place;
-    return m_pool.allocator().allocate(AllocClass::metadata, 1, 1);
+    return m_pool.allocator().allocate_kept(owner);
 }
 
 Status TailCut::prepare(Object& object, u64 size_bytes)
@@ -63,7 +63,7 @@ Status TailCut::prepare(Object& object, u64 size_bytes)
     if (!m_source.mapped || is_zero(rest, rest_bytes))
         return {};
     zero_bytes(rest, rest_bytes);
-    m_copy = TRY(allocate_block());
+    m_copy = TRY(allocate_block(object.dataset().owner()));
     IoBatch batch;
     core_segment segment { m_page, k_block_size };
     batch.begin();

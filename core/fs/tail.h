@@ -33,7 +33,7 @@ public:
 private:
     bool is_needed(const ObjectAttributes& attributes) const;
     void drop_copy();
-    Result<Dva> allocate_block();
+    Result<Dva> allocate_block(OwnerSlot owner);
 
     Pool& m_pool;
     u8* m_page;

@@ -88,6 +88,7 @@ public:
     // Entries (controller_table.cc). What is refused is refused with a message and changes nothing.
     Status add(const PartitionSpec& spec, TextLine& message);
     Status set_limits(PartitionId id, PartitionLimits limits, TextLine& message);
+    Status rename(PartitionId id, StringView name, TextLine& message);
     // `datasets`: how many live in it.
     Status remove(PartitionId id, u64 datasets, TextLine& message);
     // One that was stored, with what it had learned. Before the first tick.
@@ -100,6 +101,15 @@ public:
         for (const Box<Partition>& partition : m_slots)
             if (partition)
                 body(static_cast<const Partition&>(*partition));
+    }
+    // The one in this slot (of k_max_partitions), if any.
+    template <typename Body>
+    bool visit(u32 slot, Body body) const
+    {
+        MutexGuard guard(m_lock);
+        if (m_slots[slot])
+            body(static_cast<const Partition&>(*m_slots[slot]));
+        return static_cast<bool>(m_slots[slot]);
     }
     PartitionId find(StringView name) const;
 
@@ -126,6 +136,7 @@ public:
 
 private:
     // controller_table.cc
+    static Status check_name(StringView name, TextLine& message);
     Status check_limits(StringView name, PartitionLimits limits, const Partition* replaced, TextLine& message) const REQUIRES(m_lock);
     Status cut_to_maximum(Partition& partition, u64 maximum, TextLine& message) REQUIRES(m_lock);
     Partition* get(PartitionId id) const REQUIRES(m_lock);

@@ -132,19 +132,48 @@ Status PartitionController::check_limits(StringView name, PartitionLimits limits
     return {};
 }
 
+Status PartitionController::check_name(StringView name, TextLine& message)
+{
+    if (name.size() == 0 || name.size() > k_partition_name_bytes) {
+        begin(message, name).add("a name has 1 to ").add(u64(k_partition_name_bytes)).add(" bytes");
+        return name.size() ? Error::name_too_long : Error::invalid;
+    }
+    for (u8 byte : name.bytes())
+        if (byte <= ' ' || byte == '/' || byte == 0x7f) {
+            begin(message, name).add("a name has no spaces, slashes or control characters");
+            return Error::invalid;
+        }
+    return {};
+}
+
+Status PartitionController::rename(PartitionId id, StringView name, TextLine& message)
+{
+    TRY(check_name(name, message));
+    MutexGuard guard(m_lock);
+    Partition* const partition = get(id);
+    if (!partition)
+        return Error::not_found;
+    if (id == k_default_partition && name != partition->name_text()) {
+        begin(message, partition->name_text()).add("the default partition keeps its name");
+        return Error::not_permitted;
+    }
+    for (const Box<Partition>& other : m_slots)
+        if (other && other.get() != partition && other->name_text() == name) {
+            begin(message, name).add("there is one of this name; choose another");
+            return Error::exists;
+        }
+    zero_bytes(partition->name, sizeof(partition->name));
+    partition->name_length = static_cast<u8>(name.size());
+    copy_bytes(partition->name, name.data(), name.size());
+    m_changes.add(1);
+    return {};
+}
+
 Status PartitionController::add(const PartitionSpec& spec, TextLine& message)
 {
     Box<Partition> made = TRY(make_box<Partition>());
+    TRY(check_name(spec.name, message));
     MutexGuard guard(m_lock);
-    if (spec.name.size() == 0 || spec.name.size() > k_partition_name_bytes) {
-        begin(message, spec.name).add("a name has 1 to ").add(u64(k_partition_name_bytes)).add(" bytes");
-        return spec.name.size() ? Error::name_too_long : Error::invalid;
-    }
-    for (u8 byte : spec.name.bytes())
-        if (byte <= ' ' || byte == '/' || byte == 0x7f) {
-            begin(message, spec.name).add("a name has no spaces, slashes or control characters");
-            return Error::invalid;
-        }
     if (spec.id == k_unassigned || spec.id.value() > k_most_partition_id || get(spec.id))
         return Error::contradiction;
     Box<Partition>* free_slot = nullptr;

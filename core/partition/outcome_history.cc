@@ -13,7 +13,7 @@ bool alike(Fixed a, Fixed b)
 
 }
 
-void OutcomeHistory::add(const Outcome& outcome)
+void OutcomeHistory::add(const StepOutcome& outcome)
 {
     if (m_size < k_capacity) {
         m_outcomes[(m_first + m_size++) % k_capacity] = outcome;
@@ -28,7 +28,7 @@ Fixed OutcomeHistory::benefit(ActionKind action, Fixed pressure, Fixed prior) co
     Fixed sum;
     u32 count = 0;
     for (u32 i = 0; i < m_size; i++) {
-        const Outcome& outcome = at(i);
+        const StepOutcome& outcome = at(i);
         if (outcome.action != action || !alike(outcome.pressure, pressure))
             continue;
         sum += outcome.improvement;

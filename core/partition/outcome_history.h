@@ -13,7 +13,7 @@ namespace lcpfs {
 
 enum class ActionKind : u8 { grow = 1, shrink = 2 };
 
-struct Outcome {
+struct StepOutcome {
     ActionKind action { ActionKind::grow };
     Fixed pressure;
     Fixed improvement;
@@ -26,16 +26,16 @@ class OutcomeHistory {
 public:
     static constexpr u32 k_capacity = 100;
 
-    void add(const Outcome& outcome);
+    void add(const StepOutcome& outcome);
     u32 size() const { return m_size; }
     // 0 is the oldest.
-    const Outcome& at(u32 index) const { return m_outcomes[(m_first + index) % k_capacity]; }
+    const StepOutcome& at(u32 index) const { return m_outcomes[(m_first + index) % k_capacity]; }
     Fixed benefit(ActionKind action, Fixed pressure, Fixed prior) const;
     static Fixed prior_benefit(Fixed pressure) { return pressure / Fixed(10); }
     void clear() { m_size = m_first = 0; }
 
 private:
-    Outcome m_outcomes[k_capacity];
+    StepOutcome m_outcomes[k_capacity];
     u32 m_first { 0 }, m_size { 0 };
 };
 

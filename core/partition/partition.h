@@ -13,8 +13,6 @@
 
 namespace lcpfs {
 
-constexpr u32 k_max_partitions = 64;
-
 // What a person says of a partition. Blocks; a maximum of 0 is none (the pool).
 struct PartitionLimits {
     u64 minimum_blocks { 0 }, maximum_blocks { 0 };

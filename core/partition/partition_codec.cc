@@ -69,7 +69,7 @@ u32 encode_history(const OutcomeHistory& history, u32 part, DiskPartitionHistory
     const u32 count = history.size() <= first ? 0 : min(history.size() - first, k_outcomes_per_part);
     out.count.set(static_cast<u16>(count));
     for (u32 i = 0; i < count; i++) {
-        const Outcome& outcome = history.at(first + i);
+        const StepOutcome& outcome = history.at(first + i);
         if (outcome.action == ActionKind::shrink)
             out.actions[i / 8] = static_cast<u8>(out.actions[i / 8] | 1u << (i % 8));
         store(outcome.pressure, out.outcomes[i].pressure);

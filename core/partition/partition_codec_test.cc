@@ -54,7 +54,7 @@ void round_trip(Test& test)
     CHECK_EQ(encode_history(partition->history, k_partition_history_parts, *part), 0u);
     REQUIRE_EQ(again->history.size(), 100u);
     for (u32 i = 0; i < 100; i++) {
-        const Outcome &a = partition->history.at(i), &b = again->history.at(i);
+        const StepOutcome &a = partition->history.at(i), &b = again->history.at(i);
         CHECK(a.action == b.action && a.pressure == b.pressure && a.improvement == b.improvement);
     }
     CHECK_ERROR(decode_history(bytes_of(*part), again->history), partition_damaged); // more than there can be

@@ -14,13 +14,9 @@
 // commit or for I/O; evacuate only asks, and works on its own.
 #pragma once
 
-#include "core/base/types.h"
+#include "core/format/partition_format.h"
 
 namespace lcpfs {
-
-using PartitionId = Tagged<struct PartitionIdTag>; // never reused; 0: unassigned
-constexpr PartitionId k_unassigned {};
-constexpr PartitionId k_default_partition { 1 };
 
 struct SpaceMove {
     PartitionId from, to;

@@ -208,6 +208,7 @@ Status Pool::close()
             node->unreference();
     m_log.reset();
     m_delayed_writes.reset();
+    m_partitions.reset();
     m_datasets.reset();
     m_share_table.reset();
     m_pool_tree.reset();

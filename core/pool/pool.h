@@ -5,8 +5,8 @@
 //   0. data that only the log has of T's operations goes to its place (DelayedWrites); the log says where its tail is
 //      T's space log: into the committed bitmaps, and into the table of what is shared
 //   1. each object T changed: its tree's dirty nodes, its record into the object table
-//   2. each dataset's tables, its record into the pool tree (or out of it: the last of a destroyed one is gone), the share table,
-//      the pool tree
+//   2. each dataset's tables, its record into the pool tree (or out of it: the last of a destroyed one is gone), the entries of
+//      partitions that have changed, the share table, the pool tree
 //   3. places for the metaslab table's dirty nodes; that may change further metaslabs, until none is new
 //   4. bitmaps, table rows, table nodes
 //   5. wait; flush every device written; uberblock with FUA
@@ -45,6 +45,7 @@
 #include "core/vdev/uberblock.h"
 #include "core/base/format_text.h"
 #include "core/pool/background.h"
+#include "core/pool/partitions.h"
 #include "core/pool/share_table.h"
 #include "core/zil/delayed_writes.h"
 #include "core/zil/zil.h"
@@ -83,6 +84,7 @@ public:
 
     Dataset& dataset() { return m_datasets->first(); }
     Datasets& datasets() { return *m_datasets; }
+    Partitions& partitions() { return *m_partitions; }
     TxgEngine& engine() { return *m_engine; }
     Space& space() { return *m_space; }
     Allocator& allocator() { return *m_allocator; }
@@ -148,6 +150,7 @@ private:
     Status load_metaslabs();
     Status protect_previous();
     Status protect_rows_of(const Uberblock& previous);
+    Status load_partitions();
     Status load_datasets();
     Status load_share_table();
     Status apply_space_log(TxgId txg);
@@ -189,6 +192,7 @@ private:
     Box<IntentLog> m_log;
     Box<DelayedWrites> m_delayed_writes;
     Box<Datasets> m_datasets;
+    Box<Partitions> m_partitions;
     Background m_background;
     void (*m_background_body)(Pool&) { nullptr };
     host_workqueue* m_completions { nullptr };

@@ -99,7 +99,7 @@ Status Pool::format_device_ring(u64 wanted_bytes)
     return {};
 }
 
-// Takes the blocks of the ring in the pool, in as few runs as free space allows.
+// In metaslabs that all share. Takes the blocks of the ring in the pool, in as few runs as free space allows.
 Status Pool::format_pool_ring(u64 wanted_bytes)
 {
     TxgId first(1);
@@ -109,7 +109,7 @@ Status Pool::format_pool_ring(u64 wanted_bytes)
     SpaceLog::Batch batch(*m_space_log);
     TRY(batch.prepare(k_max_log_segments));
     while (left >= k_min_log_segment_blocks && ring.segments().size() < k_max_log_segments) {
-        Dva dva = TRY(m_allocator->allocate(AllocClass::data, static_cast<u32>(min<u64>(left, 1u << 16)), k_min_log_segment_blocks));
+        Dva dva = TRY(m_allocator->allocate(AllocClass::metadata, static_cast<u32>(min<u64>(left, 1u << 16)), k_min_log_segment_blocks));
         TRY(ring.add(*m_vdevs, dva));
         batch.add(dva, SpaceUse::used);
         left -= dva.length_blocks;

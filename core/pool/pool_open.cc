@@ -178,6 +178,7 @@ Status Pool::start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes)
     m_space->set_kept([](void* self, u32 times) { return static_cast<Pool*>(self)->is_log_beyond(times); }, this);
     DatasetHost host { this, *m_trees, *m_engine, *m_space, *m_space_log, *m_allocator, *m_vdevs };
     m_datasets = TRY(Datasets::create(host));
+    m_partitions = TRY(Partitions::create(*m_allocator, *m_space, *m_engine, *m_datasets));
     return {};
 }
 
@@ -247,6 +248,12 @@ Status Pool::protect_rows_of(const Uberblock& previous)
     return {};
 }
 
+Status Pool::load_partitions()
+{
+    ReadGuard guard(m_pool_tree_lock);
+    return m_partitions->load(*m_pool_tree, *m_vdevs);
+}
+
 // The first has to be there and whole; of the others each for itself.
 Status Pool::load_datasets()
 {
@@ -255,7 +262,6 @@ Status Pool::load_datasets()
         DiskDataset record {};
     };
     Vector<Entry> entries;
-    m_pool_tree->start_from(m_uberblock.pool_tree);
     {
         ReadGuard guard(m_pool_tree_lock);
         TreeCursor cursor;
@@ -288,7 +294,7 @@ Status Pool::load_datasets()
         log(HOST_LOG_ERROR, StringView(line.text(), line.size()));
     }
     m_space->set_table_shape(m_datasets->table_shape());
-    return {};
+    return m_partitions->start();
 }
 
 // A root that cannot be read is found out here, and not by the first group that needs it.
@@ -327,6 +333,8 @@ Status Pool::load(UberblockScan& scan, const core_pool_options& options)
     m_uberblock = scan.found[0];
     if (const Uberblock* previous = scan.previous_of(m_uberblock))
         m_previous = *previous;
+    m_pool_tree->start_from(m_uberblock.pool_tree);
+    TRY(load_partitions());
     TRY(load_metaslabs());
     TRY(load_datasets());
     TRY(load_share_table());

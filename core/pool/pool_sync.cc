@@ -73,6 +73,11 @@ Status Pool::write_trees(TxgId txg, TreeWriter& writer, Uberblock& next)
     m_space->set_table_shape(m_datasets->table_shape());
     TRY(write_share_table(txg, writer));
     next.next_dataset = m_datasets->next_id();
+    m_partitions->begin_write();
+    {
+        WriteGuard guard(m_pool_tree_lock);
+        TRY(m_partitions->write(txg, *m_pool_tree));
+    }
     if (m_drops_log_device) {
         WriteGuard guard(m_pool_tree_lock);
         TRY(drop_log_device(txg));

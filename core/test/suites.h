@@ -76,6 +76,7 @@
 	X(replay)            \
 	X(log_device)        \
 	X(datasets)          \
+	X(partitions)        \
 	X(durability)        \
 	X(check)
 

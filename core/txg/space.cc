@@ -73,7 +73,7 @@ Space::Dirty Space::dirty() const
         const u64 fresh_nodes = fresh[i] ? fresh[i] * k_new_object_bytes / m_trees.cache.node_bytes() + tables : 0;
         dirty.blocks += (table_nodes(m_table, 2 * existing[i], new_leaves, tables) + fresh_nodes) * node_blocks;
         // Each further dataset: its orphan tree's ends, and a leaf of the pool tree.
-        dirty.fixed_blocks += (m_fixed_nodes + 3 * (tables - 1)) * node_blocks;
+        dirty.fixed_blocks += (m_fixed_nodes + m_partition_nodes.load_relaxed() + 3 * (tables - 1)) * node_blocks;
     }
     return dirty;
 }
@@ -108,9 +108,11 @@ u64 Space::available_blocks() const
 
 u64 Space::gains() const { return m_removals.load() + m_log.frees() + m_allocator.cancellations(); }
 
-bool Space::try_promise(u64 units, For what)
+bool Space::try_promise(OwnerSlot owner, u64 units, For what)
 {
-    const u64 taken = metadata_blocks(dirty()) + kept_blocks(what);
+    u64 taken = metadata_blocks(dirty()) + kept_blocks(what);
+    if (what == For::growth)
+        taken += m_allocator.owners().owed_to_others(owner);
     const u64 free = m_allocator.counts().free_blocks;
     if (free < taken || units / k_promise_unit > free)
         return false;
@@ -132,10 +134,10 @@ bool Space::is_known_full(u64 units, For what)
     return m_known_gains == gains() && lasting + units > (m_known_blocks - min(m_known_blocks, kept_blocks(what))) * k_promise_unit;
 }
 
-Status Space::wait_for_promise(u64 units, For what)
+Status Space::wait_for_promise(OwnerSlot owner, u64 units, For what)
 {
     for (u32 tries = 0;; tries++) {
-        if (try_promise(units, what))
+        if (try_promise(owner, units, what))
             return {};
         if (is_known_full(units, what) || (what == For::growth && tries == k_patience))
             return Error::no_space;
@@ -150,18 +152,88 @@ Status Space::wait_for_promise(u64 units, For what)
     }
 }
 
-Status Space::promise(u64 units, For what)
+Status Space::promise_for(OwnerSlot owner, u64 units, For what)
 {
     if (m_replaying) {
         m_promised.add(units);
         return {};
     }
-    return try_promise(units, what) ? Status() : wait_for_promise(units, what);
+    return try_promise(owner, units, what) ? Status() : wait_for_promise(owner, units, what);
 }
 
-Status Space::begin_operation(u64 units, For what)
+// As far as its own metaslabs go; without a maximum, also what lies free with nobody, which the pool's promise has covered.
+bool Space::try_promise_in(OwnerSlot slot, u64 blocks)
 {
-    TRY(promise(units, what));
+    Owners& owners = m_allocator.owners();
+    Owner& owner = owners[slot];
+    if (owner.try_promise(blocks, 0))
+        return true;
+    // Short by this much. Bitmaps of what comes in may take some of it, so that it may have to be asked for again.
+    for (u32 tries = 0; tries < 3 && m_grow; tries++) {
+        const u64 wanted = owner.promised_blocks.load() + blocks;
+        const u64 free = owner.free_blocks.load();
+        if (wanted > free && m_grow(m_grow_context, slot, wanted - free).is_error())
+            break;
+        if (owner.try_promise(blocks, 0))
+            return true;
+        if (wanted <= free)
+            break; // it is the maximum that is short
+    }
+    return owner.maximum_blocks.load() == 0 && owner.try_promise(blocks, owners[k_nobody].free_blocks.load());
+}
+
+Status Space::promise_in(OwnerSlot slot, u64 blocks)
+{
+    Owner& owner = m_allocator.owners()[slot];
+    if (m_replaying) {
+        owner.promised_blocks.add(blocks);
+        return {};
+    }
+    for (u32 tries = 0;; tries++) {
+        const u64 gains = owner.gains.load();
+        const u64 deferred = owner.deferred_blocks.load();
+        if (try_promise_in(slot, blocks))
+            return {};
+        const u64 most = max(owner.size_blocks.load(), owner.maximum_blocks.load());
+        const bool is_hopeless = deferred == 0 || owner.used_blocks() + blocks > most + deferred;
+        if ((gains == owner.known_gains.load() && is_hopeless) || tries == k_patience)
+            return Error::no_space;
+        const Status committed = m_engine.force_commit();
+        if (committed.is_error())
+            return committed.error() == Error::busy ? Error::no_space : committed.error();
+        owner.known_gains.store(gains);
+    }
+}
+
+Status Space::promise_data(OwnerSlot owner, u64 blocks)
+{
+    TRY(promise_for(owner, promise_for_data(blocks), For::growth));
+    const Status promised = promise_in(owner, blocks);
+    if (promised.is_error())
+        release(promise_for_data(blocks));
+    return promised.error();
+}
+
+void Space::release_data(OwnerSlot owner, u64 blocks)
+{
+    m_allocator.owners()[owner].promised_blocks.sub(blocks);
+    release(promise_for_data(blocks));
+}
+
+u64 Space::available_blocks(OwnerSlot slot) const
+{
+    const Owners& owners = m_allocator.owners();
+    const u64 owed = owners.owed_to_others(slot);
+    const u64 available = available_blocks();
+    const u64 maximum = owners[slot].maximum_blocks.load();
+    const u64 used = owners[slot].used_blocks();
+    const u64 in_pool = available - min(available, owed);
+    return maximum ? min(in_pool, maximum - min(maximum, used)) : in_pool;
+}
+
+Status Space::begin_operation(u64 units, For what, OwnerSlot owner)
+{
+    TRY(promise_for(owner, units, what));
     m_in_operations.add(units);
     return {};
 }

@@ -11,8 +11,8 @@
 //     ones: its bytes, twice.
 //   - each run of blocks that becomes shared or is dropped by one of those who share: two leaves of the share table and the nodes above
 //     them, all together no more than the table has, and two new entries
-//   - what every group writes: the pool tree, the metaslab table, and of each dataset changed the table's root and the ends of
-//     the orphan tree
+//   - what every group writes: the pool tree with the entries of partitions, the metaslab table, and of each dataset changed
+//     the table's root and the ends of the orphan tree
 // times copies. A group's charge for objects passes over to dirty_bytes as its sync enters them into the table.
 // Slop is what sync and writeback may run into beyond estimates, and what removals live on: total/32, at least 8 MiB, at most
 // an eighth. Removals, and changes that take no space in the end, may use three quarters of it.
@@ -22,6 +22,14 @@
 // can be free until something is freed, since rewriting metadata gives back what it takes. So a full pool refuses at
 // once, without a commit, until something was removed, overwritten or given back (gains). Removals and changes wait until they
 // fit; they are refused only if they would not fit were nothing else under way, which the slop prevents.
+//
+// Partitions. Data belongs to one, and is promised twice: out of the pool, as above, and out of the free blocks of its
+// partition's metaslabs (alloc/owners.h). When those do not do, the partition is grown at once (set_grow): into what nobody has,
+// then into what others have beyond their minimum and do not use. One without a maximum may also use what lies free in shared
+// metaslabs. What others are guaranteed and have not used yet counts as taken, for data as for metadata.
+// When a partition cannot grow, commits are forced while they can give something back: while blocks of it are deferred,
+// or something of it was freed since the last commit that was waited for so. A writer at its maximum that frees nothing is refused at
+// once, and costs others nothing.
 //
 // Lock-free, but for two numbers of the last failure, read only on the way to a further one.
 #pragma once
@@ -44,10 +52,21 @@ public:
     // giving some back.
     enum class For : u8 { growth, change, removal };
     // Promises that outlive an operation: dirty data. Sleepable; waits for commits: no core lock, no hold.
-    Status promise(u64 units, For what);
+    Status promise(u64 units, For what) { return promise_for(k_nobody, units, what); }
     void release(u64 units) { m_promised.sub(units); }
+    // Data of a partition, with what it takes of metadata.
+    Status promise_data(OwnerSlot owner, u64 blocks);
+    void release_data(OwnerSlot owner, u64 blocks);
+    // Makes a partition at least so much larger. no_space: that cannot be. Waits for neither I/O nor commits. Once, before the first
+    // operation.
+    using Grow = Status (*)(void* context, OwnerSlot owner, u64 blocks);
+    void set_grow(Grow grow, void* context)
+    {
+        m_grow = grow;
+        m_grow_context = context;
+    }
     // Promises of operations under way, see ScopedPromise.
-    Status begin_operation(u64 units, For what);
+    Status begin_operation(u64 units, For what, OwnerSlot owner = k_nobody);
     void end_operation(u64 units, For what);
     // The worst case of one operation on names or attributes, in units.
     u64 operation_units() const { return 16 * node_units(); }
@@ -84,12 +103,19 @@ public:
     void set_table_shape(const TreeShape& shape) { m_table.set(shape); }
     // The same of the share table.
     void set_share_shape(const TreeShape& shape) { m_shares.set(shape); }
+    // How large the entries of partitions in the pool tree are, all of which a group may rewrite.
+    void set_partition_entries(u64 bytes)
+    {
+        m_partition_nodes.store_relaxed((2 * bytes + m_trees.cache.node_bytes() - 1) / m_trees.cache.node_bytes());
+    }
     // Sync thread: a group has committed, and what could be released was.
     void committed();
 
     u64 slop_blocks() const { return m_slop_blocks; }
     u64 promised_blocks() const; // with dirty metadata
     u64 available_blocks() const; // for growth; operations under way do not count
+    // Of it, what data of a partition can have: up to its maximum, and nothing that others are guaranteed.
+    u64 available_blocks(OwnerSlot owner) const;
     // What commits of the groups not yet synced may allocate for the objects changed in them, copies and all.
     u64 object_blocks() const;
 
@@ -120,8 +146,11 @@ private:
     u64 share_nodes(u64 runs) const;
     u64 metadata_blocks(const Dirty& dirty) const;
     u64 kept_blocks(For what) const { return what == For::growth ? m_slop_blocks : m_slop_blocks / 4; }
-    bool try_promise(u64 units, For what);
-    Status wait_for_promise(u64 units, For what);
+    Status promise_for(OwnerSlot owner, u64 units, For what);
+    bool try_promise(OwnerSlot owner, u64 units, For what);
+    Status wait_for_promise(OwnerSlot owner, u64 units, For what);
+    Status promise_in(OwnerSlot owner, u64 blocks);
+    bool try_promise_in(OwnerSlot owner, u64 blocks);
     // Everything ever given back, as a number that changes with it.
     u64 gains() const;
     bool is_known_full(u64 units, For what);
@@ -134,6 +163,8 @@ private:
     u64 m_dirty_limit_bytes;
     u64 m_slop_blocks;
     u64 m_fixed_nodes;
+    Grow m_grow { nullptr };
+    void* m_grow_context { nullptr };
     Kept m_kept { nullptr };
     void* m_kept_context { nullptr };
     Atomic<u64> m_promised { 0 };
@@ -143,6 +174,7 @@ private:
     Atomic<u64> m_new_objects[4];
     Atomic<u64> m_dirty_datasets[4];
     Shape m_table, m_shares;
+    Atomic<u64> m_partition_nodes { 0 };
     Atomic<u64> m_removals { 0 };      // that have ended
     Atomic<u64> m_clean_blocks { 0 };  // free + deferred when the last group had committed
 
@@ -154,7 +186,8 @@ private:
 // A promise for the length of an operation, made after throttling. Taken once.
 class ScopedPromise {
 public:
-    explicit ScopedPromise(Space& space) : m_space(space) {}
+    // `owner`: of the data that it is about, which may use what is guaranteed to its partition.
+    explicit ScopedPromise(Space& space, OwnerSlot owner = k_nobody) : m_space(space), m_owner(owner) {}
     ~ScopedPromise()
     {
         if (m_units)
@@ -164,7 +197,7 @@ public:
     Status take(u64 units, Space::For what)
     {
         m_space.throttle();
-        TRY(m_space.begin_operation(units, what));
+        TRY(m_space.begin_operation(units, what, m_owner));
         m_units = units;
         m_what = what;
         return {};
@@ -172,6 +205,7 @@ public:
 
 private:
     Space& m_space;
+    OwnerSlot m_owner;
     u64 m_units { 0 };
     Space::For m_what { Space::For::growth };
 };

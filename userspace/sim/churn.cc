@@ -54,7 +54,7 @@ void Churn::live_once(u64 number)
         if (other.name == life.name && other.destroyed == k_never)
             life.name += "-" + std::to_string(number);
     life.create_issued = m_run.log().position();
-    core_new_dataset how { life.name.c_str(), 0755, 0, 0, { 5, 0 } };
+    core_new_dataset how { life.name.c_str(), "", 0755, 0, 0, { 5, 0 } };
     if (int error = core_dataset_create(m_run.pool(), &how))
         fail("creating dataset %s gave %d", life.name.c_str(), error);
     life.created = m_run.log().position();

@@ -33,7 +33,7 @@ Images empty_images(const PoolShape& shape)
 
 void make_dataset(Run& run, const std::string& name)
 {
-    core_new_dataset how { name.c_str(), 0755, 0, 0, { 1, 0 } };
+    core_new_dataset how { name.c_str(), "", 0755, 0, 0, { 1, 0 } };
     if (int error = core_dataset_create(run.pool(), &how))
         fail("creating dataset %s gave %d", name.c_str(), error);
 }
