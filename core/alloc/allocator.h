@@ -131,9 +131,14 @@ public:
         return write_changed_erased(txg, batch, Call::call, &row);
     }
     // Group `txg` is durable: what groups before it freed may be handed out again. Gives the number of blocks released.
-    // `on_release` (may be null): each run, before anybody can have it, under the metaslab's mutex: a discard has to
-    // be finished when it returns.
-    u64 after_commit(TxgId txg, void (*on_release)(void* context, const Dva& run), void* context);
+    u64 after_commit(TxgId txg);
+    // Before that: tells the devices of runs of at least so many blocks among them, and waits. The number of blocks.
+    u64 discard_released(TxgId txg, u32 min_blocks);
+
+    // ---- any thread
+    // Tells the device what is free of a metaslab's blocks [first, end), in runs of at least so many; adds their number to `blocks`.
+    // Waits; who wants to allocate there waits too. no_memory, and errors of reading its bitmap.
+    Status trim(VdevId vdev, u32 metaslab, u32 first, u32 end, u32 min_blocks, u64& blocks);
 
     // ---- the checker
     // The committed image of a loaded metaslab, bit i of the words = block i of the metaslab. False when it could not be loaded.

@@ -73,7 +73,30 @@ Status Allocator::write_changed_erased(TxgId txg, IoBatch& batch, Status (*row)(
     return first;
 }
 
-u64 Allocator::after_commit(TxgId txg, void (*on_release)(void* context, const Dva& run), void* context)
+u64 Allocator::discard_released(TxgId txg, u32 min_blocks)
+{
+    Discards discards;
+    discards.min_blocks = min_blocks;
+    for (Metaslab* metaslab = m_deferred.first(); metaslab; metaslab = m_deferred.next(*metaslab))
+        metaslab->discard_before(txg, discards);
+    (void)discards.batch.wait().is_ok();
+    return discards.blocks;
+}
+
+Status Allocator::trim(VdevId vdev, u32 metaslab, u32 first, u32 end, u32 min_blocks, u64& blocks)
+{
+    Metaslab* const found = find(vdev, metaslab);
+    if (!found)
+        return Error::invalid;
+    Discards discards;
+    discards.min_blocks = min_blocks;
+    const Status trimmed = found->trim(first, end, discards);
+    (void)discards.batch.wait().is_ok();
+    blocks += discards.blocks;
+    return trimmed;
+}
+
+u64 Allocator::after_commit(TxgId txg)
 {
     while (Metaslab* const metaslab = m_written.pop_front())
         metaslab->committed();
@@ -88,7 +111,7 @@ u64 Allocator::after_commit(TxgId txg, void (*on_release)(void* context, const D
     Metaslab* next = nullptr;
     for (Metaslab* metaslab = m_deferred.first(); metaslab; metaslab = next) {
         next = m_deferred.next(*metaslab);
-        released += metaslab->release_before(before, on_release, context);
+        released += metaslab->release_before(before);
         if (!metaslab->has_deferred())
             m_deferred.remove(*metaslab);
     }

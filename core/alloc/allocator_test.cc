@@ -107,7 +107,7 @@ public:
         TRY(batch.wait());
         if (visits != 0)
             return Error::contradiction;
-        const u64 released = allocator->after_commit(txg, nullptr, nullptr);
+        const u64 released = allocator->after_commit(txg);
         u64 expected = 0;
         for (Dva& dva : waiting) {
             set(dva, k_free);
@@ -506,8 +506,8 @@ static void two_zones(Test& test)
         return Status();
     }));
     REQUIRE_OK(batch.wait());
-    CHECK_EQ(allocator->after_commit(TxgId(1), nullptr, nullptr), 0);
-    CHECK_EQ(allocator->after_commit(TxgId(2), nullptr, nullptr), 200);
+    CHECK_EQ(allocator->after_commit(TxgId(1)), 0);
+    CHECK_EQ(allocator->after_commit(TxgId(2)), 200);
     CHECK_EQ(allocator->counts().free_blocks, 200);
     Box<Allocator> again = REQUIRE_VALUE(Allocator::create(*vdevs, k_pool, k_node_blocks));
     REQUIRE_OK(again->load_entry(VdevId(0), 0, row));

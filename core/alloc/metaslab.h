@@ -49,7 +49,15 @@ struct Wish {
     u32 minimum;
 };
 
-using ReleaseFunction = void (*)(void* context, const Dva& run);
+// Discards under way, and how many blocks they are of.
+struct Discards {
+    IoBatch batch;
+    u32 min_blocks { 1 };   // of a run worth telling
+    u64 blocks { 0 };
+    u32 under_way { 0 };    // started in all
+
+    void start(VdevSet& vdevs, const Dva& run);
+};
 
 class Metaslab {
 public:
@@ -108,7 +116,11 @@ public:
         m_is_changed = false;
     }
     // Releases what groups before `txg` freed; the number of blocks.
-    u64 release_before(TxgId txg, ReleaseFunction on_release, void* context);
+    u64 release_before(TxgId txg);
+    // Starts to discard what release_before would release.
+    void discard_before(TxgId txg, Discards& discards);
+    // Discards what is free, within [first, end) of its blocks; waits. Nobody allocates here meanwhile, a part of it at a time.
+    Status trim(u32 first, u32 end, Discards& discards);
     bool has_deferred() const { return m_deferred_txg[0].value() || m_deferred_txg[1].value(); }
 
     DiskMetaslabEntry entry() const { return m_entry; }
@@ -159,7 +171,12 @@ private:
     bool prepare_zone_locked(Zone& zone, Must must) REQUIRES(m_lock);
     u32 deferred_slot_locked(TxgId txg) REQUIRES(m_lock);
     void drop_idle_pages_locked() REQUIRES(m_lock);
-    u64 release_zone_locked(u32 zone, u32 slot, ReleaseFunction on_release, void* context) REQUIRES(m_lock);
+    bool has_late_write() const;
+    u64 release_zone_locked(u32 zone, u32 slot) REQUIRES(m_lock);
+    Dva dva_of(u32 zone, Run run) const
+    {
+        return { first_block() + u64(zone) * k_page_bits + run.position - k_header_bits, run.length, m_vdev.id };
+    }
     void summarize_locked() REQUIRES(m_lock);
     void publish(u32 free, u32 longest, u32 quads) REQUIRES(m_lock);
     void set_owner_locked(OwnerSlot slot) REQUIRES(m_lock);

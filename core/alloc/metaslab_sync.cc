@@ -90,10 +90,12 @@ DiskMetaslabEntry Metaslab::write(TxgId txg, IoBatch& batch)
     return m_entry;
 }
 
-u64 Metaslab::release_before(TxgId txg, ReleaseFunction on_release, void* context)
+// A write that was given up may still land here: what was freed stays that until it has ended.
+bool Metaslab::has_late_write() const { return m_shared.vdevs.has_late_write(m_vdev.id, first_block(), m_vdev.metaslab_blocks); }
+
+u64 Metaslab::release_before(TxgId txg)
 {
-    // A write that was given up may still land here: what was freed stays that until it has ended.
-    if (m_shared.vdevs.has_late_write(m_vdev.id, first_block(), m_vdev.metaslab_blocks))
+    if (has_late_write())
         return 0;
     MutexGuard guard(m_lock);
     u64 released = 0;
@@ -102,7 +104,7 @@ u64 Metaslab::release_before(TxgId txg, ReleaseFunction on_release, void* contex
             continue;
         for (u32 zone = 0; zone < m_zones.size(); zone++)
             if (m_zones[zone].deferred_count[slot])
-                released += release_zone_locked(zone, slot, on_release, context);
+                released += release_zone_locked(zone, slot);
         m_deferred_txg[slot] = TxgId();
     }
     if (released) {
@@ -126,40 +128,19 @@ void Metaslab::drop_idle_pages_locked()
     }
 }
 
-u64 Metaslab::release_zone_locked(u32 index, u32 slot, ReleaseFunction on_release, void* context)
+u64 Metaslab::release_zone_locked(u32 index, u32 slot)
 {
     Zone& zone = m_zones[index];
     BitPage& page = *zone.deferred[slot];
-    Run run;
     u64 released = 0;
-    auto flush = [&]() NO_THREAD_SAFETY_ANALYSIS {
-        if (!run.length)
-            return;
-        const Dva dva { first_block() + u64(index) * k_page_bits + run.position - k_header_bits, run.length, m_vdev.id };
-        if (on_release)
-            on_release(context, dva); // before anybody else can have the blocks
-        zone.give(run, m_shared.node_blocks);
-        released += run.length;
-        run.length = 0;
-    };
-    for (u32 word = zone.begin / 64; word < zone.end / 64; word++) {
-        u64 bits = to_cpu(page.words[word]);
+    for_set_runs(
+        zone.begin, zone.end, [&](u32 word) { return to_cpu(page.words[word]); },
+        [&](Run run) NO_THREAD_SAFETY_ANALYSIS {
+            zone.give(run, m_shared.node_blocks);
+            released += run.length;
+        });
+    for (u32 word = zone.begin / 64; word < zone.end / 64; word++)
         page.words[word] = 0;
-        if (run.length && !(bits & 1))
-            flush();
-        while (bits) {
-            const u32 first = static_cast<u32>(__builtin_ctzll(bits));
-            const u64 from_first = bits >> first;
-            const u32 count = ~from_first ? static_cast<u32>(__builtin_ctzll(~from_first)) : 64;
-            if (run.length && run.position + run.length != word * 64 + first)
-                flush();
-            if (!run.length)
-                run.position = word * 64 + first;
-            run.length += count;
-            bits &= ~bit_range(first, count);
-        }
-    }
-    flush();
     zone.deferred_count[slot] = 0;
     return released;
 }

@@ -57,6 +57,35 @@ inline void clear_bits(BitPage& page, Run run)
 {
     for_words(run, [&](u32 word, u64 mask) { page.words[word] &= ~mask; return true; });
 }
+// Calls with each longest run of set bits in [begin, end), multiples of 64. `word_of(index)` gives the words, in the processor's order.
+template <typename WordOf, typename Body>
+void for_set_runs(u32 begin, u32 end, WordOf word_of, Body body)
+{
+    Run run;
+    for (u32 word = begin / 64; word < end / 64; word++) {
+        u64 bits = word_of(word);
+        if (run.length && !(bits & 1)) {
+            body(run);
+            run.length = 0;
+        }
+        while (bits) {
+            const u32 first = static_cast<u32>(__builtin_ctzll(bits));
+            const u64 from_first = bits >> first;
+            const u32 count = ~from_first ? static_cast<u32>(__builtin_ctzll(~from_first)) : 64;
+            if (run.length && run.position + run.length != word * 64 + first) {
+                body(run);
+                run.length = 0;
+            }
+            if (!run.length)
+                run.position = word * 64 + first;
+            run.length += count;
+            bits &= ~bit_range(first, count);
+        }
+    }
+    if (run.length)
+        body(run);
+}
+
 u32 count_set(const BitPage& page, u32 begin, u32 end); // multiples of 64
 
 struct Zone {

@@ -72,6 +72,7 @@ struct core_pool_options {
 	uint64_t cache_limit_bytes;    /* clean metadata kept at most; 0: a quarter of the memory */
 	uint64_t dirty_limit_bytes;    /* dirty metadata of a group before it syncs early; 0: chosen */
 	bool no_recovery;              /* with read_only: the committed state, whatever the intent log holds */
+	bool discard;                  /* devices are told what commits release */
 	bool discard_log;              /* what only the intent log holds is given up, and a log device that is missing */
 	void (*notify)(void *context, int event); /* enum core_event; any sleepable context; may be NULL */
 	void *notify_context;
@@ -117,6 +118,13 @@ int core_pool_format(struct host_bdev *const *bdevs, unsigned int count, const s
  */
 int core_pool_set_read_only(struct core_pool *pool, bool read_only);
 void core_pool_set_options(struct core_pool *pool, uint32_t txg_interval_ms, enum core_errors_policy errors);
+void core_pool_set_discard(struct core_pool *pool, bool discard);
+/*
+ * Tells the devices what is free in [begin, begin + length) of the bytes of all data devices in a row, in runs of at least
+ * min_bytes; `trimmed`: how much that was. -EOPNOTSUPP: no device has a use for it; -EBUSY: `is_interrupted` (may be NULL) said so.
+ */
+int core_pool_trim(struct core_pool *pool, uint64_t begin, uint64_t length, uint64_t min_bytes, bool (*is_interrupted)(void *context),
+		   void *context, uint64_t *trimmed);
 /* Commits everything done before the call. With `wait` returns when durable. */
 int core_pool_sync(struct core_pool *pool, bool wait);
 /* Stops all changes at once; what is not committed is lost on purpose (shutdown ioctl, tests). */
@@ -139,6 +147,7 @@ struct core_pool_status {
 	bool read_only;
 	bool frozen;
 	uint64_t committed_txg;
+	uint64_t discarded_bytes;      /* since it was opened */
 	uint64_t open_txg;
 	uint64_t total_blocks;       /* usable for files and metadata, in 4 KiB blocks */
 	uint64_t free_blocks;        /* allocatable now or after the frees under way commit */

@@ -5,6 +5,7 @@
 #include "core/fs/erase.h"
 #include "core/fs/replay.h"
 #include "core/fs/shrink.h"
+#include "core/pool/trim.h"
 
 using namespace lcpfs;
 
@@ -148,6 +149,17 @@ void core_pool_pause(core_pool* handle, bool pause)
 {
     Background& background = pool_of(handle).background();
     pause ? background.pause() : background.resume();
+}
+
+void core_pool_set_discard(core_pool* handle, bool discard) { pool_of(handle).set_discard(discard); }
+
+int core_pool_trim(core_pool* handle, uint64_t begin, uint64_t length, uint64_t min_bytes, bool (*is_interrupted)(void* context),
+    void* context, uint64_t* trimmed)
+{
+    const auto bytes = trim_pool(pool_of(handle), { begin, length, min_bytes, is_interrupted, context });
+    if (bytes.is_ok())
+        *trimmed = bytes.value();
+    return to_errno(bytes);
 }
 
 int core_pool_sync(core_pool* handle, bool wait) { return to_errno(pool_of(handle).sync(wait)); }

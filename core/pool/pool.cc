@@ -148,6 +148,7 @@ void Pool::get_status(core_pool_status& status)
     status.read_only = is_read_only();
     status.frozen = frozen() != Error::none;
     status.committed_txg = m_engine->committed_txg().value();
+    status.discarded_bytes = m_vdevs->counters().discarded_bytes.load();
     status.open_txg = m_engine->open_txg().value();
     AllocatorCounts counts = m_allocator->counts();
     status.total_blocks = counts.total_blocks;

@@ -10,7 +10,7 @@
 //   3. places for the metaslab table's dirty nodes; that may change further metaslabs, until none is new
 //   4. bitmaps, table rows, table nodes
 //   5. wait; flush every device written; uberblock with FUA
-//   6. blocks freed by T-1 may be used again; references to written nodes become pointers
+//   6. blocks freed by T-1 are discarded, if wanted, and may be used again; references to written nodes become pointers
 // A power cut before 5 ends leaves the previous group, whose every block and bitmap copy is untouched.
 //
 // A failure in a commit freezes the pool: memory and disk may disagree from there on, disk is whole.
@@ -126,6 +126,9 @@ public:
     Status set_read_only(bool read_only);
     void set_options(u32 interval_ms, core_errors_policy errors);
     Status sync(bool wait);
+    // What commits release is discarded from now on, or no more.
+    void set_discard(bool discard) { m_discards.store(discard); }
+    bool discards() const { return m_discards.load_relaxed() != 0; }
     void shutdown();
     void get_status(core_pool_status& status);
     void log(host_log_level level, StringView text) const;
@@ -134,6 +137,8 @@ public:
     Atomic<u64> m_data_reads { 0 }, m_data_writes { 0 }; // blocks
 
 private:
+    // Shorter runs are left to trim_pool: a device gains little by each.
+    static constexpr u32 k_min_discard_blocks = 8;
     Pool() = default;
     struct PathCandidate {
         VdevId vdev;
@@ -216,6 +221,7 @@ private:
     bool m_drops_log_device { false }; // its ring leaves the pool tree with the next commit; sync thread
     Atomic<u8> m_read_only { 0 };
     Atomic<u8> m_shut_down { 0 };
+    Atomic<u8> m_discards { 0 };
     Atomic<u8> m_errors { 0 };     // core_errors_policy
     Atomic<u64> m_commits { 0 };
     void (*m_notify)(void*, int) { nullptr };

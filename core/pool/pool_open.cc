@@ -375,6 +375,7 @@ Result<Box<Pool>> Pool::open(Span<host_bdev* const> bdevs, const core_pool_optio
     TRY(pool->start_layers(options.cache_limit_bytes, options.dirty_limit_bytes));
     pool->m_read_only.store(options.read_only);
     pool->m_errors.store(static_cast<u8>(options.errors));
+    pool->m_discards.store(options.discard);
     pool->m_allocator->set_tolerant(options.errors == CORE_ERRORS_CONTINUE);
     pool->m_interval_ns = u64(options.txg_interval_ms ? options.txg_interval_ms : 5000) * 1000000;
     pool->m_notify = options.notify;

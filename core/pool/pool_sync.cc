@@ -155,7 +155,9 @@ Status Pool::write_txg(TxgId txg)
 
 void Pool::settle_txg(TxgId txg)
 {
-    m_allocator->after_commit(txg, nullptr, nullptr);
+    if (m_discards.load_relaxed())
+        (void)m_allocator->discard_released(txg, k_min_discard_blocks);
+    m_allocator->after_commit(txg);
     m_space->committed();
     m_datasets->settle(txg);
     {

@@ -72,6 +72,7 @@
 	X(pool_stopped)      \
 	X(tables)            \
 	X(damaged_bitmap)    \
+	X(trim)              \
 	X(log_write)            \
 	X(replay)            \
 	X(log_device)        \

@@ -236,7 +236,7 @@ public:
         TRY(allocator->visit_changed([](VdevId, u32) { return Status(); }));
         TRY(allocator->write_changed(txg, batch, [](VdevId, u32, const DiskMetaslabEntry&) { return Status(); }));
         TRY(batch.wait());
-        allocator->after_commit(txg, nullptr, nullptr);
+        allocator->after_commit(txg);
         return {};
     }
 

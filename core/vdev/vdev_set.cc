@@ -177,6 +177,18 @@ void VdevSet::write(const Dva& dva, Span<const core_segment> segments, unsigned 
     submit({ HOST_IO_WRITE, m_vdevs[dva.vdev.value()].get(), dva.block * k_block_size, segments, flags, done, context });
 }
 
+void VdevSet::discard(const Dva& dva, IoDone done, void* context)
+{
+    if (!is_valid(dva))
+        return done(context, Error::address_out_of_range);
+    Vdev& vdev = *m_vdevs[dva.vdev.value()];
+    if (!vdev.info.discard)
+        return done(context, Error::io_not_supported);
+    host_io* io = prepare({ HOST_IO_DISCARD, &vdev, dva.block * k_block_size, {}, 0, done, context }, 0);
+    io->length_bytes = u64(dva.length_blocks) * k_block_size;
+    vdev.paths->submit(io, {});
+}
+
 void VdevSet::transfer(host_io_op op, VdevId vdev, u64 offset_bytes, void* data, u32 bytes, unsigned flags, IoDone done, void* context)
 {
     const core_segment segment { data, bytes };
@@ -309,6 +321,7 @@ void VdevSet::completed(host_io* io)
             paths.note_flushed(io, static_cast<u32>(io->core[k_word_slot]));
         break;
     case HOST_IO_DISCARD:
+        counters.discarded_bytes.add_relaxed(error == Error::none ? io->length_bytes : 0);
         break;
     }
     if (error != Error::none)

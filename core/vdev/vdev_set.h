@@ -55,6 +55,7 @@ struct Vdev {
 
 struct IoCounters {
     Atomic<u64> reads { 0 }, writes { 0 }, flushes { 0 }, read_bytes { 0 }, written_bytes { 0 }, errors { 0 };
+    Atomic<u64> discarded_bytes { 0 };
 };
 
 class VdevSet {
@@ -85,6 +86,9 @@ public:
     // `served_by` (may be null): by which path of its device a read was answered, in place when it is done.
     void read(const Dva& dva, Span<const core_segment> segments, unsigned flags, IoDone done, void* context, u8* served_by = nullptr);
     void write(const Dva& dva, Span<const core_segment> segments, unsigned flags, IoDone done, void* context);
+    // Tells the device that nothing in the blocks is needed. Not a promise: what is read there afterwards can be anything.
+    // io_not_supported at once where the device has no use for it. Sleepable.
+    void discard(const Dva& dva, IoDone done, void* context);
     // For labels, uberblocks and bitmaps: a byte range of one device, whole logical blocks, checked against its capacity only.
     void transfer(host_io_op op, VdevId vdev, u64 offset_bytes, void* data, u32 bytes, unsigned flags, IoDone done, void* context);
     void transfer(host_io_op op, VdevId vdev, u64 offset_bytes, Span<const core_segment> segments, unsigned flags, IoDone done,

@@ -97,7 +97,7 @@ bool lcpfs_project_allows(const struct inode *directory, const struct inode *ino
 int lcpfs_fileattr_get(struct dentry *dentry, struct fileattr *attributes);
 int lcpfs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry, struct fileattr *attributes);
 
-/* shutdown.c: ioctls of files and directories */
+/* ioctl.c: ioctls of files and directories */
 long lcpfs_ioctl(struct file *file, unsigned int command, unsigned long argument);
 
 /* truncate.c; i_rwsem held. */

@@ -18,7 +18,7 @@
 
 enum {
 	LCPFS_OPT_DATASET, LCPFS_OPT_DEVICE, LCPFS_OPT_ERRORS, LCPFS_OPT_NO_RECOVERY, LCPFS_OPT_RECOVER,
-	LCPFS_OPT_TXG_INTERVAL, LCPFS_OPT_NO_PATH_TIMEOUT, LCPFS_OPT_SYNC, LCPFS_OPT_LOG_BIAS, LCPFS_OPT_SOURCE,
+	LCPFS_OPT_DISCARD, LCPFS_OPT_TXG_INTERVAL, LCPFS_OPT_NO_PATH_TIMEOUT, LCPFS_OPT_SYNC, LCPFS_OPT_LOG_BIAS, LCPFS_OPT_SOURCE,
 };
 
 static const struct constant_table lcpfs_errors_values[] = {
@@ -43,6 +43,7 @@ static const struct constant_table lcpfs_log_bias_values[] = {
 static const struct fs_parameter_spec lcpfs_parameters[] = {
 	fsparam_string("dataset", LCPFS_OPT_DATASET),
 	fsparam_string("device", LCPFS_OPT_DEVICE),
+	fsparam_flag_no("discard", LCPFS_OPT_DISCARD),
 	fsparam_enum("errors", LCPFS_OPT_ERRORS, lcpfs_errors_values),
 	fsparam_flag("norecovery", LCPFS_OPT_NO_RECOVERY),
 	fsparam_string("recover", LCPFS_OPT_RECOVER),
@@ -147,6 +148,10 @@ int lcpfs_options_parse(struct fs_context *context, struct lcpfs_options *option
 		options->errors = result.uint_32;
 		options->named |= LCPFS_NAMED_ERRORS;
 		return 0;
+	case LCPFS_OPT_DISCARD:
+		options->discard = !result.negated;
+		options->named |= LCPFS_NAMED_DISCARD;
+		return 0;
 	case LCPFS_OPT_TXG_INTERVAL:
 		if (result.uint_32 < 1 || result.uint_32 > LCPFS_TXG_INTERVAL_MAX)
 			return invalf(context, "lcpfs: txg_interval= takes 1 to %u seconds", LCPFS_TXG_INTERVAL_MAX);
@@ -214,6 +219,8 @@ void lcpfs_options_take_pool(struct lcpfs_options *to, const struct lcpfs_option
 {
 	if (from->named & LCPFS_NAMED_ERRORS)
 		to->errors = from->errors;
+	if (from->named & LCPFS_NAMED_DISCARD)
+		to->discard = from->discard;
 	if (from->named & LCPFS_NAMED_TXG_INTERVAL)
 		to->txg_interval = from->txg_interval;
 	if (from->named & LCPFS_NAMED_NO_PATH_TIMEOUT)
@@ -245,6 +252,8 @@ void lcpfs_options_show(struct seq_file *out, const struct lcpfs_options *option
 
 	seq_show_option(out, "errors", lcpfs_errors_values[pool->errors].name);
 	seq_printf(out, ",txg_interval=%u", pool->txg_interval);
+	if (pool->discard)
+		seq_puts(out, ",discard");
 	if (pool->no_path_timeout != LCPFS_NO_PATH_TIMEOUT_DEFAULT)
 		seq_printf(out, ",no_path_timeout=%d", pool->no_path_timeout);
 	if (options->sync != LCPFS_SYNC_STANDARD || (int)options->sync != (int)dataset->sync)

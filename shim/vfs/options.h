@@ -26,7 +26,7 @@ enum lcpfs_log_bias { LCPFS_LOG_BIAS_LATENCY, LCPFS_LOG_BIAS_THROUGHPUT };      
 /* Named, rather than left as they are. */
 enum {
 	LCPFS_NAMED_ERRORS = 1, LCPFS_NAMED_TXG_INTERVAL = 2, LCPFS_NAMED_NO_PATH_TIMEOUT = 4, LCPFS_NAMED_SYNC = 8,
-	LCPFS_NAMED_LOG_BIAS = 16,
+	LCPFS_NAMED_LOG_BIAS = 16, LCPFS_NAMED_DISCARD = 32,
 };
 
 struct lcpfs_options {
@@ -37,6 +37,7 @@ struct lcpfs_options {
 	enum core_errors_policy errors;
 	unsigned int txg_interval;            /* seconds */
 	int no_path_timeout;                  /* seconds; -1: for ever */
+	bool discard;                         /* what is freed is told to the devices */
 	enum lcpfs_sync_mode sync;
 	enum lcpfs_log_bias log_bias;
 	bool no_recovery;                     /* norecovery: with ro, what was committed */

@@ -110,6 +110,7 @@ void lcpfs_pool_set_options(struct lcpfs_pool *pool, const struct lcpfs_options 
 	lcpfs_options_take_pool(&pool->options, options);
 	core_pool_set_no_path_timeout(pool->core, lcpfs_options_no_path_ms(&pool->options));
 	core_pool_set_options(pool->core, pool->options.txg_interval * 1000, pool->options.errors);
+	core_pool_set_discard(pool->core, pool->options.discard);
 	mutex_unlock(&pool->write_lock);
 }
 
@@ -119,6 +120,7 @@ void lcpfs_pool_get_options(struct lcpfs_pool *pool, struct lcpfs_options *optio
 	options->errors = pool->options.errors;
 	options->txg_interval = pool->options.txg_interval;
 	options->no_path_timeout = pool->options.no_path_timeout;
+	options->discard = pool->options.discard;
 	mutex_unlock(&pool->write_lock);
 }
 
@@ -237,6 +239,7 @@ static int lcpfs_pool_start(const struct core_label *label, const char *source, 
 		.read_only = read_only,
 		.errors = options->errors,
 		.txg_interval_ms = options->txg_interval * 1000,
+		.discard = options->discard,
 		.no_recovery = options->no_recovery,
 		.discard_log = options->discard_log,
 		.notify = lcpfs_pool_notify,

@@ -120,6 +120,7 @@ LCPFS_NUMBER(data_written_bytes, data_writes_blocks, CORE_BLOCK_SIZE);
 LCPFS_NUMBER(device_reads, device_reads, 1);
 LCPFS_NUMBER(device_writes, device_writes, 1);
 LCPFS_NUMBER(device_flushes, device_flushes, 1);
+LCPFS_NUMBER(discarded_bytes, discarded_bytes, 1);
 LCPFS_NUMBER(checksum_errors, checksum_errors, 1);
 LCPFS_NUMBER(io_errors, io_errors, 1);
 LCPFS_NUMBER(repaired_bytes, repaired_blocks, CORE_BLOCK_SIZE);
@@ -127,7 +128,7 @@ static struct attribute *lcpfs_counters_attrs[] = {
 	LCPFS_ATTRIBUTE(commits), LCPFS_ATTRIBUTE(node_reads), LCPFS_ATTRIBUTE(node_writes),
 	LCPFS_ATTRIBUTE(data_read_bytes), LCPFS_ATTRIBUTE(data_written_bytes), LCPFS_ATTRIBUTE(device_reads),
 	LCPFS_ATTRIBUTE(device_writes), LCPFS_ATTRIBUTE(device_flushes), LCPFS_ATTRIBUTE(checksum_errors),
-	LCPFS_ATTRIBUTE(io_errors), LCPFS_ATTRIBUTE(repaired_bytes), NULL,
+	LCPFS_ATTRIBUTE(discarded_bytes), LCPFS_ATTRIBUTE(io_errors), LCPFS_ATTRIBUTE(repaired_bytes), NULL,
 };
 static const struct attribute_group lcpfs_counters_group = { .name = "counters", .attrs = lcpfs_counters_attrs };
 

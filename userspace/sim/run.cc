@@ -82,6 +82,7 @@ int Run::try_open(bool read_only, bool no_recovery)
     options.discard_log = discard_log;
     options.txg_interval_ms = static_cast<u32>(txg_interval_ms);
     options.cache_limit_bytes = cache_limit_bytes;
+    options.discard = Scheduler::get().random().one_in(3);
     options.notify = [](void* context, int event) {
         if (event == CORE_EVENT_FROZEN)
             static_cast<Run*>(context)->m_frozen = true;

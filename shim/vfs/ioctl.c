@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * shutdown.c: the ioctls of files and directories. So far one: taking the filesystem down at once, as XFS and ext4 have it, for tests
- * and for administrators whose storage goes away.
+ * ioctl.c: the ioctls of files and directories.
  *
+ * FITRIM tells the devices what is free (fstrim(8)); offsets are bytes of the pool's data devices put one behind the other.
+ *
+ * Shutting down takes the filesystem down at once, as XFS and ext4 have it, for tests and for administrators whose storage goes away.
  * From then on everything that would change the pool fails with EIO, in all its mounts, until it is unmounted; the next mount
  * finds what was durable.
  */
 #include <linux/fs.h>
+#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
 #include "shim/vfs/inode.h"
@@ -45,15 +48,39 @@ static int lcpfs_shutdown(struct super_block *sb, u32 how)
 	return 0;
 }
 
+static bool lcpfs_trim_is_interrupted(void *context)
+{
+	return fatal_signal_pending(current);
+}
+
+static int lcpfs_trim(struct super_block *sb, struct fstrim_range __user *argument)
+{
+	struct fstrim_range range;
+	u64 trimmed = 0;
+	int error;
+
+	if (copy_from_user(&range, argument, sizeof(range)))
+		return -EFAULT;
+	error = core_pool_trim(lcpfs_super_of(sb)->pool->core, range.start, range.len, range.minlen, lcpfs_trim_is_interrupted, NULL,
+			       &trimmed);
+	if (error)
+		return error == -EBUSY ? -EINTR : error;
+	range.len = trimmed;
+	return copy_to_user(argument, &range, sizeof(range)) ? -EFAULT : 0;
+}
+
 long lcpfs_ioctl(struct file *file, unsigned int command, unsigned long argument)
 {
+	struct super_block *sb = file_inode(file)->i_sb;
 	u32 how;
 
-	if (command != LCPFS_IOC_SHUTDOWN)
+	if (command != LCPFS_IOC_SHUTDOWN && command != FITRIM)
 		return -ENOTTY;
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
+	if (command == FITRIM)
+		return lcpfs_trim(sb, (struct fstrim_range __user *)argument);
 	if (get_user(how, (u32 __user *)argument))
 		return -EFAULT;
-	return lcpfs_shutdown(file_inode(file)->i_sb, how);
+	return lcpfs_shutdown(sb, how);
 }
