@@ -4,7 +4,9 @@
 // A pool has a ring in its metaslabs, and may have one on a log device; the uberblock says of which its tail is.
 // A ring is the concatenation of the runs that DiskLogRing lists. A position counts bytes from the ring's first use and
 // never wraps: position % ring size is the place. A frame begins at a position that is a multiple of the
-// largest logical block of the ring's devices, and lies within one run; one that would not fit begins at the next run.
+// largest logical block of the ring's devices, and lies within one run; one that would not fit begins at the next run. Places on
+// which a write may still land that a hanging path has are left out: a frame begins up to k_max_log_skip_bytes behind the end of
+// the one before it.
 //
 // A frame belongs to the log when pool, generation, position and sequence are the expected ones and its checksum fits.
 // The generation is random, new with each opening for writing, and stands in the uberblock: what an earlier time left
@@ -30,6 +32,7 @@ constexpr u32 k_max_log_frames_in_flight = 8;
 constexpr u32 k_max_log_data_bytes = 64 * 1024; // of one record
 constexpr u64 k_max_log_ring_bytes = 64ull << 20; // unless asked for
 constexpr u64 k_most_log_ring_bytes = 1ull << 30; // that can be asked for
+constexpr u64 k_max_log_skip_bytes = 2ull << 20; // nor more than a quarter of the ring
 constexpr u64 k_min_log_ring_bytes = 1ull << 20;
 constexpr u32 k_max_log_segments = 48;
 

@@ -31,7 +31,9 @@
 //
 // Late writes. A write left behind may land long after its blocks were given up. Until it ends, the
 // allocator keeps its blocks (`PathGroup::has_late_write`) and the group holds back every write that
-// overlaps it: fixed places as bitmaps and uberblock slots would otherwise be put back to an old content.
+// overlaps it: fixed places as bitmaps and uberblock slots would otherwise be put back to an old content. So a bitmap that hung in
+// one group holds up the group that writes the same copy again, two later: its other copy is the one that the committed table
+// names, there is no third. The intent log, which has a choice of places, goes around (IntentLog::place_for_locked).
 //
 // Flushes go down every path that completed a write since its last flush; a flush whose path is gone goes down
 // another like any request, since a cache that outlives its path stands at the target. `shared_cache` says that

@@ -284,10 +284,10 @@ void PathCopies::send_wanted()
     }
 }
 
-bool PathCopies::has_late(u64 offset_bytes, u64 length_bytes)
+u64 PathCopies::late_end(u64 offset_bytes, u64 length_bytes)
 {
     if (m_late.load() == 0 || breakage::forget_late_writes)
-        return false;
+        return 0;
     for (u32 i = 0; i < k_slots; i++) {
         PathCopy& copy = m_copies[i];
         if (!copy.taken.load())
@@ -295,9 +295,9 @@ bool PathCopies::has_late(u64 offset_bytes, u64 length_bytes)
         SpinGuard guard(copy.lock);
         if (copy.is_late && copy.outstanding && copy.offset_bytes < offset_bytes + length_bytes
             && offset_bytes < copy.offset_bytes + copy.length_bytes)
-            return true;
+            return copy.offset_bytes + copy.length_bytes;
     }
-    return false;
+    return 0;
 }
 
 }

@@ -4,7 +4,7 @@
 //
 // A slot is taken for each, out of an array made with the group. Its owner's request (the parent) is never sent; each
 // attempt is a request of its own over the slot's pages. The first result is the parent's; the slot is free when the
-// last attempt has ended. A write or discard with a second attempt is late from then until then: see has_late.
+// last attempt has ended. A write or discard with a second attempt is late from then until then: see late_end.
 //
 // Without a free slot or pages the request goes uncopied, and waits for its device however long that takes.
 #pragma once
@@ -58,8 +58,8 @@ public:
     u64 tick(u64 now_ns);
     // Sends what tick asked for. Sleepable.
     void send_wanted();
-    // Whether a write that was left behind may still land in the range. Any context.
-    bool has_late(u64 offset_bytes, u64 length_bytes);
+    // The end of a write that was left behind and may still land in the range; 0: there is none. Any context.
+    u64 late_end(u64 offset_bytes, u64 length_bytes);
     bool is_idle() const { return m_taken.load() == 0; }
     u32 late_count() const { return m_late.load(); }
 

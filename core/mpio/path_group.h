@@ -119,7 +119,9 @@ public:
 
     // ---- late writes
     // Whether a write that was given up may still land there. Any context.
-    bool has_late_write(u64 offset_bytes, u64 length_bytes) { return m_copies && m_copies->has_late(offset_bytes, length_bytes); }
+    bool has_late_write(u64 offset_bytes, u64 length_bytes) { return late_write_end(offset_bytes, length_bytes) != 0; }
+    // Where such a write ends; 0: there is none.
+    u64 late_write_end(u64 offset_bytes, u64 length_bytes) { return m_copies ? m_copies->late_end(offset_bytes, length_bytes) : 0; }
 
     // ---- states, times
     // Everything that is due; when to come again (~0: when woken). The manager's thread.

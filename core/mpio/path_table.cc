@@ -220,7 +220,12 @@ u64 PathTable::score(const Path& path, const PathChoice& choice, const Known& kn
     const u32 alone_us = idle_us(path, size, known);
     if (policy() == PathPolicy::least_latency)
         return depth == 0 ? alone_us : latency.average_us();
-    return (choice.prefers_tail && known.has_tails ? latency.idle_tail_us(size) : alone_us) + backlog_us(path, known);
+    const u64 backlog = backlog_us(path, known);
+    if (!choice.prefers_tail)
+        return alone_us + backlog;
+    const u64 own_us = known.has_tails ? latency.idle_tail_us(size) : alone_us;
+    // Somebody waits, and what is to come after waits for it: a slower path has to win clearly.
+    return own_us + backlog + (alone_us > known.idle_us ? own_us / 4 : 0);
 }
 
 // The first of the best, beginning with another one each time.

@@ -16,6 +16,7 @@ struct LogGround {
     static constexpr u64 k_first_run = k_first_metaslab_block + 100, k_second_run = k_first_metaslab_block + 1024 + 300;
 
     TestDevice device { k_device_bytes };
+    TestDevice second { TestDevice::PathTo { device } }; // a path, once it is added
     Box<VdevSet> vdevs;
     Box<TxgEngine> engine;
     Box<IntentLog> log;

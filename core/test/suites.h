@@ -57,6 +57,7 @@
 	X(space_log)         \
 	X(space)             \
 	X(zil)               \
+	X(late_frames)       \
 	X(names)             \
 	X(rename)            \
 	X(file)              \

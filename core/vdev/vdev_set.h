@@ -81,6 +81,12 @@ public:
         return m_vdevs[vdev.value()]->paths->has_late_write(block * k_block_size, count * k_block_size);
     }
 
+    // The same of bytes: where such a write ends; 0: there is none.
+    u64 late_write_end(VdevId vdev, u64 offset_bytes, u64 length_bytes)
+    {
+        return m_vdevs[vdev.value()]->paths->late_write_end(offset_bytes, length_bytes);
+    }
+
     // One request, at most 256 segments whose sizes sum to the dva's length. `flags`: HOST_IO_*.
     // An invalid dva completes at once with address_out_of_range. Sleepable.
     // `served_by` (may be null): by which path of its device a read was answered, in place when it is done.

@@ -124,20 +124,24 @@ Result<bool> LogReader::take_frame(u64 position, TxgId committed)
     return true;
 }
 
-Status LogReader::look_ahead()
+// True: the frame that comes next stands behind a place that was left out, and was taken.
+Result<bool> LogReader::go_on_ahead(TxgId committed)
 {
     u64 ahead = 0;
     for (u64 position = m_position; ahead < min(k_look_ahead_bytes, m_ring.bytes()); ahead += m_ring.alignment()) {
         LogFrameHead head;
         u8* bytes;
-        const bool ours = TRY(head_at(position, head)) && head.sequence > m_expected && head.acknowledged >= m_expected;
-        if (ours && TRY(frame_at(position, head, bytes))) {
+        const bool ours = TRY(head_at(position, head));
+        if (ours && head.sequence == m_expected && TRY(take_frame(position, committed)))
+            return true;
+        const bool knows = ours && head.sequence > m_expected && head.acknowledged >= m_expected;
+        if (knows && TRY(frame_at(position, head, bytes))) {
             m_missing = { m_expected, m_position, head.sequence };
             return Error::log_missing;
         }
         position += m_ring.alignment();
     }
-    return {};
+    return false;
 }
 
 Status LogReader::look_for_takeover(const LogTail& tail, const LogReader& before)
@@ -165,10 +169,12 @@ Status LogReader::read(const LogTail& tail, TxgId committed)
         if (TRY(take_frame(m_position, committed)))
             continue;
         const u64 next_run = m_position + m_ring.left_in_run(m_position);
-        if (next_run - tail.position >= m_ring.bytes() || !TRY(take_frame(next_run, committed)))
-            break;
+        if (next_run - tail.position < m_ring.bytes() && TRY(take_frame(next_run, committed)))
+            continue;
+        if (!TRY(go_on_ahead(committed)))
+            return {};
     }
-    return look_ahead();
+    return {};
 }
 
 }

@@ -3,7 +3,8 @@
 //
 // The log ends at the first frame that does not fit. When a later frame of the same generation says that this one had been
 // acknowledged, something acknowledged is missing: log_missing, with `missing` telling which. Looked for as far ahead as
-// frames in flight can have reached, and some way beyond.
+// frames in flight can have reached, and some way beyond. The next frame itself may stand there too, where a late write was
+// evaded.
 //
 // Memory: the frames that hold records of newer groups, so at most the ring.
 #pragma once
@@ -58,7 +59,7 @@ private:
     Result<bool> frame_at(u64 position, LogFrameHead& head, u8*& bytes);
     Result<bool> take_frame(u64 position, TxgId committed);
     Status take_records(const LogFrameHead& head, const u8* bytes, TxgId committed);
-    Status look_ahead();
+    Result<bool> go_on_ahead(TxgId committed);
 
     VdevSet& m_vdevs;
     const LogRing& m_ring;

@@ -191,6 +191,22 @@ void IntentLog::tell_takeover()
         m_hooks.failed(m_hooks.context, error, true);
 }
 
+// Where a frame of that length goes. What would be overwritten by a late write is left out, as far as the reader looks; beyond
+// that the frame waits until that write has ended (mpio.h).
+u64 IntentLog::place_for_locked(u32 length_bytes) const
+{
+    const u64 first = ring().fit(m_head, length_bytes);
+    const u64 last = m_head + min(k_max_log_skip_bytes, ring().bytes() / 4);
+    for (u64 position = first; position <= last;) {
+        const LogRing::Place place = ring().place(position);
+        const u64 end = m_vdevs.late_write_end(place.vdev, place.offset_bytes, length_bytes);
+        if (!end)
+            return position;
+        position = ring().fit(position + align_up(end - place.offset_bytes, u64(ring().alignment())), length_bytes);
+    }
+    return first;
+}
+
 // Takes the records of the next frame and gives it its place. False: the ring has no room.
 bool IntentLog::plan_frame_locked(Plan& plan)
 {
@@ -204,7 +220,7 @@ bool IntentLog::plan_frame_locked(Plan& plan)
         count++;
     }
     const u32 length = static_cast<u32>(align_up(used, ring().alignment()));
-    const u64 position = ring().fit(m_head, length);
+    const u64 position = place_for_locked(length);
     if (position + length - m_keep > ring().bytes())
         return false;
     plan.token = m_writer->assign(*plan.slot);

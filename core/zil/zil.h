@@ -27,6 +27,7 @@
 //
 // The ring. Positions only grow. Space is kept from the tail of the last but one committed uberblock on, so that falling
 // back to that group finds its records; a group is committed early when a quarter of the ring has been filled since the last.
+// Where a write may still land that a hanging path has, a lap or more old, the next frame goes behind it (place_for_locked).
 //
 // Failure. A frame that fails in the pool's ring fails every caller whose records it or a later frame holds and that was there
 // when it failed. Then the log pauses: callers that come later, for those records or others, wait for group commits until the
@@ -156,6 +157,7 @@ private:
     bool gathers_locked(const Caller& caller) const REQUIRES(m_lock);
     void gather();
     bool plan_frame_locked(Plan& plan) REQUIRES(m_lock);
+    u64 place_for_locked(u32 length_bytes) const REQUIRES(m_lock);
     u64 covered_locked() const REQUIRES(m_lock);
     bool barrier_stands_locked() const REQUIRES(m_lock);
     LogToken token_for_locked(u64 target) const REQUIRES(m_lock);
