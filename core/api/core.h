@@ -414,7 +414,7 @@ int core_link(struct core_object *directory, const char *name, uint32_t length, 
 int core_unlink(struct core_object *directory, const char *name, uint32_t length, struct core_object *object,
 		struct core_time time);
 
-enum { CORE_RENAME_NOREPLACE = 1, CORE_RENAME_EXCHANGE = 2 };
+enum { CORE_RENAME_NOREPLACE = 1, CORE_RENAME_EXCHANGE = 2, CORE_RENAME_WHITEOUT = 4 };
 struct core_rename {
 	struct core_object *from_directory, *to_directory;
 	const char *from_name, *to_name;
@@ -423,6 +423,7 @@ struct core_rename {
 	struct core_object *victim;   /* what to_name names, or NULL */
 	unsigned int flags;
 	struct core_time time;
+	const struct core_new *whiteout; /* CORE_RENAME_WHITEOUT: what from_name names from then on; not with EXCHANGE */
 };
 /* One atomic change. Type rules (EISDIR, ENOTDIR, loops) are the VFS's; -ENOTEMPTY is checked here. */
 int core_rename(const struct core_rename *rename);

@@ -162,9 +162,20 @@ int core_rename(const struct core_rename* how)
         return to_errno(Error::cross_dataset);
     if ((how->flags & CORE_RENAME_NOREPLACE) && how->victim)
         return to_errno(Error::exists);
+    const bool leaves = how->flags & CORE_RENAME_WHITEOUT;
+    if (leaves && !is_sound(*how->whiteout))
+        return to_errno(Error::invalid);
+    NewObject whiteout;
+    NewXattrs xattrs;
+    if (leaves) {
+        whiteout = new_object_of(*how->whiteout);
+        if (const Status status = xattrs.take(*how->whiteout); status.is_error())
+            return to_errno(status);
+        whiteout.xattrs = xattrs.list();
+    }
     Rename rename { from, to, bytes_of_name(how->from_name, how->from_length), bytes_of_name(how->to_name, how->to_length),
         object_of(how->object), how->victim ? &object_of(how->victim) : nullptr, (how->flags & CORE_RENAME_EXCHANGE) != 0,
-        time_of(how->time) };
+        time_of(how->time), leaves ? &whiteout : nullptr };
     return to_errno(rename_object(pool_of(from), rename));
 }
 

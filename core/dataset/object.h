@@ -46,6 +46,7 @@ public:
     Status start(const ObjectAttributes& attributes, const RecordRoots& roots);
 
     Dataset& dataset() { return m_dataset; }
+    const Dataset& dataset() const { return m_dataset; }
     ObjectId id() const { return m_id; }
 
     // Before changing anything in `txg`, the tree's prepare_* included: keeps what an older group still has to write,

@@ -119,7 +119,8 @@ struct DiskLogRename {
     le16 from_bytes;
     le16 to_bytes;
     u8 exchange;            // 1: the two names change places
-    u8 reserved[7];
+    u8 whiteout;            // 1: the old name stays, for an object made with it: DiskLogCreate without a name and its attributes follow
+    u8 reserved[6];
 };
 static_assert(sizeof(DiskLogRename) == 48);
 static_assert(offsetof(DiskLogRename, exchange) == 40);

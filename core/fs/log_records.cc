@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "core/fs/log_records.h"
 
+#include "core/fs/new_object.h"
+
 namespace lcpfs {
 
 namespace {
@@ -44,6 +46,36 @@ u8* put_xattr(u8* at, Bytes name, Bytes value)
     copy_bytes(at + sizeof(head), name.data(), name.size());
     copy_bytes(at + sizeof(head) + name.size(), value.data(), value.size());
     return at + logged_bytes(name, value);
+}
+
+size_t new_bytes(Bytes text, const NewObject& how)
+{
+    size_t bytes = sizeof(DiskLogCreate) + text.size() + how.target.size();
+    for (const NewXattr& xattr : how.xattrs)
+        bytes += logged_bytes(xattr.name, xattr.value);
+    return bytes;
+}
+
+void put_new(u8* at, Bytes text, const NewObject& how, const Object& made)
+{
+    DiskLogCreate head;
+    head.object.set(made.id().value());
+    head.generation.set(generation_of_new(made, how));
+    head.mode.set(how.mode);
+    head.uid.set(how.uid);
+    head.gid.set(how.gid);
+    head.project.set(how.project);
+    head.flags.set(how.flags);
+    head.rdev.set(how.rdev);
+    head.time = disk_time(how.time);
+    head.name_bytes.set(static_cast<u16>(text.size()));
+    head.target_bytes.set(static_cast<u16>(how.target.size()));
+    copy_bytes(at, &head, sizeof(head));
+    copy_bytes(at + sizeof(head), text.data(), text.size());
+    copy_bytes(at + sizeof(head) + text.size(), how.target.data(), how.target.size());
+    at += sizeof(head) + text.size() + how.target.size();
+    for (const NewXattr& xattr : how.xattrs)
+        at = put_xattr(at, xattr.name, xattr.value);
 }
 
 DiskLogAttributes log_attributes(const core_attr& attributes, unsigned mask)
@@ -114,43 +146,16 @@ void fill_record_of_dataset(const Box<LogRecord>& record, DatasetId id, const Ne
     fill(*record, head, {});
 }
 
-Box<LogRecord> record_of_create(Pool& pool, Object& directory, Bytes text, const NewObject& how, ObjectId made)
+Box<LogRecord> record_of_create(Pool& pool, Object& directory, Bytes text, const NewObject& how, const Object& made)
 {
-    const size_t named_bytes = sizeof(DiskLogCreate) + text.size() + how.target.size();
-    size_t bytes = named_bytes;
-    for (const NewXattr& xattr : how.xattrs)
-        bytes += logged_bytes(xattr.name, xattr.value);
+    const size_t bytes = new_bytes(text, how);
     // What no frame could take stands as a barrier, as if memory had been short.
     if (log_record_bytes(bytes) > k_max_log_record_bytes)
         return {};
     Box<LogRecord> record = prepare(pool, opcode_of(how.mode, !text.is_empty()), directory, bytes);
-    if (!record)
-        return {};
-    DiskLogCreate head;
-    head.object.set(made.value());
-    head.generation.set(0);
-    head.mode.set(how.mode);
-    head.uid.set(how.uid);
-    head.gid.set(how.gid);
-    head.project.set(how.project);
-    head.flags.set(how.flags);
-    head.rdev.set(how.rdev);
-    head.time = disk_time(how.time);
-    head.name_bytes.set(static_cast<u16>(text.size()));
-    head.target_bytes.set(static_cast<u16>(how.target.size()));
-    fill(*record, head, text, how.target);
-    u8* at = record->payload() + named_bytes;
-    for (const NewXattr& xattr : how.xattrs)
-        at = put_xattr(at, xattr.name, xattr.value);
+    if (record)
+        put_new(record->payload(), text, how, made);
     return record;
-}
-
-void set_generation(const Box<LogRecord>& record, u64 generation)
-{
-    if (!record)
-        return;
-    le64 disk(generation);
-    copy_bytes(record->payload() + offsetof(DiskLogCreate, generation), &disk, sizeof(disk));
 }
 
 Box<LogRecord> record_of_link(Pool& pool, Object& directory, Bytes text, Object& object, Time time)
@@ -163,10 +168,13 @@ Box<LogRecord> record_of_unlink(Pool& pool, Object& directory, Bytes text, Objec
     return record_of_name(pool, is_directory ? LogOpcode::remove_directory : LogOpcode::remove, directory, text, object, time);
 }
 
-Box<LogRecord> record_of_rename(Pool& pool, const Rename& rename)
+Box<LogRecord> record_of_rename(Pool& pool, const Rename& rename, const Object* whiteout)
 {
-    Box<LogRecord> record = prepare(pool, LogOpcode::rename, rename.from_directory,
-                                    sizeof(DiskLogRename) + rename.from_text.size() + rename.to_text.size());
+    const size_t named_bytes = sizeof(DiskLogRename) + rename.from_text.size() + rename.to_text.size();
+    const size_t bytes = named_bytes + (whiteout ? new_bytes({}, *rename.whiteout) : 0);
+    if (log_record_bytes(bytes) > k_max_log_record_bytes)
+        return {};
+    Box<LogRecord> record = prepare(pool, LogOpcode::rename, rename.from_directory, bytes);
     if (!record)
         return {};
     DiskLogRename head;
@@ -178,7 +186,10 @@ Box<LogRecord> record_of_rename(Pool& pool, const Rename& rename)
     head.from_bytes.set(static_cast<u16>(rename.from_text.size()));
     head.to_bytes.set(static_cast<u16>(rename.to_text.size()));
     head.exchange = rename.exchange;
+    head.whiteout = whiteout != nullptr;
     fill(*record, head, rename.from_text, rename.to_text);
+    if (whiteout)
+        put_new(record->payload() + named_bytes, {}, *rename.whiteout, *whiteout);
     return record;
 }
 

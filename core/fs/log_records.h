@@ -13,12 +13,10 @@ namespace lcpfs {
 // A dataset's, to be filled when its head is settled.
 Box<LogRecord> record_of_dataset(Pool& pool, LogOpcode opcode);
 void fill_record_of_dataset(const Box<LogRecord>& record, DatasetId id, const NewDataset& how);
-Box<LogRecord> record_of_create(Pool& pool, Object& directory, Bytes text, const NewObject& how, ObjectId made);
-// The number of the new object's group is known only when it is held.
-void set_generation(const Box<LogRecord>& record, u64 generation);
+Box<LogRecord> record_of_create(Pool& pool, Object& directory, Bytes text, const NewObject& how, const Object& made);
 Box<LogRecord> record_of_link(Pool& pool, Object& directory, Bytes text, Object& object, Time time);
 Box<LogRecord> record_of_unlink(Pool& pool, Object& directory, Bytes text, Object& object, bool is_directory, Time time);
-Box<LogRecord> record_of_rename(Pool& pool, const Rename& rename);
+Box<LogRecord> record_of_rename(Pool& pool, const Rename& rename, const Object* whiteout);
 Box<LogRecord> record_of_attributes(Pool& pool, Object& object, const core_attr& attributes, unsigned mask);
 Box<LogRecord> record_of_xattr(Pool& pool, Object& object, const XattrChange& change);
 Box<LogRecord> record_of_truncate(Pool& pool, Object& object, u64 size_bytes, Time time);

@@ -4,6 +4,7 @@
 
 #include "core/fs/log_records.h"
 #include "core/fs/name_tree.h"
+#include "core/fs/new_object.h"
 
 namespace lcpfs {
 
@@ -56,74 +57,6 @@ void touch_object(Object& object, Time time) NO_THREAD_SAFETY_ANALYSIS
     object.m_attributes.change++;
 }
 
-// A symlink's target as one or two inline items of a fresh, private object.
-Status store_target(Object& object, TxgId txg, Bytes target, ExtentScratch& scratch) NO_THREAD_SAFETY_ANALYSIS
-{
-    for (u64 part = 0; part * k_max_inline_data_bytes < target.size(); part++) {
-        size_t offset = part * k_max_inline_data_bytes;
-        Extent extent;
-        extent.kind = ExtentKind::inlined;
-        extent.length_blocks = 1;
-        extent.birth = txg;
-        extent.payload = target.slice(offset, min<size_t>(target.size() - offset, k_max_inline_data_bytes));
-        u32 bytes = extent.encode({ scratch.first, sizeof(scratch.first) });
-        BigEndianKey key = extent_key(part);
-        TRY(object.m_tree.prepare_insert(txg, { key.data(), 8 }, bytes));
-        object.m_tree.insert({ key.data(), 8 }, { scratch.first, bytes });
-    }
-    return {};
-}
-
-ObjectAttributes attributes_of(const NewObject& how, u64 generation, const Object& directory)
-{
-    ObjectAttributes attributes;
-    attributes.generation = generation;
-    attributes.mode = how.mode;
-    attributes.uid = how.uid;
-    attributes.gid = how.gid;
-    attributes.project = how.project;
-    attributes.flags = how.flags;
-    attributes.rdev = how.rdev;
-    attributes.links = attributes.is_directory() ? 2 : 1;
-    attributes.parent = attributes.is_directory() ? directory.id().value() : 0;
-    attributes.size_bytes = attributes.is_symlink() ? how.target.size() : 0;
-    attributes.atime = attributes.mtime = attributes.ctime = attributes.btime = how.time;
-    return attributes;
-}
-
-// What a new object's content is built in, where it has some.
-struct NewScratch {
-    NewScratch(Pool& pool, const NewObject& how) : target(pool, !how.target.is_empty()) {}
-    Status make(const NewObject& how)
-    {
-        if (!how.xattrs.is_empty())
-            xattrs = TRY(make_box<XattrScratch>());
-        return {};
-    }
-    Scratch target;
-    Box<XattrScratch> xattrs;
-};
-
-u64 units_of(Pool& pool, const NewObject& how) { return xattr_units(pool, parts_of(how.xattrs)); }
-
-Result<Ref<Object>> make_object(Dataset& dataset, const NewObject& how)
-{
-    return how.id.value() ? dataset.make_again(how.mode, how.id) : dataset.make(how.mode);
-}
-
-// A fresh object, dirty in `txg`, its content in place. Only we know it.
-Status fill_new(Object& object, Object& directory, const NewObject& how, TxgId txg, NewScratch& scratch) NO_THREAD_SAFETY_ANALYSIS
-{
-    if (!how.target.is_empty())
-        TRY(store_target(object, txg, how.target, *scratch.target));
-    if (scratch.xattrs)
-        TRY(fill_new_xattrs(object, txg, how.xattrs, *scratch.xattrs));
-    TRY(object.prepare_change(txg));
-    const u64 generation = how.generation ? how.generation : object.dataset().generation_for(object.id());
-    object.m_attributes = attributes_of(how, generation, directory);
-    return {};
-}
-
 }
 
 Result<FoundName> lookup_name(Object& directory, Bytes text)
@@ -143,11 +76,11 @@ Result<Ref<Object>> create_object(Pool& pool, Object& directory, Bytes text, con
     TRY(check_name(text));
     TRY(check_new_xattrs(how.xattrs));
     ScopedPromise promise(pool.space(), directory.dataset().owner());
-    TRY(promise.take(units_of(pool, how), Space::For::growth));
+    TRY(promise.take(units_of_new(pool, how), Space::For::growth));
     Ref<Object> object = TRY(make_object(directory.dataset(), how));
     NewScratch scratch(pool, how);
     TRY(scratch.make(how));
-    Box<LogRecord> record = record_of_create(pool, directory, text, how, object->id());
+    Box<LogRecord> record = record_of_create(pool, directory, text, how, *object);
     ObjectLocks locks;
     locks.add(&directory);
     locks.lock();
@@ -168,7 +101,6 @@ Result<Ref<Object>> create_object(Pool& pool, Object& directory, Bytes text, con
     add_name(directory, spot, text, object->id(), object->m_attributes.entry_type());
     directory.m_attributes.links += is_directory;
     touch_directory(directory, how.time);
-    set_generation(record, object->m_attributes.generation);
     pool.intent_log().append(hold.txg(), lcpfs::move(record));
     return object;
 }
@@ -178,15 +110,14 @@ Result<Ref<Object>> create_unnamed_object(Pool& pool, Object& directory, const N
     TRY(pool.check_writable());
     TRY(check_new_xattrs(how.xattrs));
     ScopedPromise promise(pool.space(), directory.dataset().owner());
-    TRY(promise.take(units_of(pool, how), Space::For::growth));
+    TRY(promise.take(units_of_new(pool, how), Space::For::growth));
     Ref<Object> object = TRY(make_object(directory.dataset(), how));
     NewScratch scratch(pool, how);
     TRY(scratch.make(how));
-    Box<LogRecord> record = record_of_create(pool, directory, {}, how, object->id());
+    Box<LogRecord> record = record_of_create(pool, directory, {}, how, *object);
     TxgHold hold(pool.engine());
     TRY(fill_new(*object, directory, how, hold.txg(), scratch));
     object->m_attributes.links = 0;
-    set_generation(record, object->m_attributes.generation);
     pool.intent_log().append(hold.txg(), lcpfs::move(record));
     return object;
 }

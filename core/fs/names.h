@@ -41,6 +41,8 @@ struct Rename {
     Object* victim;
     bool exchange;
     Time time;
+    // Made in the same breath, and called as the object was: what overlayfs hides a name of a lower layer by. Not with `exchange`.
+    const NewObject* whiteout { nullptr };
 };
 Status rename_object(Pool& pool, const Rename& rename);
 

@@ -3,7 +3,7 @@
 // the old one goes, since room is made for the addition.
 #include "core/fs/log_records.h"
 #include "core/fs/name_tree.h"
-#include "core/fs/names.h"
+#include "core/fs/new_object.h"
 
 namespace lcpfs {
 
@@ -66,11 +66,21 @@ Status rename_object(Pool& pool, const Rename& rename) NO_THREAD_SAFETY_ANALYSIS
         return Error::name_too_long;
     if (rename.exchange && !rename.victim)
         return Error::not_found;
+    if (rename.exchange && rename.whiteout)
+        return Error::invalid;
     if (&rename.object == rename.victim)
         return {}; // two names of one file: POSIX leaves both
+    const NewObject nothing;
+    const NewObject& left = rename.whiteout ? *rename.whiteout : nothing;
+    TRY(check_new_xattrs(left.xattrs));
     ScopedPromise promise(pool.space(), rename.object.dataset().owner());
-    TRY(promise.take(2 * pool.space().operation_units(), Space::For::growth));
-    Box<LogRecord> record = record_of_rename(pool, rename);
+    TRY(promise.take(pool.space().operation_units() + units_of_new(pool, left), Space::For::growth));
+    Ref<Object> whiteout;
+    if (rename.whiteout)
+        whiteout = TRY(make_object(rename.from_directory.dataset(), left));
+    NewScratch scratch(pool, left);
+    TRY(scratch.make(left));
+    Box<LogRecord> record = record_of_rename(pool, rename, whiteout.get());
     ObjectLocks locks;
     locks.add(&rename.from_directory);
     locks.add(&rename.to_directory);
@@ -101,6 +111,8 @@ Status rename_object(Pool& pool, const Rename& rename) NO_THREAD_SAFETY_ANALYSIS
     else
         TRY(prepare_add_name(to, txg, target, rename.to_text));
     TRY(prepare_remove_name(from, txg, source));
+    if (whiteout)
+        TRY(fill_new(*whiteout, from, left, txg, scratch));
 
     // Nothing fails from here on.
     u8 type = rename.object.m_attributes.entry_type();
@@ -112,7 +124,10 @@ Status rename_object(Pool& pool, const Rename& rename) NO_THREAD_SAFETY_ANALYSIS
         redirect_name(from, source, rename.from_text, rename.victim->id(), rename.victim->m_attributes.entry_type());
         move_parent_link(*rename.victim, to, from);
     } else {
-        remove_name(from, txg, source, rename.from_text);
+        if (whiteout)
+            redirect_name(from, source, rename.from_text, whiteout->id(), whiteout->m_attributes.entry_type());
+        else
+            remove_name(from, txg, source, rename.from_text);
         if (rename.victim)
             drop_victim(rename);
     }

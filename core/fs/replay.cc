@@ -67,13 +67,12 @@ Status take_xattr(LogPayload& payload, NewXattr& xattr)
     return {};
 }
 
-Status replay_create(Pool& pool, const LogRecordView& record)
+// What a DiskLogCreate says, to the end of the payload; the name into `text`.
+Status take_new(LogPayload& payload, Bytes& text, NewObject& how, Vector<NewXattr>& xattrs)
 {
-    LogPayload payload(record.payload);
     DiskLogCreate head;
     TRY(payload.take(head));
-    Bytes text = TRY(payload.take_bytes(head.name_bytes.get()));
-    NewObject how;
+    text = TRY(payload.take_bytes(head.name_bytes.get()));
     how.mode = head.mode.get();
     how.uid = head.uid.get();
     how.gid = head.gid.get();
@@ -84,15 +83,25 @@ Status replay_create(Pool& pool, const LogRecordView& record)
     how.target = TRY(payload.take_bytes(head.target_bytes.get()));
     how.id = ObjectId(head.object.get());
     how.generation = head.generation.get();
-    Vector<NewXattr> xattrs;
     while (payload.left()) {
-        TRY(xattrs.resize(xattrs.size() + 1));
-        TRY(take_xattr(payload, xattrs.last()));
+        NewXattr xattr;
+        TRY(take_xattr(payload, xattr));
+        TRY(xattrs.push_back(xattr));
     }
     how.xattrs = xattrs.span();
     VERIFY_DISK(check_new_xattrs(how.xattrs).is_ok(), log_damaged);
     VERIFY_DISK(how.id.value() && how.generation, log_damaged);
     VERIFY_DISK(((how.mode & k_mode_type) == k_mode_symlink) == !how.target.is_empty(), log_damaged);
+    return {};
+}
+
+Status replay_create(Pool& pool, const LogRecordView& record)
+{
+    LogPayload payload(record.payload);
+    Bytes text;
+    NewObject how;
+    Vector<NewXattr> xattrs;
+    TRY(take_new(payload, text, how, xattrs));
     Ref<Object> directory = TRY(object_of(pool, record));
     if (record.opcode() == LogOpcode::create_unnamed) {
         VERIFY_DISK(text.is_empty(), log_damaged);
@@ -124,6 +133,13 @@ Status replay_rename(Pool& pool, const LogRecordView& record)
     TRY(payload.take(head));
     Bytes from_text = TRY(payload.take_bytes(head.from_bytes.get()));
     Bytes to_text = TRY(payload.take_bytes(head.to_bytes.get()));
+    NewObject whiteout;
+    Vector<NewXattr> xattrs;
+    if (head.whiteout) {
+        Bytes no_text;
+        TRY(take_new(payload, no_text, whiteout, xattrs));
+        VERIFY_DISK(no_text.is_empty(), log_damaged);
+    }
     TRY(payload.end());
     Ref<Object> from = TRY(object_of(pool, record));
     Ref<Object> to = TRY(object_of(pool, record, head.to_directory.get()));
@@ -131,7 +147,8 @@ Status replay_rename(Pool& pool, const LogRecordView& record)
     Ref<Object> victim;
     if (head.victim.get())
         victim = TRY(object_of(pool, record, head.victim.get()));
-    return rename_object(pool, { *from, *to, from_text, to_text, *object, victim.get(), head.exchange != 0, time_of(head.time) });
+    return rename_object(pool, { *from, *to, from_text, to_text, *object, victim.get(), head.exchange != 0, time_of(head.time),
+                                 head.whiteout ? &whiteout : nullptr });
 }
 
 Status replay_truncate(Pool& pool, const LogRecordView& record)

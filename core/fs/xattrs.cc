@@ -38,7 +38,7 @@ Status change_xattr(Pool& pool, Object& object, const XattrChange& change)
     TRY(change.removes ? check_xattr_name(change.name) : check_xattr(change.name, change.value));
     if (change.attributes)
         TRY(check_attributes(*change.attributes, change.mask));
-    ScopedPromise promise(pool.space());
+    ScopedPromise promise(pool.space(), object.dataset().owner());
     const u32 parts = change.removes ? 0 : xattr_parts(static_cast<u32>(change.value.size()));
     // A change of the mode has to be possible as it is without a list, whose size stays.
     const Space::For what = change.removes ? Space::For::removal

@@ -15,12 +15,6 @@
 #include "shim/vfs/inode.h"
 #include "shim/vfs/xattr.h"
 
-struct lcpfs_new {
-	struct core_new how;
-	struct core_xattr *xattrs;          /* each in memory of its own, with its name in front */
-	struct posix_acl *access, *fallback; /* of those the lists */
-};
-
 /* Who owns a new object, by the rules of the mount and of setgid directories. */
 static void lcpfs_new_init(struct lcpfs_new *new, struct mnt_idmap *idmap, struct inode *directory, umode_t mode,
 			   dev_t device)
@@ -43,7 +37,7 @@ static void lcpfs_new_init(struct lcpfs_new *new, struct mnt_idmap *idmap, struc
 	lcpfs_flags_inherit(directory, how);
 }
 
-static void lcpfs_new_destroy(struct lcpfs_new *new)
+void lcpfs_new_destroy(struct lcpfs_new *new)
 {
 	u32 i;
 
@@ -178,6 +172,21 @@ static int lcpfs_make(struct inode *directory, struct dentry *dentry, struct lcp
 out:
 	lcpfs_new_destroy(new);
 	return error;
+}
+
+int lcpfs_new_whiteout(struct lcpfs_new *new, struct mnt_idmap *idmap, struct inode *directory, const struct qstr *name)
+{
+	struct inode *inode;
+
+	lcpfs_new_init(new, idmap, directory, S_IFCHR | WHITEOUT_MODE, WHITEOUT_DEV);
+	inode = lcpfs_new_prepare(new, directory, name);
+	if (IS_ERR(inode)) {
+		lcpfs_new_destroy(new);
+		return PTR_ERR(inode);
+	}
+	/* It was there for its label. Who looks the name up gets another. */
+	iput(inode);
+	return 0;
 }
 
 int lcpfs_mknod(struct mnt_idmap *idmap, struct inode *directory, struct dentry *dentry, umode_t mode, dev_t device)

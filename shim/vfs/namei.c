@@ -88,9 +88,10 @@ static int lcpfs_rename(struct mnt_idmap *idmap, struct inode *from_directory, s
 		.victim = victim ? lcpfs_object(victim) : NULL,
 		.time = lcpfs_time(current_time(from_directory)),
 	};
+	struct lcpfs_new whiteout;
 	int error;
 
-	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE))
+	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
 		return -EINVAL;
 	if (!lcpfs_project_allows(to_directory, inode) ||
 	    ((flags & RENAME_EXCHANGE) && !lcpfs_project_allows(from_directory, victim)))
@@ -99,7 +100,16 @@ static int lcpfs_rename(struct mnt_idmap *idmap, struct inode *from_directory, s
 		rename.flags |= CORE_RENAME_NOREPLACE;
 	if (flags & RENAME_EXCHANGE)
 		rename.flags |= CORE_RENAME_EXCHANGE;
+	if (flags & RENAME_WHITEOUT) {
+		error = lcpfs_new_whiteout(&whiteout, idmap, from_directory, &from->d_name);
+		if (error)
+			return error;
+		rename.flags |= CORE_RENAME_WHITEOUT;
+		rename.whiteout = &whiteout.how;
+	}
 	error = core_rename(&rename);
+	if (flags & RENAME_WHITEOUT)
+		lcpfs_new_destroy(&whiteout);
 	if (error)
 		return error;
 	lcpfs_inode_refresh(from_directory);

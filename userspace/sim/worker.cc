@@ -444,11 +444,15 @@ int Worker::rename(u64 from, const std::string& from_name, u64 to, const std::st
     request.flags = flags;
     request.time = now();
     bool exchange = flags & CORE_RENAME_EXCHANGE;
+    core_new whiteout {};
+    whiteout.mode = 0020000;
+    whiteout.time = now();
+    request.whiteout = &whiteout;
     bool moved_directory = tree().at(moved.id).is_directory();
     bool victim_directory = victim && tree().at(victim).is_directory();
     begin("rename " + from_name.substr(0, 16) + " (" + std::to_string(moved.id) + ") from " + std::to_string(from) + " to "
           + to_name.substr(0, 16) + " in " + std::to_string(to) + (victim ? " over " + std::to_string(victim) : "")
-          + (exchange ? " exchange" : ""));
+          + (exchange ? " exchange" : flags & CORE_RENAME_WHITEOUT ? " whiteout" : ""));
     int error = core_rename(&request);
     if (error)
         return end(error);
@@ -458,6 +462,20 @@ int Worker::rename(u64 from, const std::string& from_name, u64 to, const std::st
     next.update(to, [&](ObjectState& state) { state.entries[to_name] = moved; });
     if (exchange)
         next.update(from, [&](ObjectState& state) { state.entries[from_name] = replaced; });
+    if (flags & CORE_RENAME_WHITEOUT) {
+        u64 left;
+        u8 type;
+        core_object* made = nullptr;
+        if (core_lookup(request.from_directory, from_name.data(), length_of(from_name), &left, &type) || type != 2)
+            fail("%s left no whiteout", m_history.descriptions.back().c_str());
+        next.forget(left);
+        next.update(from, [&](ObjectState& state) { state.entries[from_name] = { left, type }; });
+        next.update(left, [](ObjectState&) {});
+        if (int gone = core_object_get(m_dataset, left, 0, &made))
+            fail("a whiteout gave error %d", gone);
+        m_open[left] = made;
+        predict(next, left, made, 1, 0);
+    }
     i32 from_links = 0, to_links = 0;
     if (from != to && moved_directory)
         from_links--, to_links++;
@@ -479,38 +497,6 @@ int Worker::rename(u64 from, const std::string& from_name, u64 to, const std::st
     end(0);
     if (victim && !exchange && !m_random.one_in(4))
         dispose(victim, request.victim);
-    return 0;
-}
-
-int Worker::set_attr(u64 id)
-{
-    core_object* object = get(id);
-    if (!object)
-        return m_stopped ? -5 : -k_enomem;
-    core_attr attr {};
-    attr.mode = static_cast<u32>((tree().at(id).attr.mode & 0170000) | m_random.below(010000));
-    attr.uid = static_cast<u32>(m_random.below(100000));
-    attr.gid = static_cast<u32>(m_random.below(100000));
-    attr.atime = attr.mtime = attr.ctime = now();
-    attr.mtime.seconds -= static_cast<i64>(m_random.below(1u << 31));
-    attr.project = static_cast<u32>(m_random.below(4));
-    attr.flags = static_cast<u32>(m_random.below(256));
-    attr.change = tree().at(id).attr.change + m_random.below(1000);
-    unsigned mask = static_cast<unsigned>(m_random.below(512)) | CORE_SET_CTIME;
-    begin("set attributes of " + std::to_string(id));
-    int error = core_object_set_attr(object, &attr, mask);
-    if (error)
-        return end(error);
-    core_attr found;
-    core_object_attr(object, &found);
-    if ((mask & CORE_SET_MODE && found.mode != attr.mode) || (mask & CORE_SET_UID && found.uid != attr.uid)
-        || (mask & CORE_SET_GID && found.gid != attr.gid) || (mask & CORE_SET_MTIME && found.mtime.seconds != attr.mtime.seconds)
-        || (mask & CORE_SET_PROJECT && found.project != attr.project) || (mask & CORE_SET_FLAGS && found.flags != attr.flags)
-        || (mask & CORE_SET_CHANGE && found.change < attr.change) || found.ctime.seconds != attr.ctime.seconds)
-        fail("set_attr of object %llu did not take", static_cast<unsigned long long>(id));
-    predict(edit(), id, object, tree().at(id).attr.links, tree().at(id).attr.size_bytes);
-    end(0);
-    put(object);
     return 0;
 }
 

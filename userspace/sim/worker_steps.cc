@@ -175,6 +175,8 @@ void Worker::random_rename()
             flags = 0;
         }
     }
+    if (!(flags & CORE_RENAME_EXCHANGE) && m_random.one_in(6))
+        flags |= CORE_RENAME_WHITEOUT;
     // A name in the shared directory carries its owner's mark, so it may not leave with another's.
     rename(from, from_name, to, to_name, flags);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Worker: extended attributes and lists of POSIX ACLs, with the mode and the times that change with them.
+// Worker: attributes; extended ones and lists of POSIX ACLs, with the mode and the times that change with them.
 #include "core/format/xattr_format.h"
 #include "userspace/sim/failure.h"
 #include "userspace/sim/worker.h"
@@ -85,6 +85,38 @@ int Worker::set_xattr(u64 id, const std::string& name, const std::string* value)
     predict(edit(), id, object, old.attr.links, old.attr.size_bytes);
     if (is_list(name) && edit().at(id).attr.mode != attr.mode)
         fail("the mode of object %llu did not change with its list", static_cast<unsigned long long>(id));
+    end(0);
+    put(object);
+    return 0;
+}
+
+int Worker::set_attr(u64 id)
+{
+    core_object* object = get(id);
+    if (!object)
+        return m_stopped ? -5 : -k_enomem;
+    core_attr attr {};
+    attr.mode = static_cast<u32>((tree().at(id).attr.mode & 0170000) | m_random.below(010000));
+    attr.uid = static_cast<u32>(m_random.below(100000));
+    attr.gid = static_cast<u32>(m_random.below(100000));
+    attr.atime = attr.mtime = attr.ctime = now();
+    attr.mtime.seconds -= static_cast<i64>(m_random.below(1u << 31));
+    attr.project = static_cast<u32>(m_random.below(4));
+    attr.flags = static_cast<u32>(m_random.below(256));
+    attr.change = tree().at(id).attr.change + m_random.below(1000);
+    unsigned mask = static_cast<unsigned>(m_random.below(512)) | CORE_SET_CTIME;
+    begin("set attributes of " + std::to_string(id));
+    int error = core_object_set_attr(object, &attr, mask);
+    if (error)
+        return end(error);
+    core_attr found;
+    core_object_attr(object, &found);
+    if ((mask & CORE_SET_MODE && found.mode != attr.mode) || (mask & CORE_SET_UID && found.uid != attr.uid)
+        || (mask & CORE_SET_GID && found.gid != attr.gid) || (mask & CORE_SET_MTIME && found.mtime.seconds != attr.mtime.seconds)
+        || (mask & CORE_SET_PROJECT && found.project != attr.project) || (mask & CORE_SET_FLAGS && found.flags != attr.flags)
+        || (mask & CORE_SET_CHANGE && found.change < attr.change) || found.ctime.seconds != attr.ctime.seconds)
+        fail("set_attr of object %llu did not take", static_cast<unsigned long long>(id));
+    predict(edit(), id, object, tree().at(id).attr.links, tree().at(id).attr.size_bytes);
     end(0);
     put(object);
     return 0;

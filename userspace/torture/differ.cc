@@ -303,7 +303,10 @@ Outcome Side::on_name(const Step& step)
         return outcome(linkat(root, step.path, root, step.other, 0));
     case k_rename:
         return outcome(syscall(SYS_renameat2, root, step.path, root, step.other,
-                               step.number % 4 ? 0 : step.number % 8 ? RENAME_NOREPLACE : RENAME_EXCHANGE));
+                               step.number % 4 ? 0
+                                   : step.number % 8  ? RENAME_NOREPLACE
+                                   : step.number % 16 ? RENAME_EXCHANGE
+                                                      : RENAME_WHITEOUT));
     case k_symlink:
         return outcome(symlinkat(step.other, root, step.path));
     case k_readlink: {
