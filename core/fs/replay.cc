@@ -350,8 +350,17 @@ Status replay_write(Pool& pool, const LogRecordView& record)
 
 }
 
+// Whether replay_record knows what to do with it: asked of every record before anything is done.
+static bool is_known(LogOpcode opcode)
+{
+    const bool is_numbered = opcode >= LogOpcode::create && opcode <= LogOpcode::remove_xattr && opcode != LogOpcode::write_truncate;
+    return is_numbered || opcode == LogOpcode::commit_marker;
+}
+
 Status claim_record(Pool& pool, const LogRecordView& record)
 {
+    if (!is_known(record.opcode()))
+        return Error::log_opcode;
     if (record.opcode() != LogOpcode::write)
         return {};
     LogPayload payload(record.payload);

@@ -267,6 +267,38 @@ void refusals(Test& test)
     CHECK_EQ(log->pool.check(), 0u);
 }
 
+// A record of a later version, behind others: nothing of them is done, nothing is written.
+void unknown_operation(Test& test)
+{
+    Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+    REQUIRE_OK(log->start());
+    const u64 committed = log->pool.fingerprint();
+    CHECK_EQ(log->log_write(log->file, 1, 4, 7, 8 * k_block_size - 50), 0);
+    CHECK_EQ(log->pool.make(log->directory, "known", k_file), 0);
+    {
+        Pool& pool = log->pool.pool();
+        Box<LogRecord> record = pool.intent_log().prepare(static_cast<LogOpcode>(98), 16, 40);
+        REQUIRE(record);
+        TxgHold hold(pool.engine());
+        pool.intent_log().append(hold.txg(), lcpfs::move(record));
+    }
+    CHECK_EQ(core_object_sync(log->directory), 0);
+    log->drop();
+    (void)log->pool.crash();
+    u64 writes[2];
+    for (u32 i = 0; i < 2; i++)
+        writes[i] = lcpfs_test_device_requests(log->pool.device(i), HOST_IO_WRITE);
+    for (u32 round = 0; round < 2; round++)
+        CHECK_EQ(log->pool.open(false), minus(Error::log_opcode));
+    for (u32 i = 0; i < 2; i++)
+        CHECK_EQ(lcpfs_test_device_requests(log->pool.device(i), HOST_IO_WRITE), writes[i]);
+    core_pool_options options {};
+    options.discard_log = true;
+    REQUIRE_EQ(log->pool.open_with(options), 0);
+    CHECK_EQ(log->pool.fingerprint(), committed);
+    CHECK_EQ(log->pool.check(), 0u);
+}
+
 void discarding(Test& test)
 {
     Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
@@ -313,7 +345,7 @@ void log_errors(Test& test)
 }
 
 constexpr TestCase k_cases[] = { { "operations", operations }, { "costs", costs },           { "again", again },
-                                 { "refusals", refusals },     { "discarding", discarding }, { "log_errors", log_errors } };
+                                 { "refusals", refusals },     { "discarding", discarding }, { "unknown_operation", unknown_operation }, { "log_errors", log_errors } };
 }
 LCPFS_SUITE(replay, k_cases);
 

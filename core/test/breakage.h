@@ -16,6 +16,7 @@ inline bool log_reorder = false;          // records of one log write stand in t
 inline bool log_replay_committed = false; // records whose group committed are replayed too
 inline bool log_skip_claim = false;       // replay does not claim the blocks of logged extents first
 inline bool log_takeover_early = false;   // callers of a log device that failed do not wait for the group that saves them
+inline bool forget_failed_flush = false; // a flush that succeeds is taken to cover what one before it failed to
 inline bool forget_late_writes = false; // blocks are written again while a write that was left behind may land on them
 #else
 #if defined(LCPFS_BREAK_SKIP_FLUSH)
@@ -62,6 +63,11 @@ inline constexpr bool log_skip_claim = false;
 inline constexpr bool log_takeover_early = true;
 #else
 inline constexpr bool log_takeover_early = false;
+#endif
+#if defined(LCPFS_BREAK_FORGET_FAILED_FLUSH)
+inline constexpr bool forget_failed_flush = true;
+#else
+inline constexpr bool forget_failed_flush = false;
 #endif
 #if defined(LCPFS_BREAK_FORGET_LATE_WRITES)
 inline constexpr bool forget_late_writes = true;

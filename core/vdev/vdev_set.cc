@@ -366,6 +366,8 @@ bool VdevSet::reread_erased(const Dva& dva, Span<const core_segment> segments, u
     return false;
 }
 
+bool VdevSet::has_lost_writes() const { return m_writes_lost.load() != 0 && !breakage::forget_failed_flush; }
+
 Status VdevSet::flush_written()
 {
     if (breakage::skip_flush)

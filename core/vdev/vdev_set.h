@@ -117,7 +117,7 @@ public:
     // committed.
     Status flush_written();
     Status flush_written(VdevId vdev); // the same of one device
-    bool has_lost_writes() const { return m_writes_lost.load() != 0; }
+    bool has_lost_writes() const;
 
 private:
     struct Request; // io_request.h

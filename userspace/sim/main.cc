@@ -80,6 +80,7 @@ const Mistake k_mistakes[] = {
     { "skip-flush", LCPFS_SWITCH(skip_flush), "crash" },
     { "early-reuse", LCPFS_SWITCH(reuse_early), "crash" },
     { "skip-checksum", LCPFS_SWITCH(skip_checksum), "fault" },
+    { "forget-failed-flush", LCPFS_SWITCH(forget_failed_flush), "fault" },
     { "forget-late-writes", LCPFS_SWITCH(forget_late_writes), "path" },
     { "log-skip-flush", LCPFS_SWITCH(log_skip_flush), "log" },
     { "log-ack-early", LCPFS_SWITCH(log_ack_early), "log" },
