@@ -42,7 +42,11 @@ int core_object_delete(core_object* handle)
 int core_object_sync(core_object* handle)
 {
     Object& object = object_of(handle);
-    return to_errno(sync_object(pool_of(object), object));
+    Pool& pool = pool_of(object);
+    const u64 began_ns = host_monotonic_ns();
+    const Status synced = sync_object(pool, object);
+    pool.partitions().note(object.dataset().owner(), began_ns);
+    return to_errno(synced);
 }
 
 int core_lookup(core_object* directory, const char* name, uint32_t length, uint64_t* id, uint8_t* type)

@@ -36,10 +36,19 @@ int core_read_label(host_bdev* bdev, core_label* out, bool quiet)
     return 0;
 }
 
-static void wake_eraser(Pool& pool)
+// What a pool does by itself.
+static void work_in_background(Pool& pool)
 {
+    erase_datasets(pool);
+    if (!pool.background().is_interrupted())
+        pool.partitions().tick();
+}
+
+static void wake_background(Pool& pool)
+{
+    pool.background().set_period(k_partition_tick_ms * 1000000);
     if (pool.wake_background().is_error())
-        pool.log(HOST_LOG_WARNING, "no thread can be had to go on freeing destroyed datasets");
+        pool.log(HOST_LOG_WARNING, "no thread can be had to go on freeing destroyed datasets and to move partitions");
 }
 
 // Space is all that is lost when it fails.
@@ -74,8 +83,8 @@ static Result<Box<Pool>> open_pool(Span<host_bdev* const> bdevs, const core_pool
         return pool;
     TRY(pool->start_log());
     const Status finished = finish_orphans(*pool);
-    pool->set_background(erase_datasets);
-    wake_eraser(*pool);
+    pool->set_background(work_in_background);
+    wake_background(*pool);
     if (finished.is_error())
         pool->log(HOST_LOG_WARNING, "removals that a crash had interrupted could not be finished; their space stays in use");
     return pool;
@@ -134,8 +143,8 @@ int core_pool_set_read_only(core_pool* handle, bool read_only)
     if (status.is_ok() && was_read_only && !read_only)
         status = finish_orphans(pool);
     if (status.is_ok() && was_read_only && !read_only) {
-        pool.set_background(erase_datasets);
-        wake_eraser(pool);
+        pool.set_background(work_in_background);
+        wake_background(pool);
     }
     return to_errno(status);
 }

@@ -89,6 +89,7 @@ void zero_tail(ReadOperation& operation)
 void end_operation(ReadOperation* operation)
 {
     Pool& pool = *operation->pool;
+    pool.partitions().note(operation->object->dataset().owner(), operation->began_ns);
     zero_tail(*operation);
     u64 bad[k_read_max_blocks / 64];
     Error error = static_cast<Error>(operation->error.load());
@@ -319,6 +320,7 @@ void read_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment>
     operation->next_block = block;
     operation->pool = &pool;
     operation->object = &object;
+    operation->began_ns = host_monotonic_ns();
     operation->block = block;
     operation->block_count = blocks;
     operation->segment_count = static_cast<u32>(segments.size());

@@ -19,7 +19,9 @@ void end_operation(WriteOperation* operation)
 {
     Pool& pool = *operation->pool;
     int result = -errno_of(static_cast<Error>(operation->error.load()));
-    pool.space().release_data(operation->object->dataset().owner(), operation->block_count);
+    const OwnerSlot owner = operation->object->dataset().owner();
+    pool.space().release_data(owner, operation->block_count);
+    pool.partitions().note(owner, operation->began_ns);
     if (operation->promised_units)
         pool.space().end_operation(operation->promised_units, Space::For::change);
     auto done = operation->done;
@@ -402,6 +404,7 @@ void write_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment
     host_work_init(&operation->work, finish_write);
     operation->pool = &pool;
     operation->object = Ref<Object>(object);
+    operation->began_ns = host_monotonic_ns();
     operation->block = block;
     operation->file_bytes = file_bytes;
     operation->promised_units = 0;

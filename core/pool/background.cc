@@ -56,7 +56,13 @@ void Background::run()
             m_event.wait_timeout(k_delay_ns, [&] { return m_stopping.load() != 0; });
             m_wanted.store(1);
         }
-        m_event.wait([&] { return m_stopping.load() || (m_wanted.load() && !m_pauses.load()); });
+        const auto may_run = [&] { return m_stopping.load() || (m_wanted.load() && !m_pauses.load()); };
+        if (const u64 period_ns = m_period_ns.load()) {
+            if (!m_event.wait_timeout(period_ns, may_run))
+                m_wanted.store(1);
+        } else {
+            m_event.wait(may_run);
+        }
     }
 }
 

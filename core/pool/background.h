@@ -29,6 +29,8 @@ public:
     {
         m_event.wait([&] { return m_wanted.load() == 0 && m_running.load() == 0; });
     }
+    // Besides, the body runs every so often. 0: it does not. Before the first wake, or from the body.
+    void set_period(u64 period_ns) { m_period_ns.store(period_ns); }
     // The body: whether to return now; and to run again after a while.
     bool is_interrupted() const { return m_stopping.load() || m_pauses.load(); }
     void run_again_later() { m_is_delayed.store(1); }
@@ -46,6 +48,7 @@ private:
     Atomic<u8> m_stopping { 0 };
     Atomic<u8> m_is_delayed { 0 };
     Atomic<u32> m_pauses { 0 };
+    Atomic<u64> m_period_ns { 0 };
 };
 
 }

@@ -42,8 +42,10 @@ Status Partitions::restore(Box<Partition> partition)
     set_limits(slot, partition->limits);
     const PartitionId id = partition->id;
     const Status restored = m_controller->restore(lcpfs::move(partition));
-    if (restored.is_ok())
+    if (restored.is_ok()) {
+        m_meters[slot.value()].store(m_controller->meter(id));
         return m_stored.push_back(id.value());
+    }
     set_limits(slot, {});
     m_allocator.owners().close(slot);
     return restored.error();
@@ -171,6 +173,7 @@ Result<TxgId> Partitions::make(StringView name, PartitionLimits limits, TextLine
         return added.error();
     }
     set_limits(slot, limits);
+    m_meters[slot.value()].store(m_controller->meter(id));
     m_next_id++;
     note_entries();
     return hold.txg();
@@ -222,10 +225,20 @@ Result<TxgId> Partitions::remove(StringView name, TextLine& message)
         return unknown(name, message);
     const OwnerSlot slot = slot_of(id);
     TxgHold hold(m_engine);
+    // Nobody notes who has no dataset in it.
     TRY(m_controller->remove(id, datasets_in(id), message));
+    m_meters[slot.value()].store(nullptr);
     set_limits(slot, {});
     m_allocator.owners().close(slot);
     return hold.txg();
+}
+
+void Partitions::tick()
+{
+    const u64 before = m_controller->changes();
+    m_controller->tick(now());
+    if (m_controller->changes() != before)
+        TxgHold hold(m_engine); // so that there is a group to store it with
 }
 
 void Partitions::begin_write()

@@ -49,6 +49,16 @@ public:
     Result<TxgId> change(StringView name, const PartitionChange& change, TextLine& message);
     Result<TxgId> remove(StringView name, TextLine& message);
 
+    // Noted where a partition's data was accessed: how long it took. Any context; costs beside the meter's one load.
+    void note(OwnerSlot slot, u64 began_ns)
+    {
+        if (PartitionMeter* const meter = m_meters[slot.value()].load_relaxed())
+            meter->note(static_cast<u32>(min<u64>((host_monotonic_ns() - began_ns) / 1000, ~0u)));
+    }
+    // Every k_partition_tick_ms or so, by the pool's background thread: measures, learns, moves. What it moves is in the next
+    // group; where it changed nothing no group is begun.
+    void tick();
+
     // ---- sync thread
     // Before the pool tree's lock is taken: how far ids go.
     void begin_write();
@@ -80,6 +90,7 @@ private:
     Datasets& m_datasets;
     AllocatorSpace m_allocator_space;
     Box<PartitionController> m_controller;
+    Atomic<PartitionMeter*> m_meters[k_owner_slots];
     u64 m_next_id { k_default_partition.value() + 1 }; // the lock of Datasets
 
     // The sync thread's.

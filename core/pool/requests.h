@@ -50,6 +50,7 @@ struct ReadOperation {
     u32 segment_count;
     u32 next_segment { 0 };     // the first one not given to a run
     u64 next_block;             // of the file: the first one not looked at
+    u64 began_ns;
     u64 file_bytes;             // size when the read began: what lies behind it in the last block is zeroed
     Atomic<u32> remaining { 0 };
     Atomic<u32> error { 0 };    // Error
@@ -91,6 +92,7 @@ struct WriteOperation {
     u32 started_blocks { 0 };        // given to runs, of this round and those before
     u32 next_segment { 0 };          // the first one not given to a run
     u32 entries { 0 };               // of the space log, at most, for the runs of this round
+    u64 began_ns;
     u64 file_bytes;             // the page cache's size of the file
     Atomic<u32> remaining { 0 };
     Atomic<u32> error { 0 };    // Error

@@ -84,6 +84,7 @@ static int lcpfs_dataset_create(struct lcpfs_pool *pool, const struct lcpfs_ioct
 	struct timespec64 now;
 	struct core_new_dataset how = {
 		.name = change->name,
+		.partition = change->new_name,
 		.root_mode = change->mode,
 		.root_uid = change->uid,
 		.root_gid = change->gid,

@@ -96,7 +96,7 @@ struct lcpfs_ioctl_dataset {
 };
 
 enum {
-	LCPFS_DATASET_CREATE,  /* with a root directory of `mode`, `uid` and `gid` */
+	LCPFS_DATASET_CREATE,  /* with a root directory of `mode`, `uid` and `gid`; in the partition `new_name`, if any */
 	LCPFS_DATASET_DESTROY, /* -EBUSY: it is mounted */
 	LCPFS_DATASET_RENAME,  /* to `new_name` */
 	LCPFS_DATASET_SET,     /* `property` to `value` */
@@ -117,5 +117,65 @@ struct lcpfs_ioctl_dataset_change {
 #define LCPFS_IOCTL_DATASET_GET _IOWR(0xf5, 18, struct lcpfs_ioctl_dataset)
 /* -ENODEV: no such pool is started; see core/api/core.h for the rest. Durable when it returns. */
 #define LCPFS_IOCTL_DATASET_CHANGE _IOW(0xf5, 19, struct lcpfs_ioctl_dataset_change)
+
+/* One partition of a started pool: `n` in, counting over all pools; the rest out. Numbers "in thousandths" are fractions times 1000. */
+#define LCPFS_PARTITION_NAME_BYTES 72
+#define LCPFS_PARTITION_LEARNED 4 /* pressure, cooldown (s), growth (%), shrink (%) */
+struct lcpfs_ioctl_partition {
+	__u8 pool_guid[16];
+	char pool_name[64];
+	char name[LCPFS_PARTITION_NAME_BYTES];
+	__u32 n;
+	__u32 outcomes;
+	__u64 id;
+	__u64 size_bytes, used_bytes, minimum_bytes, maximum_bytes; /* maximum 0: none */
+	__u64 datasets;
+	__u64 last_resize_s;                                        /* since the epoch; 0: never */
+	__u64 frequency, latency_us, utilisation, pressure, epsilon; /* in thousandths */
+	struct {
+		__u64 value, uncertainty, rate, confidence;         /* in thousandths */
+		__u64 observations;
+	} learned[LCPFS_PARTITION_LEARNED];
+	__u32 moving;                                               /* a decision about it has no outcome yet */
+	__u32 mode;                                                 /* of the pool, as the rest: 0 off, 1 advise, 2 auto */
+	__u64 pool_partitions, pool_bytes, pool_unassigned_bytes, pool_epsilon, pool_last_decision;
+	__u64 reserved[4];
+};
+
+enum {
+	LCPFS_PARTITION_CREATE,  /* with the limits that `mask` names */
+	LCPFS_PARTITION_DESTROY,
+	LCPFS_PARTITION_SET,     /* the limits that `mask` names, and `new_name` unless empty */
+	LCPFS_PARTITION_MODE,    /* of the pool: `mode` */
+};
+enum { LCPFS_PARTITION_MINIMUM = 1, LCPFS_PARTITION_MAXIMUM = 2 };
+struct lcpfs_ioctl_partition_change {
+	__u8 pool_guid[16];
+	char name[LCPFS_PARTITION_NAME_BYTES];     /* NUL-terminated, as new_name */
+	char new_name[LCPFS_PARTITION_NAME_BYTES];
+	__u32 operation;
+	__u32 mask;
+	__u64 minimum_bytes, maximum_bytes;        /* maximum 0: none */
+	__u32 mode;
+	__u32 reserved;
+	char message[320];                         /* out: what was refused and why */
+};
+
+/* A decision about partitions: pool_guid and `number` in, the first from that on that is still known out. */
+struct lcpfs_ioctl_partition_decision {
+	__u8 pool_guid[16];
+	__u64 number, time_s, partition, other;    /* ids of partitions; other 0: unassigned space */
+	__u32 action, reason, result, metaslabs;   /* core/partition/decision.h */
+	__u64 size_before, size_after, used;       /* bytes */
+	__u64 pressure, threshold, benefit, uncertainty, epsilon_before, epsilon_expected, epsilon_after; /* in thousandths */
+	__s64 improvement;                         /* percent, in thousandths */
+};
+
+/* -ENOENT: there are not that many. */
+#define LCPFS_IOCTL_PARTITION_GET _IOWR(0xf5, 20, struct lcpfs_ioctl_partition)
+/* -ENODEV: no such pool is started; else the message says what is wrong. Durable when it returns, but for the mode. */
+#define LCPFS_IOCTL_PARTITION_CHANGE _IOWR(0xf5, 21, struct lcpfs_ioctl_partition_change)
+/* -ENOENT: there is none from that number on. */
+#define LCPFS_IOCTL_PARTITION_DECISION _IOWR(0xf5, 22, struct lcpfs_ioctl_partition_decision)
 
 #endif

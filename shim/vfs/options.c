@@ -18,7 +18,8 @@
 
 enum {
 	LCPFS_OPT_DATASET, LCPFS_OPT_DEVICE, LCPFS_OPT_ERRORS, LCPFS_OPT_NO_RECOVERY, LCPFS_OPT_RECOVER,
-	LCPFS_OPT_DISCARD, LCPFS_OPT_TXG_INTERVAL, LCPFS_OPT_NO_PATH_TIMEOUT, LCPFS_OPT_SYNC, LCPFS_OPT_LOG_BIAS, LCPFS_OPT_SOURCE,
+	LCPFS_OPT_DISCARD, LCPFS_OPT_TXG_INTERVAL, LCPFS_OPT_NO_PATH_TIMEOUT, LCPFS_OPT_SYNC, LCPFS_OPT_LOG_BIAS,
+	LCPFS_OPT_PARTITION_MODE, LCPFS_OPT_SOURCE,
 };
 
 static const struct constant_table lcpfs_errors_values[] = {
@@ -40,6 +41,13 @@ static const struct constant_table lcpfs_log_bias_values[] = {
 	{}
 };
 
+static const struct constant_table lcpfs_partition_modes[] = {
+	{ "off", CORE_PARTITION_OFF },
+	{ "advise", CORE_PARTITION_ADVISE },
+	{ "auto", CORE_PARTITION_AUTO },
+	{}
+};
+
 static const struct fs_parameter_spec lcpfs_parameters[] = {
 	fsparam_string("dataset", LCPFS_OPT_DATASET),
 	fsparam_string("device", LCPFS_OPT_DEVICE),
@@ -51,6 +59,7 @@ static const struct fs_parameter_spec lcpfs_parameters[] = {
 	fsparam_s32("no_path_timeout", LCPFS_OPT_NO_PATH_TIMEOUT),
 	fsparam_string(LCPFS_SYNC_KEY, LCPFS_OPT_SYNC),
 	fsparam_enum("logbias", LCPFS_OPT_LOG_BIAS, lcpfs_log_bias_values),
+	fsparam_enum("partition_mode", LCPFS_OPT_PARTITION_MODE, lcpfs_partition_modes),
 	fsparam_string("source", LCPFS_OPT_SOURCE),
 	{}
 };
@@ -175,6 +184,10 @@ int lcpfs_options_parse(struct fs_context *context, struct lcpfs_options *option
 		options->log_bias = result.uint_32;
 		options->named |= LCPFS_NAMED_LOG_BIAS;
 		return 0;
+	case LCPFS_OPT_PARTITION_MODE:
+		options->partition_mode = result.uint_32;
+		options->named |= LCPFS_NAMED_PARTITION_MODE;
+		return 0;
 	case LCPFS_OPT_NO_RECOVERY:
 		options->no_recovery = true;
 		return 0;
@@ -254,6 +267,8 @@ void lcpfs_options_show(struct seq_file *out, const struct lcpfs_options *option
 	seq_printf(out, ",txg_interval=%u", pool->txg_interval);
 	if (pool->discard)
 		seq_puts(out, ",discard");
+	if (pool->partition_mode != CORE_PARTITION_AUTO)
+		seq_show_option(out, "partition_mode", lcpfs_partition_modes[pool->partition_mode].name);
 	if (pool->no_path_timeout != LCPFS_NO_PATH_TIMEOUT_DEFAULT)
 		seq_printf(out, ",no_path_timeout=%d", pool->no_path_timeout);
 	if (options->sync != LCPFS_SYNC_STANDARD || (int)options->sync != (int)dataset->sync)

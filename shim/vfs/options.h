@@ -26,7 +26,7 @@ enum lcpfs_log_bias { LCPFS_LOG_BIAS_LATENCY, LCPFS_LOG_BIAS_THROUGHPUT };      
 /* Named, rather than left as they are. */
 enum {
 	LCPFS_NAMED_ERRORS = 1, LCPFS_NAMED_TXG_INTERVAL = 2, LCPFS_NAMED_NO_PATH_TIMEOUT = 4, LCPFS_NAMED_SYNC = 8,
-	LCPFS_NAMED_LOG_BIAS = 16, LCPFS_NAMED_DISCARD = 32,
+	LCPFS_NAMED_LOG_BIAS = 16, LCPFS_NAMED_DISCARD = 32, LCPFS_NAMED_PARTITION_MODE = 64,
 };
 
 struct lcpfs_options {
@@ -38,6 +38,7 @@ struct lcpfs_options {
 	unsigned int txg_interval;            /* seconds */
 	int no_path_timeout;                  /* seconds; -1: for ever */
 	bool discard;                         /* what is freed is told to the devices */
+	enum core_partition_mode partition_mode; /* set when it is named; lcpfs partition mode changes it too */
 	enum lcpfs_sync_mode sync;
 	enum lcpfs_log_bias log_bias;
 	bool no_recovery;                     /* norecovery: with ro, what was committed */

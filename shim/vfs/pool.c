@@ -111,11 +111,17 @@ void lcpfs_pool_set_options(struct lcpfs_pool *pool, const struct lcpfs_options 
 	core_pool_set_no_path_timeout(pool->core, lcpfs_options_no_path_ms(&pool->options));
 	core_pool_set_options(pool->core, pool->options.txg_interval * 1000, pool->options.errors);
 	core_pool_set_discard(pool->core, pool->options.discard);
+	if (options->named & LCPFS_NAMED_PARTITION_MODE)
+		core_partitions_set_mode(pool->core, options->partition_mode);
 	mutex_unlock(&pool->write_lock);
 }
 
 void lcpfs_pool_get_options(struct lcpfs_pool *pool, struct lcpfs_options *options)
 {
+	struct core_partitions partitions;
+
+	core_partitions_get(pool->core, &partitions);
+	options->partition_mode = partitions.mode;
 	mutex_lock(&pool->write_lock);
 	options->errors = pool->options.errors;
 	options->txg_interval = pool->options.txg_interval;

@@ -99,20 +99,21 @@ static int lcpfs_statfs(struct dentry *dentry, struct kstatfs *out)
 	struct lcpfs_super *super = lcpfs_super_of(dentry->d_sb);
 	struct core_pool_status status;
 	struct core_dataset_info info;
+	struct core_dataset_space space;
 	u64 id[2];
 
 	core_pool_get_status(super->pool->core, &status);
 	core_dataset_get_info(super->dataset, &info);
+	core_dataset_get_space(super->dataset, &space);
 	memcpy(id, status.guid, 16);
 	out->f_type = LCPFS_SUPER_MAGIC;
 	out->f_bsize = CORE_BLOCK_SIZE;
 	out->f_frsize = CORE_BLOCK_SIZE;
-	out->f_blocks = status.total_blocks;
-	/* What is promised to dirty data is as good as used; what only removals may use is still free. */
-	out->f_bfree = max(status.available_blocks, status.free_blocks - min(status.free_blocks, status.reserved_blocks));
-	out->f_bavail = status.available_blocks;
+	out->f_blocks = space.total_blocks;
+	out->f_bfree = space.free_blocks;
+	out->f_bavail = space.available_blocks;
 	/* Objects are made as needed: as many more as there are blocks. */
-	out->f_ffree = status.available_blocks;
+	out->f_ffree = space.available_blocks;
 	out->f_files = info.objects + out->f_ffree;
 	out->f_namelen = CORE_NAME_MAX;
 	out->f_fsid = u64_to_fsid(id[0] ^ id[1] ^ (super->dataset_id - 1));

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
 
 #include "userspace/common/guid.h"
 #include "userspace/common/json.h"
 #include "userspace/common/message.h"
 #include "userspace/lcpfs/control.h"
+#include "userspace/lcpfs/pool_word.h"
 #include "userspace/lcpfs/verbs.h"
 
 namespace lcpfs::tool {
@@ -20,7 +18,7 @@ namespace lcpfs::tool {
 namespace {
 
 constexpr const char* k_usage = R"(usage: lcpfs dataset list [options]
-       lcpfs dataset create [-m MODE] NAME
+       lcpfs dataset create [-m MODE] [--partition NAME] NAME
        lcpfs dataset destroy NAME
        lcpfs dataset rename NAME NEW-NAME
        lcpfs dataset get NAME [PROPERTY...]
@@ -33,6 +31,7 @@ throughput).
 
       --pool POOL   name, uuid, a device, or a directory on it; needed when several pools are mounted
   -m, --mode MODE   permissions of the new root directory, octal; 0755
+      --partition NAME  whose space its data takes, for good (lcpfs partition); default
   -H, --no-header   for scripts: tabs, no header
   -p, --exact       numbers in bytes
       --json
@@ -42,6 +41,7 @@ throughput).
 constexpr option k_options[] = {
     { "pool", required_argument, nullptr, 'P' },
     { "mode", required_argument, nullptr, 'm' },
+    { "partition", required_argument, nullptr, 'R' },
     { "no-header", no_argument, nullptr, 'H' },
     { "exact", no_argument, nullptr, 'p' },
     { "json", no_argument, nullptr, 'j' },
@@ -67,38 +67,6 @@ const Property* find_property(const std::string& name)
 {
     const auto found = std::find_if(std::begin(k_properties), std::end(k_properties), [&](const Property& p) { return name == p.name; });
     return found == std::end(k_properties) ? nullptr : found;
-}
-
-// The device that the filesystem at `path` was mounted from. Empty: not one of ours.
-std::string device_at(const std::string& path)
-{
-    char resolved[PATH_MAX];
-    if (!realpath(path.c_str(), resolved))
-        return {};
-    const std::string wanted = resolved;
-    std::ifstream mounts("/proc/self/mounts");
-    std::string line, best, source;
-    while (std::getline(mounts, line)) {
-        std::istringstream fields(line);
-        std::string device, point, type;
-        fields >> device >> point >> type;
-        const bool is_above = wanted == point || point == "/" || wanted.compare(0, point.size() + 1, point + "/") == 0;
-        if (is_above && point.size() >= best.size()) {
-            best = point;
-            source = type == "lcpfs" ? device : "";
-        }
-    }
-    return source;
-}
-
-// A pool as the user named it, to its uuid where that takes looking at a device.
-std::string pool_word(const std::string& word)
-{
-    if (word.empty() || word[0] != '/')
-        return word;
-    const std::string device = device_at(word);
-    const std::vector<FoundDevice> found = find_devices({ device.empty() ? word : device });
-    return found.empty() ? word : guid_text(found[0].label.pool_guid);
 }
 
 bool list_datasets(const Control& control, const std::string& pool, std::vector<lcpfs_ioctl_dataset>& datasets)
@@ -214,7 +182,9 @@ const char* reason_of(int error)
 int change(const Control& control, lcpfs_ioctl_dataset_change& request, const std::string& what)
 {
     const int error = control.call(LCPFS_IOCTL_DATASET_CHANGE, &request);
-    if (error)
+    if (error == ENOENT && request.operation == LCPFS_DATASET_CREATE)
+        complain("{}: there is no partition \"{}\"", what, request.new_name);
+    else if (error)
         complain("{}: {}", what, reason_of(error));
     return error ? k_failure : k_success;
 }
@@ -289,13 +259,15 @@ int get(const std::vector<lcpfs_ioctl_dataset>& datasets, const std::string& nam
 
 int dataset_verb(int argc, char** argv)
 {
-    std::string pool, mode = "0755";
+    std::string pool, partition, mode = "0755";
     Format format;
     for (int option; (option = getopt_long(argc, argv, "m:Hph", k_options, nullptr)) != -1;) {
         if (option == 'P') {
             pool = optarg;
         } else if (option == 'm') {
             mode = optarg;
+        } else if (option == 'R') {
+            partition = optarg;
         } else if (option == 'H') {
             format.header = false;
         } else if (option == 'p') {
@@ -332,6 +304,8 @@ int dataset_verb(int argc, char** argv)
     if (word == "set")
         return set(control, request, rest + 1, left - 1);
     if (word == "rename" && !take_name(rest[1], request.new_name))
+        return k_failure;
+    if (word == "create" && !take_name(partition, request.new_name))
         return k_failure;
     request.mode = static_cast<uint32_t>(mode_bits);
     request.operation = word == "create" ? LCPFS_DATASET_CREATE : word == "destroy" ? LCPFS_DATASET_DESTROY : LCPFS_DATASET_RENAME;

@@ -21,6 +21,7 @@ constexpr Verb k_verbs[] = {
     { "scan", scan_verb, "find the devices of pools and tell the kernel of them" },
     { "status", status_verb, "state and space of pools" },
     { "dataset", dataset_verb, "the datasets of mounted pools: made, listed, changed, destroyed" },
+    { "partition", partition_verb, "shares of mounted pools: made, listed, changed, removed, explained" },
     { "path", path_verb, "the paths by which mounted pools reach their disks" },
     { "dump", dump_verb, "what stands on disk: labels, uberblocks, trees, metaslabs, an object" },
     { "version", version_verb, "of this program and of the module" },
@@ -30,7 +31,7 @@ void print_usage(FILE* to)
 {
     fmt::print(to, "usage: lcpfs VERB [options]\n\n");
     for (const Verb& verb : k_verbs)
-        fmt::print(to, "  {:8} {}\n", verb.name, verb.summary);
+        fmt::print(to, "  {:9} {}\n", verb.name, verb.summary);
     fmt::print(to, "\n`lcpfs VERB --help` says more of one.\n");
 }
 

@@ -15,6 +15,7 @@ int scan_verb(int argc, char** argv);
 int status_verb(int argc, char** argv);
 int dump_verb(int argc, char** argv);
 int dataset_verb(int argc, char** argv);
+int partition_verb(int argc, char** argv);
 int path_verb(int argc, char** argv);
 int version_verb(int argc, char** argv);
 

@@ -31,9 +31,9 @@ Images empty_images(const PoolShape& shape)
     return result;
 }
 
-void make_dataset(Run& run, const std::string& name)
+void make_dataset(Run& run, const std::string& name, const std::string& partition)
 {
-    core_new_dataset how { name.c_str(), "", 0755, 0, 0, { 1, 0 } };
+    core_new_dataset how { name.c_str(), partition.c_str(), 0755, 0, 0, { 1, 0 } };
     if (int error = core_dataset_create(run.pool(), &how))
         fail("creating dataset %s gave %d", name.c_str(), error);
 }

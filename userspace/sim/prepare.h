@@ -17,7 +17,7 @@ std::vector<Image*> pointers(const Images& images);
 Images layers_over(const Images& base);
 Images empty_images(const PoolShape& shape);
 
-void make_dataset(Run& run, const std::string& name);
+void make_dataset(Run& run, const std::string& name, const std::string& partition = "");
 // Where worker `number` of a run with several datasets ("d0" to "d2") works.
 std::string worker_dataset(Random& choice, u64 number);
 core_object* get_object(Run& run, u64 id, const std::string& dataset = {});

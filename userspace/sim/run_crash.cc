@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "userspace/sim/churn.h"
+#include "userspace/sim/partition_churn.h"
 #include "userspace/sim/failure.h"
 #include "userspace/sim/judge.h"
 #include "userspace/sim/prepare.h"
@@ -26,6 +27,7 @@ struct Subject {
     std::vector<Image*> base;
     std::vector<Worker*> workers;
     const Churn* churn { nullptr };
+    const PartitionChurn* partitions { nullptr };
     u64 first_group { 0 }; // the base is this one; what came before the histories know nothing of
     bool fell_back { false }; // the base lacks its newest group, so its bitmaps may be gone: one finding, after they are rebuilt
 };
@@ -67,7 +69,7 @@ void go_on(const Subject& subject, const Images& images, std::vector<Tree> trees
     } else {
         run.abandon();
     }
-    Subject again { &run.log(), pointers(images), {}, nullptr, committed_groups(images)[0], fell_back || subject.fell_back };
+    Subject again { &run.log(), pointers(images), {}, nullptr, nullptr, committed_groups(images)[0], fell_back || subject.fell_back };
     for (auto& worker : run.workers)
         again.workers.push_back(worker.get());
     CrashCursor cursor(run.log(), pointers(images));
@@ -123,6 +125,8 @@ void check_point(const Subject& subject, Images images, u64 position, Random& ra
         match_all(subject.workers, trees, position);
         if (subject.churn)
             subject.churn->judge(run.pool(), position);
+        if (subject.partitions)
+            subject.partitions->judge(run.pool(), position);
         if (!run.opened_read_only() && random.one_in(2) && core_pool_sync(run.pool(), true))
             fail("core_pool_sync after the crash failed");
         if (u64 problems = run.check(random.one_in(8), subject.fell_back); problems > 1)
@@ -154,8 +158,13 @@ u64 run_crash(u64 seed, const Options& options)
     setup.open(false);
     Setup made;
     const bool has_datasets = choice.one_in(2);
-    for (u64 i = 0; i < 3 && has_datasets; i++)
-        make_dataset(setup, "d" + std::to_string(i));
+    const bool has_partitions = has_datasets && mix(seed, 30) % 2;
+    for (u64 i = 0; i < 3 && has_datasets; i++) {
+        const std::string partition = has_partitions && i ? "q" + std::to_string(i) : "";
+        if (!partition.empty())
+            make_partition(setup, partition);
+        make_dataset(setup, "d" + std::to_string(i), partition);
+    }
     for (u64 i = 0; i < threads; i++) {
         made.datasets.push_back(has_datasets ? worker_dataset(choice, i) : "");
         made.roots.push_back(make_directory(setup, "worker" + std::to_string(i), made.datasets[i]));
@@ -186,7 +195,8 @@ u64 run_crash(u64 seed, const Options& options)
         add_worker(run, how, mix(seed, 10 + i));
     }
     Churn churn(run, mix(seed, 20), has_datasets ? choice.below(6) : 0);
-    churn.beside([&] { run.operate(operations); });
+    PartitionChurn partitions(run, mix(seed, 31), has_partitions ? 1 + mix(seed, 32) % 5 : 0);
+    partitions.beside([&] { churn.beside([&] { run.operate(operations); }); });
     for (auto& worker : run.workers)
         worker->check_live();
     u64 end = run.log().position();
@@ -216,7 +226,7 @@ u64 run_crash(u64 seed, const Options& options)
         std::sort(points.begin(), points.end());
     }
     std::string command = reproduce();
-    Subject subject { &run.log(), pointers(images), {}, &churn, committed_groups(images)[0] };
+    Subject subject { &run.log(), pointers(images), {}, &churn, &partitions, committed_groups(images)[0] };
     for (auto& worker : run.workers)
         subject.workers.push_back(worker.get());
     CrashCursor cursor(run.log(), subject.base);
