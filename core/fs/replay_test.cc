@@ -344,8 +344,15 @@ void log_errors(Test& test)
     }
 }
 
-constexpr TestCase k_cases[] = { { "operations", operations }, { "costs", costs },           { "again", again },
-                                 { "refusals", refusals },     { "discarding", discarding }, { "unknown_operation", unknown_operation }, { "log_errors", log_errors } };
+constexpr TestCase k_cases[] = {
+    { "operations", operations },
+    { "costs", costs },
+    { "again", again },
+    { "refusals", refusals },
+    { "unknown_operation", unknown_operation },
+    { "discarding", discarding },
+    { "log_errors", log_errors },
+};
 }
 LCPFS_SUITE(replay, k_cases);
 

@@ -233,8 +233,11 @@ u64 lose_uberblocks(const Built& built, Random& random)
     return 1;
 }
 
-// Devices that fail requests while the workload runs; then a power cut, and devices that work again.
-u64 fail_requests(const Built& built, u64 seed, Random& random)
+enum class Failing { anything, one_flush };
+
+// Devices that fail requests while the workload runs; then a power cut, and devices that work again. One flush that fails drops
+// what it should have covered: nothing that comes later makes up for it.
+u64 fail_requests(const Built& built, u64 seed, Random& random, Failing failing)
 {
     Images layers = layers_over(built.base);
     Run run(pointers(layers), 60000);
@@ -243,26 +246,26 @@ u64 fail_requests(const Built& built, u64 seed, Random& random)
     WorkerOptions who = built.who;
     who.expect_errors = true;
     Worker& worker = add_worker(run, who, mix(seed, 20));
-    const bool goes_on = random.one_in(2);
+    const bool is_flush = failing == Failing::one_flush, goes_on = is_flush || random.one_in(2);
     if (goes_on)
         core_pool_set_options(run.pool(), 1000, CORE_ERRORS_CONTINUE);
-    bool stall_only = random.one_in(4);
-    for (u64 i = 0; i < random.between(1, 3); i++) {
-        Fault fault { FaultKind::error, static_cast<host_io_op>(random.below(3)) };
+    const bool stall_only = !is_flush && random.one_in(4);
+    for (u64 i = 0; i < (is_flush ? 1 : random.between(1, 3)); i++) {
+        Fault fault { FaultKind::error, is_flush ? HOST_IO_FLUSH : static_cast<host_io_op>(random.below(3)) };
         static constexpr host_io_status k_statuses[]
             = { HOST_IO_MEDIUM, HOST_IO_ERROR, HOST_IO_TIMEOUT, HOST_IO_TRANSPORT, HOST_IO_OFFLINE };
-        fault.status = k_statuses[random.below(5)];
+        fault.status = k_statuses[random.below(is_flush ? 2 : 5)];
         if (stall_only)
             fault.kind = FaultKind::stall;
         fault.skip = random.below(fault.op == HOST_IO_FLUSH ? 12 : 120);
-        fault.count = stall_only ? random.between(1, 3) : random.one_in(3) ? k_never : random.between(1, 4);
+        fault.count = is_flush ? 1 : stall_only ? random.between(1, 3) : random.one_in(3) ? k_never : random.between(1, 4);
         run.disks()[random.below(run.disks().size())]->faults.push_back(fault);
     }
     worker.operate(120);
     if (stall_only && worker.stopped())
         fail("a device that only stalled made an operation fail");
     // What failed once must not be taken for done by what succeeds later.
-    for (u64 i = 0; goes_on && i < random.between(0, 3); i++)
+    for (u64 i = 0; goes_on && i < (is_flush ? 3 : random.between(0, 3)); i++)
         (void)core_pool_sync(run.pool(), true);
     u64 end = run.log().position();
     run.abandon();
@@ -380,7 +383,8 @@ u64 run_fault(u64 seed, const Options& options)
     done += flip_data(built, choice, rounds / 3);
     done += lose_uberblocks(built, choice);
     for (u64 i = 0; i < rounds / 6; i++) {
-        done += fail_requests(built, mix(seed, i), choice);
+        done += fail_requests(built, mix(seed, i), choice, Failing::anything);
+        done += fail_requests(built, mix(seed, i), choice, Failing::one_flush);
         done += mislead_writes(built, mix(seed, i), choice);
     }
     done += open_wrong(built, choice);
