@@ -98,7 +98,7 @@ def add_modules(archive, kernel, wanted, ours):
     lines, done = [], {}
 
     def module(name):
-        """Adds it and everything below it; returns paths in modprobe's order, itself first."""
+        """Adds it and everything below it; returns paths in modprobe's order, itself first, each before what it needs."""
         name = name.replace("-", "_")
         if name in done:
             return done[name]
@@ -114,7 +114,9 @@ def add_modules(archive, kernel, wanted, ours):
         archive.add(f"lib/modules/{kernel.release}/{path}", data, 0o644)
         below = []
         for need in needs:
-            below += [path for path in module(plain(need)) if path not in below]
+            lower = module(plain(need))
+            # What two need comes behind both: it is loaded from the end.
+            below = [path for path in below if path not in lower] + lower
         done[name] = [path] + below
         lines.append(f"{path}: {' '.join(below)}")
         return done[name]
@@ -129,7 +131,7 @@ def add_modules(archive, kernel, wanted, ours):
             paths = module(need)
             if not paths and need.replace("-", "_") not in builtin:
                 raise Missing(f"{path.name} needs module {need}, which {kernel.release} lacks")
-            below += [item for item in paths if item not in below]
+            below = [item for item in below if item not in paths] + paths
         archive.copy(f"lib/modules/{kernel.release}/extra/{path.name}", path, 0o644)
         lines.append(f"extra/{path.name}: {' '.join(below)}")
     archive.add(f"lib/modules/{kernel.release}/modules.dep", "\n".join(lines) + "\n", 0o644)
