@@ -11,6 +11,7 @@ Removal removal_of(Pool& pool, Object& object)
     if (object.m_attributes.has_shares()) {
         removal.items = 64;
         removal.units += pool.space().share_units(removal.items);
+        removal.cut = Space::For::cut;
     }
     return removal;
 }

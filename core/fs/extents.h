@@ -15,6 +15,7 @@ namespace lcpfs {
 struct Removal {
     u32 items { 256 }; // at most
     u64 units;         // to be promised
+    Space::For cut { Space::For::removal }; // what for, when the file stays
 };
 // No lock held.
 Removal removal_of(Pool& pool, Object& object);

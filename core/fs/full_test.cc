@@ -205,10 +205,51 @@ static void refusals(Test& test)
     REQUIRE(full->is_whole(test));
 }
 
+// Cutting what others share takes space and gives none back. It may be refused; removing may not.
+static void cuts_of_shared(Test& test)
+{
+    constexpr u32 k_clones = 2000;
+    Box<FullPool> full = REQUIRE_VALUE(make_box<FullPool>());
+    TestPool& pool = full->pool;
+    REQUIRE_OK(pool.start());
+    core_object* source;
+    REQUIRE_EQ(pool.create(pool.root(), "source", k_regular, &source), 0);
+    REQUIRE_EQ(pool.write(source, 0, 2, 1, 2 * k_block_size), 0);
+    char name[8];
+    Vector<core_object*> clones;
+    REQUIRE_OK(clones.resize(k_clones));
+    for (u32 i = 0; i < k_clones; i++) {
+        file_name(i, name);
+        REQUIRE_EQ(pool.create(pool.root(), name, k_regular, &clones[i]), 0);
+        const core_clone how { source, clones[i], 0, 0, 2, 2 * k_block_size, {}, true };
+        REQUIRE_EQ(core_clone_range(&how), 0);
+    }
+    REQUIRE_EQ(full->fill(), 0);
+    u32 cut = 0;
+    for (core_object* clone : clones) {
+        const int result = pool.truncate(clone, k_block_size + 100);
+        CHECK(result == 0 || result == -errno_of(Error::no_space));
+        cut += result == 0;
+        core_object_put(clone);
+    }
+    CHECK(cut > 0 && cut < k_clones);
+    core_object_put(source);
+    CHECK_EQ(pool.unlink(pool.root(), "source"), 0);
+    for (u32 i = 0; i < k_clones; i++) {
+        file_name(i, name);
+        REQUIRE_EQ(pool.unlink(pool.root(), name), 0);
+    }
+    CHECK_EQ(pool.unlink(pool.root(), "big"), 0);
+    REQUIRE(full->is_whole(test));
+    CHECK_EQ(pool.settle(), 0);
+    CHECK_EQ(pool.promised(), 0u);
+}
+
 namespace {
 constexpr TestCase k_cases[] = { { "changes_in_any_order", changes_in_any_order },
                                  { "writeback", writeback },
-                                 { "refusals", refusals } };
+                                 { "refusals", refusals },
+                                 { "cuts_of_shared", cuts_of_shared } };
 }
 LCPFS_SUITE(full, k_cases);
 

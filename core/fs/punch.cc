@@ -12,7 +12,7 @@ Result<u64> punch_front(Pool& pool, Object& object, u64 first, u64 end, Time tim
 {
     ScopedPromise promise(pool.space());
     const Removal removal = removal_of(pool, object);
-    TRY(promise.take(removal.units, Space::For::removal));
+    TRY(promise.take(removal.units, removal.cut));
     Scratch scratch(pool);
     Box<LogRecord> record = record_of_punch(pool, object, time);
     WriteGuard guard(object.m_lock);

@@ -110,7 +110,7 @@ Status truncate_object(Pool& pool, Object& object, u64 size_bytes, Time time)
         TRY(free_all_behind(pool, object, cut_bytes));
     ScopedPromise promise(pool.space());
     const Removal removal = removal_of(pool, object);
-    TRY(promise.take(removal.units + promise_for_data(1), Space::For::removal));
+    TRY(promise.take(removal.units + promise_for_data(1), size_bytes ? removal.cut : Space::For::removal));
     TailCut tail(pool);
     Cut cut = Cut::again;
     while (cut == Cut::again) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Truncating and deleting, and finishing what a crash interrupted.
 //
-// Both free space, so both must work on a full pool: they promise from the reserve for removals. A file of many extents
+// Both free space, so both must work on a full pool: they promise from the reserve for removals. (A cut of a file that shares blocks
+// may free nothing: on a full pool it is refused once half of the reserve has gone for such.) A file of many extents
 // is freed over several groups, as much at a time as removal_of says. Until it is done the object is an orphan (links 0, or marked
 // truncating with its new size already in place), which the next mount finds and goes on with.
 //

@@ -242,7 +242,7 @@ void Space::end_operation(u64 units, For what)
 {
     m_in_operations.sub(units);
     m_promised.sub(units);
-    if (what == For::removal)
+    if (what == For::removal || what == For::cut)
         m_removals.add(1);
 }
 

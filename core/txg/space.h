@@ -15,7 +15,8 @@
 //     the table's root and the ends of the orphan tree
 // times copies. A group's charge for objects passes over to dirty_bytes as its sync enters them into the table.
 // Slop is what sync and writeback may run into beyond estimates, and what removals live on: total/32, at least 8 MiB, at most
-// an eighth. Removals, and changes that take no space in the end, may use three quarters of it.
+// an eighth. Removals, and changes that take no space in the end, may use three quarters of it. Cutting a file that shares its blocks
+// may give nothing back and takes what the cut edges need: it leaves the half of it, so that removing is always possible.
 //
 // When a promise does not fit, a commit is forced: what was freed becomes free, estimates become facts. That goes on
 // while it can help. What cannot be is known from the last commit: `free + deferred` as it left them is all that
@@ -49,8 +50,8 @@ public:
     Space(Allocator& allocator, TreeContext& trees, TxgEngine& engine, SpaceLog& log, u64 dirty_limit_bytes);
 
     // What for: taking space; changing without taking any in the end (attributes, entering what was promised before);
-    // giving some back.
-    enum class For : u8 { growth, change, removal };
+    // giving some back, or nothing of what others share; giving some back for sure.
+    enum class For : u8 { growth, change, cut, removal };
     // Promises that outlive an operation: dirty data. Sleepable; waits for commits: no core lock, no hold.
     Status promise(u64 units, For what) { return promise_for(k_nobody, units, what); }
     void release(u64 units) { m_promised.sub(units); }
@@ -145,7 +146,12 @@ private:
     u64 table_nodes(const Shape& shape, u64 leaves, u64 new_leaves, u64 tables) const;
     u64 share_nodes(u64 runs) const;
     u64 metadata_blocks(const Dirty& dirty) const;
-    u64 kept_blocks(For what) const { return what == For::growth ? m_slop_blocks : m_slop_blocks / 4; }
+    u64 kept_blocks(For what) const
+    {
+        if (what == For::growth)
+            return m_slop_blocks;
+        return what == For::cut ? m_slop_blocks / 2 : m_slop_blocks / 4;
+    }
     Status promise_for(OwnerSlot owner, u64 units, For what);
     bool try_promise(OwnerSlot owner, u64 units, For what);
     Status wait_for_promise(OwnerSlot owner, u64 units, For what);
