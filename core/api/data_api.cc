@@ -97,10 +97,10 @@ int core_map(core_object* handle, uint64_t block, core_extent* out)
         out->device_block = extent.dva.block + (block - extent.file_block);
         if (object.m_attributes.has_shares()) {
             const auto part = pool_of(object).share_table().read({ out->device_block, static_cast<u32>(out->blocks), extent.dva.vdev });
-            if (part.is_error())
-                return to_errno(part);
-            out->blocks = part.value().length_blocks;
-            out->shared = part.value().references > 1;
+            // Where the data is does not depend on the table: when that cannot be read, it may be shared.
+            out->shared = part.is_error() || part.value().references > 1;
+            if (part.is_ok())
+                out->blocks = part.value().length_blocks;
         }
     }
     return 0;

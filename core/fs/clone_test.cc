@@ -325,8 +325,49 @@ void mixed(Test& test)
     }
 }
 
+// Both copies of the table's root are gone: what files hold is served, and what they drop stays in use.
+void damaged_table(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start());
+    TestPool& pool = ground->pool;
+    REQUIRE_EQ(ground->write(0, 0, 20), 0);
+    REQUIRE_EQ(ground->write(2, 0, 5), 0);
+    REQUIRE_EQ(ground->clone(0, 0, 1, 0, 10), 0);
+    REQUIRE_EQ(pool.settle(), 0);
+    NodePointer root;
+    {
+        TreeCursor cursor;
+        REQUIRE(REQUIRE_VALUE(pool.pool().pool_tree().find(PoolTreeKey(PoolKey::shares, 0).bytes(), cursor)));
+        DiskNodePointer disk;
+        copy_bytes(&disk, cursor.value().data(), sizeof(disk));
+        root = REQUIRE_VALUE(NodePointer::decode(disk));
+    }
+    ground->drop();
+    ground->log.drop();
+    REQUIRE_EQ(pool.close(), 0);
+    for (u32 copy = 0; copy < root.copies; copy++)
+        lcpfs_test_device_poke(pool.device(root.dva[copy].vdev.value()), root.dva[copy].block * k_block_size + 100, "damage", 6);
+    REQUIRE_EQ(pool.open(false), 0);
+    REQUIRE_EQ(ground->find(), 0);
+    CHECK_EQ(ground->difference(), ~0u);
+    core_extent extent;
+    CHECK_EQ(core_map(ground->file[0], 3, &extent), 0);
+    CHECK(!extent.hole && extent.shared);
+    CHECK(pool.check() > 0);
+    const core_clone how { ground->file[2], ground->file[1], 0, 30, 5, 35 * k_block_size, {}, false };
+    CHECK(core_clone_range(&how) != 0);
+    REQUIRE_EQ(ground->write(0, 2, 3), 0);
+    REQUIRE_EQ(ground->truncate(1, 4), 0);
+    CHECK_EQ(pool.sync(), 0);
+    CHECK_EQ(ground->difference(), ~0u);
+    CHECK_EQ(pool.pool().frozen(), Error::none);
+    CHECK(pool.pool().share_table().lost_blocks() > 0);
+}
+
 constexpr TestCase k_cases[] = { { "ranges", ranges }, { "from_record", from_record }, { "refused", refused },
-                                 { "logged", logged }, { "many_extents", many_extents }, { "mixed", mixed } };
+                                 { "logged", logged }, { "many_extents", many_extents }, { "mixed", mixed },
+                                 { "damaged_table", damaged_table } };
 }
 LCPFS_SUITE(clone, k_cases);
 

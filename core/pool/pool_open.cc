@@ -310,7 +310,17 @@ Status Pool::load_share_table()
         copy_bytes(&disk, cursor.value().data(), sizeof(disk));
         m_share_table->start_from(TRY(NodePointer::decode(disk)));
     }
-    m_space->set_share_shape(TRY(m_share_table->shape()));
+    const Result<TreeShape> shape = m_share_table->shape();
+    if (shape.error() == Error::no_memory)
+        return shape.error();
+    if (shape.is_error()) { // files can be read without it, and what cannot be changed takes no space
+        TextLine line;
+        line.add("the share table cannot be read (").add(text_of(shape.error()));
+        line.add("): what files share stays in use when they let go of it, and nothing can be cloned");
+        log(HOST_LOG_ERROR, StringView(line.text(), line.size()));
+        return {};
+    }
+    m_space->set_share_shape(shape.value());
     return {};
 }
 
