@@ -99,8 +99,15 @@ bool ShareTable::is_joinable(const Run& left, const Run& right) const
         && m_context.cache.vdevs().is_valid(dva_of_share(left.key, left.length_blocks + right.length_blocks));
 }
 
-// Makes one entry of that which begins at `at` and the one before, if they are alike. Not done is no harm.
+// Makes one entry of that which begins at `at` and the one before, if they are alike.
 Status ShareTable::join_before(TxgId txg, u64 at)
+{
+    // Not done is no harm: the one before may stand in a leaf that is damaged.
+    const Status joined = try_join_before(txg, at);
+    return joined.error() == Error::contradiction ? joined : Status();
+}
+
+Status ShareTable::try_join_before(TxgId txg, u64 at)
 {
     const BigEndianKey here(at);
     TreeCursor cursor;

@@ -63,6 +63,7 @@ private:
     Status set(TxgId txg, const Run& run) REQUIRES(m_lock);
     Status remove(TxgId txg, u64 key) REQUIRES(m_lock);
     Status join_before(TxgId txg, u64 at) REQUIRES(m_lock);
+    Status try_join_before(TxgId txg, u64 at) REQUIRES(m_lock);
     bool is_joinable(const Run& left, const Run& right) const;
 
     TreeContext& m_context;
