@@ -72,7 +72,7 @@ same "$(sha256sum <&5)" "$sum" "what was open"
 rm /mnt/tree/f7
 for i in $(seq 50); do echo $i >/mnt/tree/new$i; done
 echo 3 >/proc/sys/vm/drop_caches
-cat <&6 >/tmp/stale 2>&1 && [ -s /tmp/stale ] && ! grep -q -i stale /tmp/stale && fail "a file that is gone was read: $(head -c 100 /tmp/stale)"
+if cat <&6 >/tmp/stale 2>/dev/null && [ -s /tmp/stale ]; then fail "a file that is gone was read: $(head -c 100 /tmp/stale)"; fi
 exec 5<&- 6<&-
 same "$(ls /nfs/tree | wc -l)" $((199 + 2 + 50)) "names"
 must umount /nfs
