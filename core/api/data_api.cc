@@ -68,8 +68,10 @@ int core_settle_shares(core_object* handle)
         if (!object.m_attributes.has_shares())
             return 0;
     }
-    TxgEngine& engine = pool_of(object).engine();
-    return to_errno(engine.wait_committed(engine.newest_changed()));
+    Pool& pool = pool_of(object);
+    const Status settled = pool.engine().wait_committed(pool.engine().newest_changed());
+    // One that commits no more has nothing newer to tell.
+    return pool.frozen() == Error::none ? to_errno(settled) : 0;
 }
 
 int core_map(core_object* handle, uint64_t block, core_extent* out)

@@ -365,9 +365,34 @@ void damaged_table(Test& test)
     CHECK(pool.pool().share_table().lost_blocks() > 0);
 }
 
+// A pool that takes no more changes still says where files are.
+void mapped_when_frozen(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start());
+    TestPool& pool = ground->pool;
+    REQUIRE_EQ(ground->write(0, 0, 20), 0);
+    REQUIRE_EQ(ground->clone(0, 0, 1, 0, 10), 0);
+    REQUIRE_EQ(pool.settle(), 0);
+    REQUIRE_EQ(ground->clone(0, 10, 1, 10, 10), 0);
+    for (u32 i = 0; i < 2; i++)
+        lcpfs_test_device_fail(pool.device(i), HOST_IO_WRITE, 0, 1000000);
+    CHECK(pool.sync() != 0);
+    CHECK(pool.pool().frozen() != Error::none);
+    CHECK_EQ(core_settle_shares(ground->file[1]), 0);
+    core_extent extent;
+    CHECK_EQ(core_map(ground->file[1], 3, &extent), 0);
+    CHECK(!extent.hole && extent.shared);
+    CHECK_EQ(core_map(ground->file[1], 13, &extent), 0);
+    CHECK(!extent.hole);
+    for (u32 i = 0; i < 2; i++)
+        lcpfs_test_device_fail(pool.device(i), HOST_IO_WRITE, 0, 0);
+}
+
 constexpr TestCase k_cases[] = { { "ranges", ranges }, { "from_record", from_record }, { "refused", refused },
                                  { "logged", logged }, { "many_extents", many_extents }, { "mixed", mixed },
-                                 { "damaged_table", damaged_table } };
+                                 { "damaged_table", damaged_table },
+                                 { "mapped_when_frozen", mapped_when_frozen } };
 }
 LCPFS_SUITE(clone, k_cases);
 

@@ -141,6 +141,11 @@ constexpr Row k_rows[] = {
           core_object_put(object);
           return result;
       } },
+    { "clone", [](TestPool& pool, Places& at, u32 round) { return pool.write(at.x, 0, 2, 5000 + 2 * round, 60 * k_block_size); },
+      [](TestPool&, Places& at, u32 round) {
+          const core_clone how { at.x, at.x, 0, 4 + 3 * (round % 15), 2, 60 * k_block_size, {}, true };
+          return core_clone_range(&how);
+      } },
     { "grow", nullptr, [](TestPool& pool, Places& at, u32 round) { return pool.truncate(at.x, u64(70 + round) * k_block_size); } },
     { "look_up", nullptr,
       [](TestPool& pool, Places& at, u32) {

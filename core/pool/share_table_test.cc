@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "core/pool/share_table.h"
 
-#include "core/check/tree_walk.h"
 #include "core/object/shared_run.h"
 #include "core/test/pool.h"
 #include "core/test/test.h"
@@ -134,85 +133,6 @@ static void joins(Test& test)
     CHECK_EQ(pool.check(), 0u);
 }
 
-namespace {
-
-// The nodes of a tree as they stand on disk, and what they begin with.
-struct Leaves final : TreeVisitor {
-    static constexpr u32 k_most = 16;
-    NodePointer pointer[k_most];
-    u64 first[k_most] {};
-    u32 count { 0 };
-    bool node(const NodePointer& at, const TreeOwner&) override
-    {
-        if (count < k_most)
-            pointer[count++] = at;
-        return true;
-    }
-    Status item(Bytes key, Bytes) override
-    {
-        BigEndianKey number;
-        copy_bytes(&number, key.data(), 8);
-        if (first[count - 1] == 0)
-            first[count - 1] = number.get();
-        return {};
-    }
-};
-
-Result<NodePointer> root_of_table(TestPool& pool)
-{
-    TreeCursor cursor;
-    VERIFY_DISK(TRY(pool.pool().pool_tree().find(PoolTreeKey(PoolKey::shares, 0).bytes(), cursor)), share_damaged);
-    DiskNodePointer disk;
-    copy_bytes(&disk, cursor.value().data(), sizeof(disk));
-    return NodePointer::decode(disk);
-}
-
-}
-
-// Whoever shares what stands behind a leaf that cannot be read is not kept from it, and the pool goes on.
-static void damaged_neighbour(Test& test)
-{
-    constexpr u32 k_many = 2400, k_piece = 200;
-    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
-    REQUIRE_OK(ground->start());
-    TestPool& pool = ground->pool;
-    const auto log = [&](const Dva& dva, SpaceUse use) -> Status {
-        SpaceLog::Batch batch(pool.pool().space_log());
-        TRY(batch.prepare(1));
-        TxgHold hold(pool.pool().engine());
-        batch.add(dva, use);
-        batch.commit(hold.txg());
-        return {};
-    };
-    for (u32 at = 0; at < k_many; at += k_piece) {
-        const Dva piece = REQUIRE_VALUE(pool.pool().allocator().allocate(AllocClass::data, k_piece, k_piece));
-        REQUIRE_OK(log(piece, SpaceUse::used));
-        for (u32 i = 0; i < k_piece; i += 2)
-            REQUIRE_OK(log({ piece.block + i, 1, piece.vdev }, SpaceUse::shared));
-    }
-    REQUIRE_EQ(pool.settle(), 0);
-    Box<Leaves> leaves = REQUIRE_VALUE(make_box<Leaves>());
-    Box<TreeWalk> walk = REQUIRE_VALUE(TreeWalk::create(pool.pool().vdevs(), pool.pool().cache().node_bytes()));
-    REQUIRE_OK(walk->walk(REQUIRE_VALUE(root_of_table(pool)), { TreeKind::shares, 0, 0 }, *leaves));
-    REQUIRE(leaves->count >= 3 && leaves->first[2] != 0);
-    REQUIRE_EQ(pool.close(), 0);
-    const NodePointer& gone = leaves->pointer[1];
-    for (u32 copy = 0; copy < gone.copies; copy++)
-        lcpfs_test_device_poke(pool.device(gone.dva[copy].vdev.value()), gone.dva[copy].block * k_block_size + 100, "damage", 6);
-    REQUIRE_EQ(pool.open(false), 0);
-    core_pool_set_options(pool.handle(), 3600u * 1000, CORE_ERRORS_REMOUNT_RO);
-    const Dva behind = dva_of_share(leaves->first[2], 1);
-    CHECK(pool.pool().share_table().read(behind).is_ok());
-    REQUIRE_OK(log(behind, SpaceUse::shared));
-    CHECK_EQ(pool.sync(), 0);
-    CHECK_EQ(pool.pool().frozen(), Error::none);
-    const ShareTable::Part part = REQUIRE_VALUE(pool.pool().share_table().read(behind));
-    CHECK_EQ(part.references, 3u);
-    REQUIRE_OK(log(behind, SpaceUse::dropped));
-    CHECK_EQ(pool.sync(), 0);
-    CHECK_EQ(pool.pool().share_table().lost_blocks(), 0u);
-}
-
 // What entries say that cannot be is refused.
 static void lies(Test& test)
 {
@@ -237,8 +157,7 @@ static void lies(Test& test)
 }
 
 namespace {
-constexpr TestCase k_cases[] = { { "counts", counts }, { "joins", joins }, { "damaged_neighbour", damaged_neighbour },
-                                 { "lies", lies } };
+constexpr TestCase k_cases[] = { { "counts", counts }, { "joins", joins }, { "lies", lies } };
 }
 LCPFS_SUITE(share_table, k_cases);
 

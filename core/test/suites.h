@@ -80,6 +80,7 @@
 	X(datasets)          \
 	X(partitions)        \
 	X(durability)        \
+	X(damaged_shares)    \
 	X(check)
 
 #endif
