@@ -519,6 +519,14 @@ struct core_clone {
 };
 int core_clone_range(const struct core_clone *clone);
 
+/*
+ * Takes blocks out of the file, or puts a hole in; what follows moves, the size changes with it. Page cache from `block` on must be
+ * gone and not under writeback, and the size on disk the file's. Each is one change unless more than 64 extents move: then a crash or
+ * an error may leave a part of it done (core/fs/shift.h). -EINVAL: not within the file, all of it included, or no file; -EFBIG.
+ */
+int core_collapse(struct core_object *object, uint64_t block, uint64_t blocks, struct core_time time);
+int core_insert(struct core_object *object, uint64_t block, uint64_t blocks, struct core_time time);
+
 struct core_extent {
 	uint64_t block;      /* file block */
 	uint64_t blocks;     /* length */

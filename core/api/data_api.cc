@@ -6,6 +6,7 @@
 #include "core/fs/file_write.h"
 #include "core/fs/log_write.h"
 #include "core/fs/punch.h"
+#include "core/fs/shift.h"
 #include "core/fs/shrink.h"
 #include "core/object/name.h"
 
@@ -44,6 +45,18 @@ int core_truncate(core_object* handle, uint64_t size_bytes, core_time time)
 {
     Object& object = object_of(handle);
     return to_errno(truncate_object(pool_of(object), object, size_bytes, time_of(time)));
+}
+
+int core_collapse(core_object* handle, uint64_t block, uint64_t blocks, core_time time)
+{
+    Object& object = object_of(handle);
+    return to_errno(collapse_object(pool_of(object), object, block, blocks, time_of(time)));
+}
+
+int core_insert(core_object* handle, uint64_t block, uint64_t blocks, core_time time)
+{
+    Object& object = object_of(handle);
+    return to_errno(insert_object(pool_of(object), object, block, blocks, time_of(time)));
 }
 
 int core_punch(core_object* handle, uint64_t block, uint64_t blocks, core_time time)

@@ -57,6 +57,7 @@ enum class LogOpcode : u32 {
     punch = 18,
     set_xattr = 19,
     remove_xattr = 20,
+    move = 21,           // blocks of a file to another place in it
     commit_marker = 99,
 };
 
@@ -155,6 +156,16 @@ struct DiskLogPunch {
     le32 reserved;
 };
 static_assert(sizeof(DiskLogPunch) == 24);
+
+// Extents of blocks from the record's offset on, to another place of the file; going to its front, what is between is unmapped.
+struct DiskLogMove {
+    le64 block_count;
+    le64 to;                // block
+    le64 size_bytes;        // of the file from then on; all ones: as it was
+    DiskTime time;
+    le32 reserved;
+};
+static_assert(sizeof(DiskLogMove) == 40);
 
 struct DiskLogAttributes {
     le32 mask;              // CORE_SET_*

@@ -286,6 +286,30 @@ void set_cloned(const Box<LogRecord>& record, const CloneRange& range, u64 first
     fill(*record, head, {});
 }
 
+Box<LogRecord> record_of_move(Pool& pool, Object& object, Time time)
+{
+    Box<LogRecord> record = prepare(pool, LogOpcode::move, object, sizeof(DiskLogMove));
+    if (!record)
+        return {};
+    DiskLogMove head {};
+    head.time = disk_time(time);
+    fill(*record, head, {});
+    return record;
+}
+
+void set_moved(const Box<LogRecord>& record, const BlockMove& move)
+{
+    if (!record)
+        return;
+    record->header.offset.set(move.first << k_block_shift);
+    DiskLogMove head;
+    copy_bytes(&head, record->payload(), sizeof(head));
+    head.block_count.set(move.end - move.first);
+    head.to.set(move.to);
+    head.size_bytes.set(move.size_bytes);
+    copy_bytes(record->payload(), &head, sizeof(head));
+}
+
 Box<LogRecord> record_of_write(Pool& pool, Object& object, const LoggedWrite& write, LogWriteForm form, u32 payload_bytes)
 {
     Box<LogRecord> record = prepare(pool, LogOpcode::write, object, sizeof(DiskLogWrite) + payload_bytes);

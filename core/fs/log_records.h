@@ -7,6 +7,7 @@
 #include "core/fs/clone.h"
 #include "core/fs/dataset_change.h"
 #include "core/fs/names.h"
+#include "core/fs/shift.h"
 
 namespace lcpfs {
 
@@ -27,6 +28,10 @@ void set_punched(const Box<LogRecord>& record, u64 first, u64 count);
 // Of a part of `range` that is known only when it has been cloned.
 Box<LogRecord> record_of_clone(Pool& pool, const CloneRange& range);
 void set_cloned(const Box<LogRecord>& record, const CloneRange& range, u64 first, u64 count);
+
+// Of a move that is known only when it has been made.
+Box<LogRecord> record_of_move(Pool& pool, Object& object, Time time);
+void set_moved(const Box<LogRecord>& record, const BlockMove& move);
 
 struct LoggedWrite {
     u64 block;

@@ -78,6 +78,9 @@ void add_what(TextLine& line, const LogRecordView& record)
     case LogOpcode::set_attributes:
         line.add("setting attributes of object ").add(record.header.object.get());
         return;
+    case LogOpcode::move:
+        line.add("moving blocks of object ").add(record.header.object.get()).add(" from byte ").add(record.header.offset.get());
+        return;
     case LogOpcode::set_xattr:
     case LogOpcode::remove_xattr:
     case LogOpcode::acl_v0:

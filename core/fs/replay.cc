@@ -189,6 +189,22 @@ Status replay_clone(Pool& pool, const LogRecordView& record)
                                head.target_bytes.get(), time_of(head.time), head.keeps_times.get() != 0 });
 }
 
+Status replay_move(Pool& pool, const LogRecordView& record)
+{
+    LogPayload payload(record.payload);
+    DiskLogMove head;
+    TRY(payload.take(head));
+    TRY(payload.end());
+    const u64 offset = record.header.offset.get();
+    const u64 first = offset >> k_block_shift, count = head.block_count.get(), to = head.to.get();
+    const u64 size_bytes = head.size_bytes.get();
+    VERIFY_DISK((offset & (k_block_size - 1)) == 0 && to != first && (count != 0 || to < first), log_damaged);
+    VERIFY_DISK(is_in_file(first, count) && to < k_max_file_blocks, log_damaged);
+    VERIFY_DISK(size_bytes == k_same_size || size_bytes >> 63 == 0, log_damaged);
+    Ref<Object> object = TRY(object_of(pool, record));
+    return replay_move(pool, *object, { first, first + count, to, size_bytes, time_of(head.time) });
+}
+
 core_attr attributes_of(const DiskLogAttributes& head)
 {
     core_attr attributes {};
@@ -353,7 +369,7 @@ Status replay_write(Pool& pool, const LogRecordView& record)
 // Whether replay_record knows what to do with it: asked of every record before anything is done.
 static bool is_known(LogOpcode opcode)
 {
-    const bool is_numbered = opcode >= LogOpcode::create && opcode <= LogOpcode::remove_xattr && opcode != LogOpcode::write_truncate;
+    const bool is_numbered = opcode >= LogOpcode::create && opcode <= LogOpcode::move && opcode != LogOpcode::write_truncate;
     return is_numbered || opcode == LogOpcode::commit_marker;
 }
 
@@ -393,6 +409,8 @@ Status replay_record(Pool& pool, const LogRecordView& record)
         return replay_punch(pool, record);
     case LogOpcode::clone_range:
         return replay_clone(pool, record);
+    case LogOpcode::move:
+        return replay_move(pool, record);
     case LogOpcode::set_attributes:
         return replay_attributes(pool, record);
     case LogOpcode::create_dataset:

@@ -64,6 +64,8 @@
 	X(tail)              \
 	X(punch)             \
 	X(xattrs)            \
+	X(shift)             \
+	X(shift_cases)       \
 	X(share_table)       \
 	X(clone)             \
 	X(groups)            \

@@ -69,7 +69,15 @@ same "$(stat -c '%s %b' /mnt/punched)" "41943040 0" "size and blocks of a file t
 sync
 sync
 [ $(stat -f -c %f /mnt) -ge $((before - 2000)) ] || fail "the space of a hole did not come back"
-for mode in "falloc 0 1m" "fcollapse 0 4k" "finsert 0 4k" "fzero 0 4k" "funshare 0 4k"; do
+must xfs_io -f -c "pwrite -q -S 1 0 16k" -c "pwrite -q -S 2 16k 16k" -c "fcollapse 4k 8k" -c "finsert 0 4k" -c "fzero 20k 30k" /mnt/moved
+same "$(stat -c %s /mnt/moved)" 51200 "the size after moving and zeroing"
+first_bytes() {
+	for i in 0 1 2 3 4 5 6 7 8 9 10 11 12; do
+		dd if=$1 bs=4k skip=$i count=1 2>/dev/null | head -c 1 | od -An -tx1
+	done | tr -d '\n'
+}
+same "$(first_bytes /mnt/moved)" " 00 01 01 02 02 00 00 00 00 00 00 00 00" "blocks after moving"
+for mode in "falloc 0 1m" "funshare 0 4k"; do
 	xfs_io -c "$mode" /mnt/sparse 2>&1 | grep -q 'not supported' || fail "$mode is neither done nor refused"
 done
 

@@ -8,8 +8,10 @@
  *
  * Punching. What is not whole blocks is zeroed in the page cache like a write, unless it is a hole already; the whole blocks
  * leave the cache, unmapped from everybody, and then the file. What is in memory of a file that has grown is
- * written first, since the size on disk follows the data (truncate.c). Blocks are not allocated ahead of being written: the other
- * modes of fallocate are refused, and callers fall back to writing.
+ * written first, since the size on disk follows the data (truncate.c). Zeroing a range is punching it, and growing the file if
+ * that is asked for. Collapsing and inserting drop the cache from there on and move the extents.
+ *
+ * Blocks are not allocated ahead of being written: plain allocation and unsharing are refused, and callers fall back to writing.
  */
 #include <linux/fs.h>
 #include <linux/falloc.h>
@@ -181,17 +183,78 @@ static int lcpfs_punch(struct inode *inode, loff_t offset, loff_t end)
 	return error;
 }
 
+/* What follows moves. i_rwsem held. */
+static int lcpfs_shift(struct inode *inode, int mode, loff_t offset, loff_t bytes)
+{
+	bool collapses = mode == FALLOC_FL_COLLAPSE_RANGE;
+	loff_t size = i_size_read(inode);
+	struct core_time time = lcpfs_time(inode_get_mtime(inode));
+	struct core_attr attr;
+	int error;
+
+	if ((offset | bytes) & (CORE_BLOCK_SIZE - 1))
+		return -EINVAL;
+	if (collapses ? offset + bytes >= size : offset >= size)
+		return -EINVAL;
+	if (!collapses && bytes > inode->i_sb->s_maxbytes - size)
+		return -EFBIG;
+	filemap_invalidate_lock(inode->i_mapping);
+	/* Nothing of it becomes dirty again: no fault, no write. */
+	error = lcpfs_flush_to(inode, size);
+	if (!error)
+		error = filemap_write_and_wait_range(inode->i_mapping, offset, LLONG_MAX);
+	if (!error) {
+		truncate_pagecache(inode, offset);
+		error = collapses ? core_collapse(lcpfs_object(inode), LCPFS_BLOCK(offset), LCPFS_BLOCK(bytes), time) :
+				    core_insert(lcpfs_object(inode), LCPFS_BLOCK(offset), LCPFS_BLOCK(bytes), time);
+		core_object_attr(lcpfs_object(inode), &attr);
+		i_size_write(inode, attr.size_bytes);
+	}
+	filemap_invalidate_unlock(inode->i_mapping);
+	return error;
+}
+
+/* Whole blocks become a hole, as for whoever writes elsewhere anyway: there is nothing to be had by keeping them. i_rwsem held. */
+static int lcpfs_zero_range(struct inode *inode, int mode, loff_t offset, loff_t end)
+{
+	int error = lcpfs_punch(inode, offset, end);
+
+	if (error || (mode & FALLOC_FL_KEEP_SIZE) || end <= i_size_read(inode))
+		return error;
+	error = inode_newsize_ok(inode, end);
+	return error ?: lcpfs_truncate(inode, end, inode_get_mtime(inode));
+}
+
+static int lcpfs_fallocate_locked(struct inode *inode, int mode, loff_t offset, loff_t bytes)
+{
+	switch (mode) {
+	case FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE:
+		return lcpfs_punch(inode, offset, offset + bytes);
+	case FALLOC_FL_ZERO_RANGE:
+	case FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE:
+		return lcpfs_zero_range(inode, mode, offset, offset + bytes);
+	default:
+		return lcpfs_shift(inode, mode, offset, bytes);
+	}
+}
+
+static bool lcpfs_fallocate_knows(int mode)
+{
+	return mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE) || mode == FALLOC_FL_COLLAPSE_RANGE ||
+	       mode == FALLOC_FL_INSERT_RANGE || (mode & ~FALLOC_FL_KEEP_SIZE) == FALLOC_FL_ZERO_RANGE;
+}
+
 long lcpfs_fallocate(struct file *file, int mode, loff_t offset, loff_t bytes)
 {
 	struct inode *inode = file_inode(file);
 	int error;
 
-	if (!S_ISREG(inode->i_mode) || mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
+	if (!S_ISREG(inode->i_mode) || !lcpfs_fallocate_knows(mode))
 		return -EOPNOTSUPP;
 	inode_lock(inode);
 	error = IS_IMMUTABLE(inode) ? -EPERM : file_modified(file);
 	if (!error)
-		error = lcpfs_punch(inode, offset, offset + bytes);
+		error = lcpfs_fallocate_locked(inode, mode, offset, bytes);
 	inode_unlock(inode);
 	if (error)
 		return error;

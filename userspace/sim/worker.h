@@ -81,6 +81,8 @@ public:
     int truncate(u64 id, u64 size_bytes);
     int punch(u64 id, u64 block, u64 count);
     int clone(u64 source, u64 from, u64 target, u64 to, u64 count);
+    // worker_shift.cc. Blocks taken out, or a hole put in.
+    int shift(u64 id, u64 block, u64 count, bool collapses);
     int unlink(u64 directory, const std::string& name);
     int link(u64 directory, const std::string& name, u64 id);
     int rename(u64 from, const std::string& from_name, u64 to, const std::string& to_name, unsigned flags);
@@ -116,6 +118,7 @@ private:
     void random_truncate();
     void random_punch();
     void random_xattr();
+    void random_shift();
     std::string random_xattr_name();
     std::string random_xattr_value(const std::string& name);
     void random_clone();

@@ -206,7 +206,7 @@ void Worker::step()
     } else if (choice < 54) {
         random_truncate();
     } else if (choice < 57) {
-        random_punch();
+        m_random.one_in(2) ? random_punch() : random_shift();
     } else if (choice < 68) {
         if (random_entry(directory, name, entry) && (!tree().at(entry.id).is_directory() || tree().at(entry.id).entries.empty()))
             unlink(directory, name);

@@ -148,14 +148,28 @@ Outcome Side::direct(const Step& step)
     return outcome(bytes, bytes > 0 ? hash_of(buffer, static_cast<size_t>(bytes)) : 0);
 }
 
+// In whole blocks where that is asked for.
 Outcome Side::punch(const Step& step)
 {
+    static constexpr int k_modes[] = { FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                       FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_COLLAPSE_RANGE,
+                                       FALLOC_FL_INSERT_RANGE };
     const Outcome opened = open_at(step.path, O_RDWR);
     if (opened.error)
         return opened;
     Opened file(static_cast<int>(opened.result));
-    return outcome(fallocate(file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(step.offset),
-                             static_cast<off_t>(step.length * (step.number % 8 ? 1 : 5))));
+    const int mode = k_modes[step.number / 8 % 6];
+    uint64_t offset = step.offset, length = step.length * (step.number % 8 ? 1 : 5);
+    const bool moves = mode == FALLOC_FL_COLLAPSE_RANGE || mode == FALLOC_FL_INSERT_RANGE;
+    if (moves && step.number / 48 % 8) {
+        offset &= ~4095ull;
+        length = (length + 4095) & ~4095ull;
+    }
+    struct stat status;
+    fstat(file.fd, &status);
+    if (mode == FALLOC_FL_INSERT_RANGE && static_cast<uint64_t>(status.st_size) > 2 * k_largest)
+        return outcome(0);
+    return outcome(fallocate(file.fd, mode, static_cast<off_t>(offset), static_cast<off_t>(length)));
 }
 
 Outcome Side::list(const Step& step)
