@@ -5,10 +5,13 @@
 // lock is held until the device has answered.
 #include "core/alloc/metaslab.h"
 
+#include "core/mpio/path_copies.h"
+
 namespace lcpfs {
 
 namespace {
-constexpr u32 k_most_under_way = 256;
+// Discards may be slow. Each takes one of the slots that let a request leave a hanging path, and what somebody waits for needs those.
+constexpr u32 k_most_under_way = PathCopies::k_slots / 8;
 }
 
 void Discards::start(VdevSet& vdevs, const Dva& run)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "core/pool/trim.h"
 
+#include "core/mpio/path_copies.h"
 #include "core/object/extent.h"
 #include "core/test/log_pool.h"
 #include "core/test/test.h"
@@ -146,8 +147,61 @@ static void failing(Test& test)
     CHECK_EQ(pool.check(), 0u);
 }
 
+// A device that takes its time for discards: most of the slots that let a request leave a hanging path stay free for what somebody
+// waits for.
+static void slow(Test& test)
+{
+    constexpr u32 k_most = PathCopies::k_slots / 4;
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start(false));
+    TestPool& pool = ground->pool;
+    core_object* file;
+    REQUIRE_EQ(pool.create(pool.root(), "pieces", k_file, &file), 0);
+    for (u32 i = 0; i < 8; i++)
+        REQUIRE_EQ(pool.write(file, 64 * i, 64, 1, 512 * k_block_size), 0);
+    for (u32 i = 0; i < 512; i += 2)
+        REQUIRE_EQ(core_punch(file, i, 1, TestPool::k_time), 0);
+    core_extent left;
+    REQUIRE_EQ(core_map(file, 1, &left), 0);
+    core_object_put(file);
+    REQUIRE_EQ(pool.settle(), 0);
+    REQUIRE_EQ(pool.settle(), 0);
+    struct Trim {
+        core_pool* pool;
+        u64 begin; // where the pieces are, and nothing before
+        int result { 1 };
+        u64 bytes { 0 };
+    } trim { pool.handle(), left.device * TestPool::k_device_bytes + left.device_block * k_block_size };
+    for (u32 i = 0; i < 2; i++)
+        lcpfs_test_device_hold(pool.device(i), HOST_IO_DISCARD, true);
+    host_thread* const thread = host_thread_start("test-trim", [](void* context) {
+        Trim& trim = *static_cast<Trim*>(context);
+        trim.result = core_pool_trim(trim.pool, trim.begin, ~0ull, 0, nullptr, nullptr, &trim.bytes);
+    }, &trim);
+    CHECK(thread != nullptr);
+    u64 most = 0;
+    Event never;
+    for (u32 i = 0, unchanged = 0; i < 500 && unchanged < 20; i++) {
+        (void)never.wait_timeout(10 * 1000 * 1000, [] { return false; });
+        u64 now = 0;
+        for (u32 device = 0; device < 2; device++)
+            now = max(now, lcpfs_test_device_requests(pool.device(device), HOST_IO_DISCARD));
+        unchanged = now && now == most ? unchanged + 1 : 0;
+        most = max(most, now);
+    }
+    CHECK(most > 0 && most <= k_most);
+    for (u32 i = 0; i < 2; i++)
+        lcpfs_test_device_hold(pool.device(i), HOST_IO_DISCARD, false);
+    if (thread)
+        host_thread_join(thread);
+    CHECK_EQ(trim.result, 0);
+    CHECK(trim.bytes > 0);
+    CHECK_EQ(pool.check(), 0u);
+}
+
 namespace {
-constexpr TestCase k_cases[] = { { "released", released }, { "not_asked", not_asked }, { "parts", parts }, { "failing", failing } };
+constexpr TestCase k_cases[] = { { "released", released }, { "not_asked", not_asked }, { "parts", parts }, { "failing", failing },
+                                 { "slow", slow } };
 }
 LCPFS_SUITE(trim, k_cases);
 
