@@ -559,7 +559,7 @@ int core_check(struct core_pool *pool, bool read_data, void (*problem)(void *con
 
 /*
  * Description lines of the on-disk structures for `lcpfs dump`. `what`: "labels", "uberblocks", "trees", "metaslabs",
- * "object:ID" (of the first dataset), "object:DATASET-ID:ID".
+ * "log" (the intent log), "object:ID" (of the first dataset), "object:DATASET-ID:ID".
  */
 int core_dump(struct core_pool *pool, const char *what, void (*line)(void *context, const char *text), void *context);
 /* The same of one device that need not belong to a working pool: "labels", "uberblocks". */

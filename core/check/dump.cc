@@ -209,6 +209,8 @@ Status dump_pool(Pool& pool, StringView what, const Lines& lines)
         return dump_trees(pool, lines);
     if (what == StringView("metaslabs"))
         return dump_metaslabs(pool, lines);
+    if (what == StringView("log"))
+        return dump_log(pool, lines);
     if (object_number(what, dataset, id))
         return dump_object(pool, DatasetId(dataset), id, lines);
     if (!(what == StringView("labels")) && !(what == StringView("uberblocks")))

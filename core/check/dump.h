@@ -27,12 +27,14 @@ private:
 
 // "labels" and "uberblocks" of one device, whether or not its pool can be opened. invalid for another word.
 Status dump_device(host_bdev* bdev, StringView what, const Lines& lines);
-// "labels", "uberblocks", "trees", "metaslabs", "object:ID".
+// "labels", "uberblocks", "trees", "metaslabs", "log", "object:ID".
 Status dump_pool(Pool& pool, StringView what, const Lines& lines);
 
 void dump_label(const Label& label, const Lines& lines);
 void dump_uberblock(const Uberblock& uberblock, const Lines& lines);
 void dump_pointer(const char* what, const NodePointer& pointer, const Lines& lines);
+// Frames and records. log_missing, log_damaged: after what can be read; io_offline: on a log device that is not there.
+Status dump_log(Pool& pool, const Lines& lines);
 Status dump_object(Pool& pool, DatasetId dataset, u64 id, const Lines& lines);
 
 }

@@ -226,6 +226,27 @@ void again(Test& test)
     CHECK_EQ(log->pool.check(), 0u);
 }
 
+// What is dumped of the log.
+struct LogLines {
+    u32 frames { 0 }, creations { 0 };
+    static bool begins(const char* line, const char* with)
+    {
+        while (*with && *line == *with) {
+            line++;
+            with++;
+        }
+        return !*with;
+    }
+    static void take(void* self, const char* line)
+    {
+        LogLines& lines = *static_cast<LogLines*>(self);
+        lines.frames += begins(line, "frame ");
+        while (*line && *line != ':')
+            line++;
+        lines.creations += begins(line, ": create (1)");
+    }
+};
+
 // Read-only shows the committed state when asked to, and refuses else; damage in an acknowledged frame refuses.
 void refusals(Test& test)
 {
@@ -252,6 +273,10 @@ void refusals(Test& test)
     REQUIRE_EQ(log->pool.open_with(options), 0);
     CHECK_EQ(log->pool.fingerprint(), committed);
     CHECK_EQ(log->pool.check(), 0u);
+    LogLines told;
+    CHECK_EQ(core_dump(log->pool.handle(), "log", LogLines::take, &told), 0);
+    CHECK_EQ(told.frames, 10u);
+    CHECK_EQ(told.creations, 10u);
     CHECK_EQ(core_pool_set_read_only(log->pool.handle(), false), minus(Error::log_pending));
     REQUIRE_EQ(log->pool.close(), 0);
 

@@ -119,6 +119,8 @@ Result<bool> LogReader::take_frame(u64 position, TxgId committed)
     if (!TRY(head_at(position, head)) || head.sequence != m_expected || !TRY(frame_at(position, head, bytes)))
         return false;
     TRY(take_records(head, bytes, committed));
+    if (m_told)
+        m_told(m_told_context, head);
     m_position = position + head.length_bytes;
     m_expected++;
     return true;

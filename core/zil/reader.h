@@ -25,6 +25,13 @@ public:
     ~LogReader();
     LogReader(const LogReader&) = delete;
 
+    // Before `read`: has every frame that is taken told.
+    using FrameFunction = void (*)(void* context, const LogFrameHead& head);
+    void tell_frames(FrameFunction told, void* context)
+    {
+        m_told = told;
+        m_told_context = context;
+    }
     // Everything from `tail` on whose group is newer than `committed`. log_missing, log_damaged, no_memory, device errors.
     Status read(const LogTail& tail, TxgId committed);
     // After another reader has read `before` to its end, on a log device: whether the log went on in this ring, as it does from
@@ -77,6 +84,8 @@ private:
     Vector<LogRecordView> m_records;
     Missing m_missing;
     bool m_lacks_group { false };
+    FrameFunction m_told { nullptr };
+    void* m_told_context { nullptr };
 };
 
 }

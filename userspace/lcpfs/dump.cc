@@ -16,8 +16,9 @@ Shows what stands on disk. WHAT is one of
   uberblocks   the committed groups            (any devices)
   trees        the pool's own trees, node by node
   metaslabs    the table of free space
+  log          the intent log: its frames, and the operations newer than the committed group
   object:ID    one object: its record, and its extents or names
-For the last three all devices of the pool have to be given. Addresses are device:block.
+For the last four all devices of the pool have to be given. Addresses are device:block.
 )";
 
 void print_line(void*, const char* text) { fmt::print("{}\n", text); }

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The intent log as it stands on disk: the frames from the committed group's tail on, and the records that are newer than it.
+#include "core/check/dump.h"
+#include "core/zil/reader.h"
+
+namespace lcpfs {
+
+static const char* name_of(LogOpcode opcode)
+{
+    switch (opcode) {
+    case LogOpcode::create:
+        return "create";
+    case LogOpcode::remove:
+        return "remove";
+    case LogOpcode::write:
+        return "write";
+    case LogOpcode::truncate:
+        return "truncate";
+    case LogOpcode::set_attributes:
+        return "set attributes";
+    case LogOpcode::acl_v0:
+        return "remove ACL";
+    case LogOpcode::acl_v1:
+        return "set ACL";
+    case LogOpcode::make_directory:
+        return "make directory";
+    case LogOpcode::remove_directory:
+        return "remove directory";
+    case LogOpcode::link:
+        return "link";
+    case LogOpcode::symlink:
+        return "symlink";
+    case LogOpcode::rename:
+        return "rename";
+    case LogOpcode::write_truncate:
+        return "write and truncate";
+    case LogOpcode::clone_range:
+        return "clone range";
+    case LogOpcode::create_unnamed:
+        return "create unnamed";
+    case LogOpcode::create_dataset:
+        return "create dataset";
+    case LogOpcode::change_dataset:
+        return "change dataset";
+    case LogOpcode::punch:
+        return "punch";
+    case LogOpcode::set_xattr:
+        return "set xattr";
+    case LogOpcode::remove_xattr:
+        return "remove xattr";
+    case LogOpcode::commit_marker:
+        return "commit marker";
+    }
+    return "an operation that this version does not know";
+}
+
+static void dump_record(const LogRecordView& record, const Lines& lines)
+{
+    TextLine text;
+    text.add("record ").add(record.sequence()).add(": ").add(name_of(record.opcode()));
+    text.add(" (").add(u64(record.header.opcode.get())).add("), dataset ").add(record.header.dataset.get());
+    text.add(", object ").add(record.header.object.get()).add(", offset ").add(record.header.offset.get());
+    text.add(", group ").add(record.txg().value()).add(", ").add(u64(record.payload.size())).add(" bytes");
+    lines.put_line(text);
+}
+
+static void dump_frame(void* context, const LogFrameHead& head)
+{
+    TextLine text;
+    text.add("frame ").add(head.sequence).add(" at position ").add(head.position).add(": ").add(u64(head.length_bytes));
+    text.add(" bytes, records ").add(head.first_record).add(" to ").add(head.last_record);
+    text.add(", acknowledged up to ").add(head.acknowledged).add(", behind group ").add(head.committed.value());
+    static_cast<const Lines*>(context)->put_line(text);
+}
+
+Status dump_log(Pool& pool, const Lines& lines)
+{
+    const Uberblock& uberblock = pool.uberblock();
+    if (uberblock.log_generation == 0) {
+        lines.put("the intent log was never used");
+        return {};
+    }
+    const bool is_on_device = uberblock.log_ring == k_device_ring;
+    lines.put("group ", uberblock.txg.value(), ": the log is on ", is_on_device ? "the log device" : "the pool's ring", ", from position ",
+              uberblock.log_tail, ", frame ", uberblock.log_sequence);
+    if (is_on_device && pool.lacks_log_device()) {
+        lines.put("the log device is not there");
+        return Error::io_offline;
+    }
+    const LogRing& ring = pool.intent_log().ring(static_cast<u32>(uberblock.log_ring));
+    Box<LogReader> reader = TRY(make_box<LogReader>(pool.vdevs(), ring, pool.label().header.pool_guid));
+    reader->tell_frames(dump_frame, const_cast<Lines*>(&lines));
+    const LogTail tail { uberblock.log_generation, uberblock.log_tail, uberblock.log_sequence, uberblock.log_record };
+    const Status status = reader->read(tail, uberblock.txg);
+    for (const LogRecordView& record : reader->records())
+        dump_record(record, lines);
+    if (status.error() == Error::log_missing)
+        lines.put("frame ", reader->missing().sequence, " at position ", reader->missing().position,
+                  " is missing or damaged, but frame ", reader->missing().proof, " says that it had been acknowledged");
+    else if (status.is_ok())
+        lines.put("the log ends at position ", reader->end_position(), ": ", u64(reader->records().size()),
+                  " records are newer than the committed group");
+    return status.error();
+}
+
+}
