@@ -48,6 +48,8 @@ static const char* name_of(LogOpcode opcode)
         return "set xattr";
     case LogOpcode::remove_xattr:
         return "remove xattr";
+    case LogOpcode::move:
+        return "move blocks";
     case LogOpcode::commit_marker:
         return "commit marker";
     }
