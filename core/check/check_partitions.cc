@@ -55,9 +55,9 @@ bool Checker::has_partition(u64 id) const
 }
 
 // Of all vdevs, in order.
-Checker::SeenMetaslab* Checker::metaslab_at(u64 vdev, u64 index)
+Checker::SeenMetaslab* Checker::metaslab_at(VdevId vdev, u64 index)
 {
-    for (u16 i = 0; i < vdev; i++)
+    for (u16 i = 0; i < vdev.value(); i++)
         index += m_pool.vdevs().vdev(VdevId(i)).metaslab_count;
     if (m_metaslab_owners.size() <= index) {
         const Status resized = m_metaslab_owners.resize(index + 1);
@@ -75,14 +75,14 @@ void Checker::check_metaslab_owner(u64 vdev, u64 index, const DiskMetaslabEntry&
     if (partition && !has_partition(partition))
         m_findings.say("metaslab table: metaslab ", index, " of device ", vdev, " belongs to partition ", partition,
                        ", which there is none of");
-    if (SeenMetaslab* const metaslab = metaslab_at(vdev, index))
+    if (SeenMetaslab* const metaslab = metaslab_at(VdevId(static_cast<u16>(vdev)), index))
         *metaslab = { partition, (entry.flags.get() & k_metaslab_is_mixed) != 0 };
 }
 
 void Checker::check_home(u64 object, u64 file_block, const Dva& dva)
 {
     const Vdev& vdev = m_pool.vdevs().vdev(dva.vdev);
-    const SeenMetaslab* const metaslab = metaslab_at(dva.vdev.value(), (dva.block - k_first_metaslab_block) / vdev.metaslab_blocks);
+    const SeenMetaslab* const metaslab = metaslab_at(dva.vdev, (dva.block - k_first_metaslab_block) / vdev.metaslab_blocks);
     const u64 named = m_dataset.partition.get();
     const u64 home = named ? named : k_default_partition.value();
     if (metaslab && metaslab->partition && metaslab->partition != home && !metaslab->is_mixed)

@@ -74,7 +74,7 @@ private:
     };
     void check_partition(u64 key, Bytes value);
     bool has_partition(u64 id) const;
-    SeenMetaslab* metaslab_at(u64 vdev, u64 index);
+    SeenMetaslab* metaslab_at(VdevId vdev, u64 index);
     void check_metaslab_owner(u64 vdev, u64 index, const DiskMetaslabEntry& entry);
     void check_home(u64 object, u64 file_block, const Dva& dva);
     Status check_datasets();

@@ -21,9 +21,13 @@ constexpr unsigned k_both = CORE_PARTITION_SET_MINIMUM | CORE_PARTITION_SET_MAXI
 
 }
 
-void make_partition(Run& run, const std::string& name)
+void make_partition(Run& run, const std::string& name, u64 minimum, u64 maximum)
 {
-    if (int error = do_change(run.pool(), { CORE_PARTITION_CREATE, 0, name.c_str(), "", 0, 0 }))
+    int error = do_change(run.pool(),
+                          { CORE_PARTITION_CREATE, k_both, name.c_str(), "", minimum * k_metaslab, maximum * k_metaslab });
+    if (error == -ENOSPC || error == -EINVAL) // more than the pool has
+        error = do_change(run.pool(), { CORE_PARTITION_CREATE, 0, name.c_str(), "", 0, 0 });
+    if (error)
         fail("creating partition %s gave %d", name.c_str(), error);
 }
 

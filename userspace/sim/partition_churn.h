@@ -14,8 +14,8 @@ namespace lcpfs::sim {
 
 struct Fiber;
 
-// Before the run. Its datasets may grow to the whole pool.
-void make_partition(Run& run, const std::string& name);
+// Before the run. Limits in metaslabs; a maximum of 0 is none. A pool that has no room for a minimum makes it without.
+void make_partition(Run& run, const std::string& name, u64 minimum = 0, u64 maximum = 0);
 
 class PartitionChurn {
 public:

@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include <algorithm>
+#include <string>
 
 #include "core/host/locks.h"
 #include "core/base/atomic.h"
 #include "userspace/sim/failure.h"
+#include "userspace/sim/partition_churn.h"
 #include "userspace/sim/prepare.h"
 #include "userspace/sim/run.h"
 #include "userspace/sim/scheduler.h"
@@ -28,6 +30,7 @@ struct File {
 };
 
 struct Thread {
+    std::string in; // the dataset; empty: the first one
     core_dataset* dataset;
     core_object* directory;
     u64 directory_id;
@@ -187,7 +190,7 @@ void compare(Run& run, const std::vector<Thread>& threads)
 {
     for (const Thread& thread : threads) {
         for (const File& file : thread.files) {
-            core_object* object = get_object(run, file.id);
+            core_object* object = get_object(run, file.id, thread.in);
             core_attr attr;
             core_object_attr(object, &attr);
             if (attr.mode != file.mode || attr.blocks != file.blocks)
@@ -197,7 +200,7 @@ void compare(Run& run, const std::vector<Thread>& threads)
         }
         for (const File& file : thread.removed) {
             core_object* object = nullptr;
-            if (core_object_get(run.dataset(), file.id, 0, &object) == 0)
+            if (core_object_get(run.dataset(thread.in), file.id, 0, &object) == 0)
                 fail("%s was removed and is still there", file.name.c_str());
         }
     }
@@ -224,9 +227,15 @@ u64 run_full(u64 seed, const Options& options)
     std::vector<Thread> threads(count);
     for (u64 i = 0; i < count; i++) {
         Thread& thread = threads[i];
-        thread.dataset = run.dataset();
-        thread.directory_id = make_directory(run, "thread" + std::to_string(i));
-        thread.directory = get_object(run, thread.directory_id);
+        // Half of them each in a partition of its own, some with a maximum, some with a minimum that has to be there.
+        if (mix(seed, 70) % 2 && i % 2) {
+            thread.in = "in" + std::to_string(i);
+            make_partition(run, thread.in, mix(seed, 80 + i) % 2, mix(seed, 90 + i) % 2 * 3);
+            make_dataset(run, thread.in, thread.in);
+        }
+        thread.dataset = run.dataset(thread.in);
+        thread.directory_id = make_directory(run, "thread" + std::to_string(i), thread.in);
+        thread.directory = get_object(run, thread.directory_id, thread.in);
         thread.seed = mix(seed, 60 + i);
     }
     for (u64 i = 0; i < wanted && make_file(threads[i % count], choice, static_cast<u32>(i)); i++)
