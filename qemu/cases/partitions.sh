@@ -127,6 +127,9 @@ if [ "$STAGE" = 1 ]; then
 	same "$(lcpfs partition list -H -p | cut -f2,4)" "$before" "sizes while it only advises"
 	measured=$(lcpfs partition list -H -p | awk -F'\t' '$2 == "db" { print ($9 > 0) }')
 	[ "$measured" = 1 ] || fail "nothing was measured: $(lcpfs partition list)"
+	sysfs=$(echo /sys/fs/lcpfs/*/partitions)
+	same "$(cat $sysfs/mode) $(cat $sysfs/count)" "advise 4" "mode and count in sysfs"
+	[ "$(cat $sysfs/last_decision)" -ge 3 ] || fail "decisions in sysfs: $(cat $sysfs/last_decision)"
 	must partition mode auto
 	lcpfs partition list --json | grep -q '"confidence\|pressure_confidence"' || fail "the list in JSON"
 

@@ -133,7 +133,8 @@ static struct attribute *lcpfs_counters_attrs[] = {
 static const struct attribute_group lcpfs_counters_group = { .name = "counters", .attrs = lcpfs_counters_attrs };
 
 static const struct attribute_group *lcpfs_groups[] = {
-	&lcpfs_pool_group, &lcpfs_space_group, &lcpfs_caches_group, &lcpfs_counters_group, &lcpfs_log_group, NULL,
+	&lcpfs_pool_group, &lcpfs_space_group, &lcpfs_caches_group, &lcpfs_counters_group, &lcpfs_log_group,
+	&lcpfs_partition_group, NULL,
 };
 
 static ssize_t lcpfs_sysfs_show(struct kobject *kobject, struct attribute *attribute, char *page)

@@ -18,6 +18,7 @@ struct lcpfs_attribute {
 	int (*store)(struct core_pool *core, const struct lcpfs_attribute *attribute, u64 value); /* may be NULL */
 };
 
+extern const struct attribute_group lcpfs_partition_group; /* sysfs_partition.c */
 extern const struct attribute_group lcpfs_log_group; /* sysfs_log.c */
 
 int lcpfs_sysfs_init(void);
