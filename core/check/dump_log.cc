@@ -44,6 +44,8 @@ static const char* name_of(LogOpcode opcode)
         return "change dataset";
     case LogOpcode::punch:
         return "punch";
+    case LogOpcode::move:
+        return "move blocks";
     case LogOpcode::set_xattr:
         return "set xattr";
     case LogOpcode::remove_xattr:
