@@ -44,8 +44,6 @@ static const char* name_of(LogOpcode opcode)
         return "change dataset";
     case LogOpcode::punch:
         return "punch";
-    case LogOpcode::move:
-        return "move blocks";
     case LogOpcode::set_xattr:
         return "set xattr";
     case LogOpcode::remove_xattr:
