@@ -30,12 +30,12 @@ static int lcpfs_clone_locked(struct inode *in, loff_t pos_in, struct inode *out
 	loff_t size;
 	int error;
 
-	if (pos_out + len > old_size) {
+	if (pos_out + len > old_size)
 		lcpfs_zero_tail(out, old_size);
-		error = lcpfs_flush_to(out, old_size);
-		if (error)
-			return error;
-	}
+	/* The clone moves the size on disk to its end, if that is behind it: not past what only the cache has. */
+	error = lcpfs_flush_to(out, min(old_size, pos_out + len));
+	if (error)
+		return error;
 	truncate_pagecache_range(out, pos_out, round_up(pos_out + len, CORE_BLOCK_SIZE) - 1);
 	error = core_clone_range(&clone);
 	core_object_attr(lcpfs_object(out), &attr);
