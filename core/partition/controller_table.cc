@@ -235,7 +235,7 @@ Status PartitionController::cut_to_maximum(Partition& partition, u64 maximum, Te
     if (empty < whole_metaslabs(size - maximum, m_space.metaslab_blocks())) {
         m_space.evacuate(partition.id, size - maximum);
         add_size(begin(message, partition.name_text()).add("to get to a maximum of "), maximum);
-        message.add(" its data has to be moved together, which was begun; try again later; nothing was changed");
+        message.add(" too little of it lies in metaslabs without data, and none are emptied yet; nothing was changed");
         return Error::busy;
     }
     Decision decision = describe(partition, DecisionReason::idle, ActionKind::shrink);

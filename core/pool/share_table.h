@@ -23,7 +23,11 @@ public:
     explicit ShareTable(TreeContext& trees);
 
     // From the pool tree. Opening only.
-    void start_from(const NodePointer& root) { m_tree.start_from(root); }
+    void start_from(const NodePointer& root) EXCLUDES(m_lock)
+    {
+        WriteGuard guard(m_lock);
+        m_tree.start_from(root);
+    }
 
     // The front of `dva` that is reached equally often: as the last synced group had it, 1 where nothing is said.
     struct Part {
