@@ -54,7 +54,7 @@ void lap_over_late_frames(Test& test)
     PathManager& paths = ground->vdevs->paths();
     REQUIRE_OK(paths.add_path(TargetId(0), ground->second.get(), 1));
     PathGroup& group = *REQUIRE_VALUE(paths.group(TargetId(0)));
-    group.settings().time_limit_ms.store(50);
+    group.settings().time_limit_ms.store(500);
     paths.look_again();
     Box<Laps> laps = REQUIRE_VALUE(make_box<Laps>());
     laps->ground = ground.get();
@@ -73,7 +73,7 @@ void lap_over_late_frames(Test& test)
                                                   },
                                                   laps.get());
     REQUIRE(thread);
-    CHECK(laps->event.wait_timeout(20ull * 1000000000, [&] { return laps->ended.load() != 0; }));
+    CHECK(laps->event.wait_timeout(200ull * 1000000000, [&] { return laps->ended.load() != 0; }));
     CHECK(group.has_late_write(0, LogGround::k_device_bytes));
     for (host_io_op op : k_ops)
         lcpfs_test_device_hold(ground->device.get(), op, false);
