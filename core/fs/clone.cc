@@ -50,9 +50,11 @@ Result<u64> clone_piece(const Step& step, u64 at, u64 end) NO_THREAD_SAFETY_ANAL
     const CloneRange& range = step.range;
     const u64 from = range.source_block + at;
     const u64 to = range.target_block + at;
+    // What a cut that failed left behind the source's end is a hole to everybody.
+    const u64 source_end = min(range.source_block + end, blocks_for_bytes(range.source.m_attributes.size_bytes));
     TreeCursor cursor;
     Extent extent;
-    const bool found = TRY(find_extent(range.source.m_tree, from, cursor, extent)) && extent.file_block < range.source_block + end;
+    const bool found = from < source_end && TRY(find_extent(range.source.m_tree, from, cursor, extent)) && extent.file_block < source_end;
     if (!found || extent.file_block > from) {
         const u64 stop = found ? extent.file_block - range.source_block : end;
         cursor = TreeCursor();
@@ -62,7 +64,7 @@ Result<u64> clone_piece(const Step& step, u64 at, u64 end) NO_THREAD_SAFETY_ANAL
     }
     VERIFY_DISK(extent.kind == ExtentKind::mapped, extent_damaged); // data in the record stands at block 0, and was copied
     const u32 skip = static_cast<u32>(from - extent.file_block);
-    const u32 count = static_cast<u32>(min(extent.end() - from, end - at));
+    const u32 count = static_cast<u32>(min(extent.end(), source_end) - from);
     Extent part = extent.part(skip, count);
     part.file_block = to;
     const u32 bytes = part.encode(step.item.bytes());
@@ -178,7 +180,9 @@ Result<bool> copy_inline(Pool& pool, const CloneRange& range)
         ReadGuard guard(range.source.m_lock);
         TreeCursor cursor;
         Extent extent;
-        if (!TRY(find_extent(range.source.m_tree, 0, cursor, extent)) || extent.kind != ExtentKind::inlined || extent.file_block != 0)
+        if (range.source.m_attributes.size_bytes == 0 || !TRY(find_extent(range.source.m_tree, 0, cursor, extent)))
+            return false;
+        if (extent.kind != ExtentKind::inlined || extent.file_block != 0)
             return false;
     }
     struct Page {

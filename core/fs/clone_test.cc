@@ -251,6 +251,36 @@ void logged(Test& test)
     }
 }
 
+// What a cut that failed left behind the source's end is nobody's any more.
+void behind_the_end(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start());
+    TestPool& pool = ground->pool;
+    constexpr u64 k_cuts[] = { 0, 3 * u64(k_block_size) };
+    for (const u64 cut_bytes : k_cuts) {
+        core_object* const file = ground->file[cut_bytes ? 1 : 0];
+        REQUIRE_EQ(cut_bytes ? pool.write(file, 0, 10, 500, 10 * k_block_size) : pool.write(file, 0, 1, 500, 515), 0);
+        REQUIRE_EQ(ground->write(2, 0, 12), 0);
+        {
+            Object& object = object_of(file);
+            WriteGuard guard(object.m_lock);
+            object.m_attributes.size_bytes = cut_bytes;
+            object.m_attributes.state |= k_object_truncating;
+        }
+        const core_clone how { file, ground->file[2], 0, 0, 10, 12 * k_block_size, {}, false };
+        REQUIRE_EQ(core_clone_range(&how), 0);
+        u32 tags[12];
+        REQUIRE_EQ(pool.read(ground->file[2], 0, 12, tags), 0);
+        for (u32 i = 0; i < 10; i++)
+            if (!CHECK_EQ(tags[i], i < cut_bytes / k_block_size ? 500 + i : u32(TestPool::k_hole)))
+                return;
+        REQUIRE_EQ(pool.truncate(file, 0), 0);
+    }
+    REQUIRE_EQ(pool.settle(), 0);
+    CHECK_EQ(pool.check(), 0u);
+}
+
 // More extents than a group takes, over as many others.
 void many_extents(Test& test)
 {
@@ -390,7 +420,8 @@ void mapped_when_frozen(Test& test)
 }
 
 constexpr TestCase k_cases[] = { { "ranges", ranges }, { "from_record", from_record }, { "refused", refused },
-                                 { "logged", logged }, { "many_extents", many_extents }, { "mixed", mixed },
+                                 { "logged", logged }, { "behind_the_end", behind_the_end },
+                                 { "many_extents", many_extents }, { "mixed", mixed },
                                  { "damaged_table", damaged_table },
                                  { "mapped_when_frozen", mapped_when_frozen } };
 }
