@@ -221,7 +221,7 @@ struct DiskLogAcl {
 };
 static_assert(sizeof(DiskLogAcl) == 8);
 
-// A write and a cut behind it, at once. Then what follows a DiskLogWrite. Reserved: nothing writes it yet.
+// A cut inside a block: the last block as it is from then on (form data, one block), and the new size behind it.
 struct DiskLogWriteTruncate {
     DiskLogTruncate truncate;
     DiskLogWrite write;

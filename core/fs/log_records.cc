@@ -240,6 +240,33 @@ Box<LogRecord> record_of_truncate(Pool& pool, Object& object, u64 size_bytes, Ti
     return record;
 }
 
+Box<LogRecord> record_of_write_truncate(Pool& pool, Object& object, u64 size_bytes, Time time, Bytes stays)
+{
+    Box<LogRecord> record = prepare(pool, LogOpcode::write_truncate, object, sizeof(DiskLogWriteTruncate) + stays.size());
+    if (!record)
+        return {};
+    record->header.offset.set(align_down(size_bytes, k_block_size));
+    DiskLogWriteTruncate head {};
+    head.truncate.size_bytes.set(size_bytes);
+    head.truncate.time = disk_time(time);
+    head.write.file_bytes.set(align_down(size_bytes, k_block_size) + k_block_size);
+    head.write.block_count.set(1);
+    head.write.data_bytes.set(static_cast<u32>(stays.size()));
+    head.write.form = static_cast<u8>(LogWriteForm::data);
+    fill(*record, head, stays);
+    return record;
+}
+
+void drop_write(const Box<LogRecord>& record)
+{
+    static_assert(offsetof(DiskLogWriteTruncate, truncate) == 0);
+    if (!record || record->header.opcode.get() != static_cast<u32>(LogOpcode::write_truncate))
+        return;
+    record->header.opcode.set(static_cast<u32>(LogOpcode::truncate));
+    record->header.offset.set(0);
+    record->payload_bytes = sizeof(DiskLogTruncate);
+}
+
 Box<LogRecord> record_of_punch(Pool& pool, Object& object, Time time)
 {
     Box<LogRecord> record = prepare(pool, LogOpcode::punch, object, sizeof(DiskLogPunch));

@@ -21,6 +21,10 @@ Box<LogRecord> record_of_rename(Pool& pool, const Rename& rename, const Object* 
 Box<LogRecord> record_of_attributes(Pool& pool, Object& object, const core_attr& attributes, unsigned mask);
 Box<LogRecord> record_of_xattr(Pool& pool, Object& object, const XattrChange& change);
 Box<LogRecord> record_of_truncate(Pool& pool, Object& object, u64 size_bytes, Time time);
+// Of a cut inside a block, with what stays of that: whoever replays it does not have to read the block.
+Box<LogRecord> record_of_write_truncate(Pool& pool, Object& object, u64 size_bytes, Time time, Bytes stays);
+// The block was not written after all.
+void drop_write(const Box<LogRecord>& record);
 // Of blocks that are known only when they have been unmapped.
 Box<LogRecord> record_of_punch(Pool& pool, Object& object, Time time);
 void set_punched(const Box<LogRecord>& record, u64 first, u64 count);

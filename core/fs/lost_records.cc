@@ -70,6 +70,7 @@ void add_what(TextLine& line, const LogRecordView& record)
         line.add("writing to object ").add(record.header.object.get()).add(" at byte ").add(record.header.offset.get());
         return;
     case LogOpcode::truncate:
+    case LogOpcode::write_truncate:
         line.add("cutting object ").add(record.header.object.get());
         return;
     case LogOpcode::punch:

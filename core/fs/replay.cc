@@ -364,12 +364,27 @@ Status replay_write(Pool& pool, const LogRecordView& record)
     return replay_data(pool, record, payload, head);
 }
 
+// The block grows the file for a moment, if it has to, so that it does not go into the record of a small one.
+Status replay_write_truncate(Pool& pool, const LogRecordView& record)
+{
+    LogPayload payload(record.payload);
+    DiskLogTruncate cut;
+    TRY(payload.take(cut));
+    DiskLogWrite head;
+    TRY(take_write(record, payload, head));
+    VERIFY_DISK(head.form == static_cast<u8>(LogWriteForm::data) && head.block_count.get() == 1, log_damaged);
+    VERIFY_DISK(record.header.offset.get() == align_down(cut.size_bytes.get(), k_block_size), log_damaged);
+    TRY(replay_data(pool, record, payload, head));
+    Ref<Object> object = TRY(object_of(pool, record));
+    return truncate_object(pool, *object, cut.size_bytes.get(), time_of(cut.time));
+}
+
 }
 
 // Whether replay_record knows what to do with it: asked of every record before anything is done.
 static bool is_known(LogOpcode opcode)
 {
-    const bool is_numbered = opcode >= LogOpcode::create && opcode <= LogOpcode::move && opcode != LogOpcode::write_truncate;
+    const bool is_numbered = opcode >= LogOpcode::create && opcode <= LogOpcode::move;
     return is_numbered || opcode == LogOpcode::commit_marker;
 }
 
@@ -424,7 +439,7 @@ Status replay_record(Pool& pool, const LogRecordView& record)
     case LogOpcode::commit_marker:
         return {};
     case LogOpcode::write_truncate:
-        break;
+        return replay_write_truncate(pool, record);
     }
     return Error::log_opcode;
 }

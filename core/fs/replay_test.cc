@@ -369,7 +369,34 @@ void log_errors(Test& test)
     }
 }
 
+// A cut inside a block is done again without the block as it was, which may be anything by then.
+void cut_of_a_damaged_block(Test& test)
+{
+    Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+    REQUIRE_OK(log->start());
+    constexpr u64 k_sizes[] = { 5 * k_block_size + 77, 2 * k_block_size + 1000, 700 };
+    for (u64 size : k_sizes) {
+        core_extent old;
+        REQUIRE_EQ(core_map(log->file, size / k_block_size, &old), 0);
+        REQUIRE(!old.hole && !old.inlined);
+        REQUIRE_EQ(log->pool.truncate(log->file, size), 0);
+        REQUIRE_EQ(core_object_sync(log->file), 0);
+        const u64 print = log->pool.fingerprint();
+        log->drop();
+        (void)log->pool.crash();
+        const u32 noise = 0xe1e2e3e4;
+        lcpfs_test_device_poke(log->pool.device(old.device), old.device_block * k_block_size + 40, &noise, sizeof(noise));
+        REQUIRE_EQ(log->pool.open(false), 0);
+        core_pool_set_options(log->pool.handle(), 3600u * 1000, CORE_ERRORS_REMOUNT_RO);
+        REQUIRE_EQ(log->find(), 0);
+        CHECK_EQ(log->pool.fingerprint(), print);
+        REQUIRE_EQ(log->pool.settle(), 0);
+        CHECK_EQ(log->pool.check(), 0u);
+    }
+}
+
 constexpr TestCase k_cases[] = {
+    { "cut_of_a_damaged_block", cut_of_a_damaged_block },
     { "operations", operations },
     { "costs", costs },
     { "again", again },

@@ -63,7 +63,8 @@ enum class Cut : u8 { again, begun, finished };
 // The new size, and one group's share of what lies behind it. `again`: the last block is not what `tail` was prepared for.
 Result<Cut> cut_object(Pool& pool, Object& object, u64 size_bytes, Time time, u32 most, TailCut& tail)
 {
-    Box<LogRecord> record = record_of_truncate(pool, object, size_bytes, time);
+    Box<LogRecord> record = tail.copied().is_empty() ? record_of_truncate(pool, object, size_bytes, time)
+                                                     : record_of_write_truncate(pool, object, size_bytes, time, tail.copied());
     WriteGuard guard(object.m_lock);
     if (object.m_deleted)
         return Error::stale_handle;
@@ -76,6 +77,8 @@ Result<Cut> cut_object(Pool& pool, Object& object, u64 size_bytes, Time time, u3
     // One of the two at most, and nothing between it and the new size fails.
     if (!TRY(cut_inline(pool, object, hold.txg(), size_bytes, tail.scratch(), batch)) && !TRY(tail.enter(object, hold.txg(), batch)))
         return Cut::again;
+    if (!tail.copied().is_empty())
+        drop_write(record);
     object.m_attributes.size_bytes = size_bytes;
     object.m_attributes.mtime = object.m_attributes.ctime = time;
     object.m_attributes.change++;

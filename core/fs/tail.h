@@ -27,6 +27,9 @@ public:
     // Puts the copy into the file. False, nothing changed: the file's last block is not the one that was prepared.
     Result<bool> enter(Object& object, TxgId txg, SpaceLog::Batch& batch) REQUIRES(object.m_lock);
 
+    // What stays of the block, when it has been copied, and the copy has not gone into a file; else nothing.
+    Bytes copied() const { return { m_page, m_copy.is_used() ? size_t(m_size_bytes & (k_block_size - 1)) : 0 }; }
+
     // For the rest of the cut.
     ExtentScratch& scratch() { return *m_scratch; }
 
