@@ -69,15 +69,17 @@ void core_dataset_get_space(core_dataset* handle, core_dataset_space* out)
     const Owners& owners = pool.allocator().owners();
     const Owner& owner = owners[dataset.owner()];
     const u64 maximum = owner.maximum_blocks.load();
-    out->available_blocks = pool.space().available_blocks(dataset.owner());
+    const u64 owed = owners.owed_to_others(dataset.owner());
+    // What was freed is free, though only the next commits let it be used: who runs into that waits for them.
+    out->available_blocks = status.available_blocks - min(status.available_blocks, owed);
     if (maximum) {
+        const u64 used = owner.used_blocks();
         out->total_blocks = maximum;
-        out->free_blocks = maximum - min(maximum, owner.used_blocks());
+        out->free_blocks = maximum - min(maximum, used - min(used, owner.deferred_blocks.load()));
         out->available_blocks = min(out->available_blocks, out->free_blocks);
         return;
     }
     const u64 others = owners.kept_by_others(dataset.owner());
-    const u64 owed = owners.owed_to_others(dataset.owner());
     const u64 free = status.free_blocks - min(status.free_blocks, status.reserved_blocks);
     out->total_blocks = status.total_blocks - min(status.total_blocks, others);
     out->free_blocks = min(out->total_blocks, max(out->available_blocks, free - min(free, owed)));

@@ -293,8 +293,39 @@ static void come_and_go(Test& test)
     CHECK_EQ(pool->check(), 0u);
 }
 
+// What statfs shows counts what was freed as free, with a maximum and without, as soon as it is committed.
+static void shown_free(Test& test)
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    REQUIRE_EQ(create(*pool, "small", 0, 3 * k_metaslab), 0);
+    REQUIRE_EQ(create_dataset(*pool, "limited", "small"), 0);
+    constexpr const char* k_datasets[] = { "", "limited" };
+    for (const char* name : k_datasets) {
+        Opened opened;
+        REQUIRE_EQ(opened.open(*pool, name), 0);
+        REQUIRE_EQ(pool->settle(), 0);
+        core_dataset_space before, full, after;
+        core_dataset_get_space(opened.dataset, &before);
+        core_object* file;
+        REQUIRE_EQ(pool->create(opened.root, "file", k_file, &file), 0);
+        for (u32 i = 0; i < 20; i++)
+            REQUIRE_EQ(pool->write(file, i * 64, 64, 1, (i + 1) * 64 * k_block_size), 0);
+        core_object_put(file);
+        REQUIRE_EQ(pool->sync(), 0);
+        core_dataset_get_space(opened.dataset, &full);
+        CHECK(full.available_blocks + 20 * 64 <= before.available_blocks);
+        REQUIRE_EQ(opened.remove("file"), 0);
+        REQUIRE_EQ(pool->sync(), 0);
+        core_dataset_get_space(opened.dataset, &after);
+        CHECK(after.available_blocks + 64 >= before.available_blocks && after.free_blocks + 64 >= before.free_blocks);
+        CHECK_EQ(after.total_blocks, before.total_blocks);
+    }
+}
+
 namespace {
 constexpr TestCase k_cases[] = {
+    { "shown_free", shown_free },
     { "refusals", refusals },
     { "runaway", runaway },
     { "minimum", minimum },

@@ -220,17 +220,6 @@ void Space::release_data(OwnerSlot owner, u64 blocks)
     release(promise_for_data(blocks));
 }
 
-u64 Space::available_blocks(OwnerSlot slot) const
-{
-    const Owners& owners = m_allocator.owners();
-    const u64 owed = owners.owed_to_others(slot);
-    const u64 available = available_blocks();
-    const u64 maximum = owners[slot].maximum_blocks.load();
-    const u64 used = owners[slot].used_blocks();
-    const u64 in_pool = available - min(available, owed);
-    return maximum ? min(in_pool, maximum - min(maximum, used)) : in_pool;
-}
-
 Status Space::begin_operation(u64 units, For what, OwnerSlot owner)
 {
     TRY(promise_for(owner, units, what));

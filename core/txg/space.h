@@ -115,8 +115,6 @@ public:
     u64 slop_blocks() const { return m_slop_blocks; }
     u64 promised_blocks() const; // with dirty metadata
     u64 available_blocks() const; // for growth; operations under way do not count
-    // Of it, what data of a partition can have: up to its maximum, and nothing that others are guaranteed.
-    u64 available_blocks(OwnerSlot owner) const;
     // What commits of the groups not yet synced may allocate for the objects changed in them, copies and all.
     u64 object_blocks() const;
 
