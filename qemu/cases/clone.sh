@@ -2,7 +2,7 @@
 # deduplication; refusals; what was synced over a kill; the same calls refused on another dataset.
 # disks: 2x192M
 # boots: 2
-# kernels: 6.12 6.1 debug
+# kernels: 6.12 6.1
 # programs: xfs_io filefrag cp cmp sync stat
 # packages: xfsprogs e2fsprogs coreutils diffutils
 # timeout: 200

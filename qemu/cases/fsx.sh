@@ -6,7 +6,7 @@
 # kernels: 6.12 6.1 debug
 # environment: OPERATIONS=20000 THREADS=4 SEED=1 FILES=2
 
-[ "$KERNEL" != debug ] || OPERATIONS=$((OPERATIONS / 10))
+[ "$KERNEL" != debug ] || OPERATIONS=$((OPERATIONS / 20))
 must make_pool
 must mount_pool /mnt txg_interval=1
 i=1

@@ -5,7 +5,7 @@
 # every metaslab owned once. --boots 11 for ten kills.
 # disks: 2x256M
 # boots: 4
-# kernels: 6.12 6.1
+# kernels: 6.12
 # programs: mount
 # timeout: 400
 # on DIRECTORY OPTIONS

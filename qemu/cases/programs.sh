@@ -3,7 +3,7 @@
 # transactions are whole, and those it said were durable are there.
 # disks: 2x512M 1x64M
 # boots: 2
-# kernels: 6.12 6.1
+# kernels: 6.12
 # programs: git git-upload-pack sqlite3 rsync tar mkfs.ext4 e2fsck losetup mount cmp setfattr getfattr setfacl getfacl
 # packages: git sqlite3 rsync tar e2fsprogs diffutils attr acl util-linux
 # modules: loop ext4

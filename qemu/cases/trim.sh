@@ -2,7 +2,7 @@
 # suffers, over a kill between; the option is shown, changed by remount, and says nothing to devices that have no use for it.
 # disks: 2x256M
 # boots: 2
-# kernels: 6.12 6.1 debug
+# kernels: 6.12 6.1
 # programs: fstrim blkdiscard
 # packages: util-linux
 # timeout: 200
