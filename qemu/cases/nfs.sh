@@ -1,5 +1,6 @@
 # Exported over NFS 4.2 and mounted through the loopback: files made on one side are the same on the other, mapped and cut and cloned; what
 # is open at a client goes on when the server has unmounted, and mounted anew; what was removed there is stale, and no other file.
+# By name only: its packages start a server on the machine that installs them.
 # disks: 2x256M
 # programs: rpc.mountd exportfs rpc.nfsd mount umount cp cmp setfattr getfattr
 # packages: nfs-kernel-server nfs-common attr util-linux coreutils diffutils
@@ -7,7 +8,7 @@
 # files: /etc/netconfig
 # memory: 1024
 # timeout: 300
-# kernels: 6.12
+# kernels: none
 serve() {
 	must exportfs -ra
 	rpc.nfsd -N 3 -U 4 2>/dev/null || must rpc.nfsd -N 3 4
