@@ -9,10 +9,14 @@
 #   make demo       two disks, a real source tree, a killed machine; stock 6.12 in QEMU
 #   make demo-all [KERNEL=..]     the same on every test kernel
 #   make test       tidy unit sim kunit guest, one sum at the end
-#   make unit | sim [SEEDS=.. SAN=1 BREAK=name] | sim-broken | fuzz [SECONDS=..] | bench | tidy | sparse
+#   make unit | sim [SEEDS=.. SAN=1 BREAK=name] | sim-broken | fuzz [SECONDS=..] | tidy | sparse
+#   make bench [WORK=name]        lcpfs beside ext4, XFS and btrfs in a guest: a table, and build/bench/compare.json
+#   make bench-core [WORK=name]   instructions of the core alone, per operation, by valgrind's callgrind
 #   make kunit      all core cases inside the debug kernel
 #   make guest [CASE=name] [KERNEL=6.1|6.12|debug]       make shell [KERNEL=..]
-#   make install [DESTDIR= PREFIX=] | dkms | clean
+#   make install [DESTDIR= PREFIX=] | dkms | uninstall | clean
+#   make reproducible  builds twice, and compares what make install puts in place
+#   make installed  a fresh Debian in QEMU that gets lcpfs as the README says and mounts a pool at boot
 #
 # BREAK=name compiles -DLCPFS_BREAK_NAME into core and tests, in objects of its own: a deliberately
 # broken build that the simulator has to catch.
@@ -54,7 +58,9 @@ endif
 release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null)
 kmod_dir = build/kmod-$(release)
 kunit_flag = $(if $(shell grep -s '^CONFIG_KUNIT=y' $(KDIR)/.config),LCPFS_KUNIT=1)
-kbuild = $(MAKE) -C $(KDIR) M=$(top)/$(kmod_dir) $(kunit_flag) modules
+# Where it was built is not in it (make reproducible); by KCFLAGS, since kbuild compiles a file of its own beside ours. And no BTF: pahole
+# encodes it in several threads, in another order each time.
+kbuild = $(MAKE) -C $(KDIR) M=$(top)/$(kmod_dir) $(kunit_flag) KCFLAGS=-ffile-prefix-map=$(top)/= CONFIG_DEBUG_INFO_BTF_MODULES= modules
 # A warning of compiler, objtool or modpost is an error; what says it is linked again next time.
 kbuild_complaints = grep -i -E 'warning|error:' $(kmod_dir)/log | grep -v 'the compiler differs'
 define kmod_prepare
@@ -88,7 +94,8 @@ suffix := $(if $(BREAK),-$(BREAK))
 opt := opt$(suffix)
 asan := asan$(suffix)
 fuzz := fuzz$(suffix)
-cxx_$(opt) := $(CXX) -O2 $(base_flags)
+# What is installed is the same wherever it was built (make reproducible).
+cxx_$(opt) := $(CXX) -O2 $(base_flags) -ffile-prefix-map=$(top)=.
 cxx_$(asan) := $(CXX) -O1 $(base_flags) -fsanitize=address,undefined -fno-sanitize=vptr -fno-sanitize-recover=all
 cxx_$(fuzz) := $(CLANGXX) -O1 $(base_flags) -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize=vptr,function -fno-sanitize-recover=all -Wno-unknown-warning-option
@@ -153,8 +160,13 @@ $(fuzzers): build/fuzz/%: build/obj/$(fuzz)/userspace/fuzz/%.o $(call objs,$(fuz
 	$(call link,$(fuzz),-fsanitize=fuzzer)
 fuzzers: $(fuzzers)
 
-benches := $(patsubst userspace/bench/%.cc,build/bench/%,$(wildcard userspace/bench/*.cc))
-$(benches): build/bench/%: build/obj/$(opt)/userspace/bench/%.o $(call objs,$(opt),$(core)) build/obj/$(opt)/host.a
+# The works of the comparison bench; static, as torture is.
+build/test/load: $(wildcard userspace/bench/load/*)
+	@mkdir -p $(@D); echo "  LINK    $@"
+	@$(CXX) -O2 -static $(base_flags) -o $@ $(filter %.cc,$^)
+
+benches := $(patsubst userspace/bench/core/%.cc,build/bench/%,$(wildcard userspace/bench/core/*.cc))
+$(benches): build/bench/%: build/obj/$(opt)/userspace/bench/core/%.o $(call objs,$(opt),$(core)) build/obj/$(opt)/host.a
 	$(call link,$(opt))
 
 -include $(shell find build/obj -name '*.d' 2>/dev/null)
@@ -173,8 +185,11 @@ tidy:
 	@+qemu/part.sh tidy python3 userspace/tidy/tidy.py --cxx $(CLANGXX) --make "$(MAKE)" $(ARGS)
 fuzz: $(fuzzers)
 	@qemu/part.sh fuzz qemu/fuzz.sh $(or $(SECONDS),60) $(fuzzers)
-bench: $(benches)
-	@for b in $(benches); do $$b || exit 1; done
+bench: tools build/test/load kmod-for-6.12
+	@qemu/bench.py $(if $(WORK),--work $(WORK)) $(ARGS)
+bench-core: $(benches)
+	@userspace/bench/core/callgrind.py build/bench/file_data $(if $(WORK),"$(WORK)")
+	@build/bench/single_path
 
 # Guests: qemu/run builds the initramfs and boots; what it boots is made here.
 kernels := $(or $(KERNEL),6.12 6.1 debug)
@@ -191,7 +206,7 @@ demo: deps
 	@+$(MAKE) demo-run
 demo-run: tools kmod-for-6.12
 	@qemu/run --kernel 6.12 --case demo --follow $(ARGS)
-# The whole tree on every kernel; `make test` takes a part of it on the debug kernel, which is ten times slower.
+# The whole tree on every kernel; the debug kernel, which is ten times slower, has no part of it in `make test`.
 demo-all: guest-build
 	@qemu/run $(foreach k,$(kernels),--kernel $(k)) --case demo --payload tree --patience 3 $(ARGS)
 test:
@@ -202,22 +217,68 @@ deps:
 
 # ---- putting it in place
 
-install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)/lib/modules/$(release)/updates
-	install -m 755 build/bin/* $(DESTDIR)$(PREFIX)/sbin/
+# mount(8) and fsck(8) look for what is a filesystem's in /sbin, which is /usr/sbin, wherever the rest is.
+sbin := $(DESTDIR)$(PREFIX)/sbin
+pages := $(notdir $(wildcard userspace/man/*))
+commands := lcpfs mkfs.lcpfs fsck.lcpfs mount.lcpfs
+completions := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+source := /usr/src/lcpfs-$(VERSION)
+dkms_knows = dkms status -m lcpfs 2>/dev/null | grep -q .
+
+install: install-tools install-module
+install-tools: tools
+	install -d $(sbin) $(DESTDIR)/lib/udev/rules.d $(completions) \
+		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -s -m 755 $(commands:%=build/bin/%) $(sbin)/
+	$(if $(filter-out /usr,$(PREFIX)),install -d $(DESTDIR)/sbin; \
+		for helper in mkfs fsck mount; do ln -sf $(PREFIX)/sbin/$$helper.lcpfs $(DESTDIR)/sbin/; done)
+	sed 's|@SBINDIR@|$(PREFIX)/sbin|' userspace/system/64-lcpfs.rules >$(DESTDIR)/lib/udev/rules.d/64-lcpfs.rules
+	for page in $(pages); do \
+		gzip -9n <userspace/man/$$page >$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page.gz; done
+	install -d $(DESTDIR)$(PREFIX)/share/lcpfs
+	install -m 644 userspace/system/lcpfs.schema.json $(DESTDIR)$(PREFIX)/share/lcpfs/
+	for name in $(commands); do install -m 644 userspace/system/lcpfs.bash $(completions)/$$name; done
+
+# The module for one kernel, which goes with that kernel; not beside one that DKMS looks after.
+install-module: kmod
+	@! { [ -z "$(DESTDIR)" ] && $(dkms_knows); } || \
+		{ echo "lcpfs: DKMS has the module already: make dkms renews it, make uninstall takes it out" >&2; exit 1; }
+	install -d $(DESTDIR)/lib/modules/$(release)/updates
 	install -m 644 $(kmod_dir)/lcpfs.ko $(DESTDIR)/lib/modules/$(release)/updates/
 	$(if $(DESTDIR),,depmod -a $(release))
 
-dkms:
-	install -d /usr/src/lcpfs-$(VERSION)
-	tar -cf - Makefile Kbuild dkms.conf LICENSE core shim kmod | tar -C /usr/src/lcpfs-$(VERSION) -xf -
+# The tools, and the module by DKMS: now for every kernel that has its headers here, later for each that comes.
+dkms: install-tools
+	@command -v dkms >/dev/null || { echo "lcpfs: there is no dkms here: apt-get install dkms" >&2; exit 1; }
+	@ls -d /lib/modules/*/build >/dev/null 2>&1 || \
+		{ echo "lcpfs: no kernel has its headers here: apt-get install linux-headers-amd64" >&2; exit 1; }
+	if $(dkms_knows); then dkms remove -m lcpfs -v $(VERSION) --all; fi
+	rm -f /lib/modules/*/updates/lcpfs.ko
+	rm -rf $(source)
+	install -d $(source)
+	tar -cf - Makefile Kbuild dkms.conf LICENSE core shim kmod | tar -C $(source) -xf -
 	dkms add -m lcpfs -v $(VERSION)
-	dkms build -m lcpfs -v $(VERSION)
-	dkms install -m lcpfs -v $(VERSION)
+	for build in /lib/modules/*/build; do \
+		dkms install -m lcpfs -v $(VERSION) -k $$(basename $${build%/build}) || exit 1; done
+
+uninstall:
+	$(if $(DESTDIR),,if $(dkms_knows); then dkms remove -m lcpfs -v $(VERSION) --all; fi; rm -rf $(source))
+	rm -f $(commands:%=$(sbin)/%) $(DESTDIR)/lib/udev/rules.d/64-lcpfs.rules $(commands:%=$(completions)/%)
+	rm -f $(foreach page,$(pages),$(DESTDIR)$(PREFIX)/share/man/man*/$(page).gz)
+	rm -rf $(DESTDIR)$(PREFIX)/share/lcpfs
+	$(if $(filter-out /usr,$(PREFIX)),rm -f $(patsubst %,$(DESTDIR)/sbin/%.lcpfs,mkfs fsck mount))
+	rm -f $(DESTDIR)/lib/modules/*/updates/lcpfs.ko
+	$(if $(DESTDIR),,for kernel in /lib/modules/*/modules.dep; do depmod -a $$(basename $${kernel%/modules.dep}); done)
+
+# All of that as the README tells it, on a fresh Debian in QEMU: DKMS, both kernels, mounted at boot by /etc/fstab.
+installed:
+	@qemu/installed/try.bash
+reproducible:
+	@qemu/reproducible.sh "$(MAKE)"
 
 clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all kmod tools sparse unit sim sim-broken tidy fuzz fuzzers bench guest guest-build kunit shell demo demo-run demo-all \
-	test deps install dkms clean FORCE
+.PHONY: all kmod tools sparse unit sim sim-broken tidy fuzz fuzzers bench bench-core guest guest-build kunit shell demo demo-run demo-all \
+	test deps install install-tools install-module dkms uninstall installed reproducible clean FORCE

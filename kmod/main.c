@@ -17,9 +17,13 @@ static int __init lcpfs_init(void)
 {
 	int error;
 
-	error = lcpfs_sysfs_init();
+	host_checksum_start();
+	error = host_bios_start();
 	if (error)
 		return error;
+	error = lcpfs_sysfs_init();
+	if (error)
+		goto end_bios;
 	error = lcpfs_scan_init();
 	if (error)
 		goto exit_sysfs;
@@ -32,6 +36,8 @@ exit_scan:
 	lcpfs_scan_exit();
 exit_sysfs:
 	lcpfs_sysfs_exit();
+end_bios:
+	host_bios_end();
 	return error;
 }
 
@@ -41,6 +47,7 @@ static void __exit lcpfs_exit(void)
 	lcpfs_scan_exit();
 	lcpfs_sysfs_exit();
 	host_slabs_destroy();
+	host_bios_end();
 }
 
 module_init(lcpfs_init);

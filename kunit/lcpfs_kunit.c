@@ -62,10 +62,18 @@ LCPFS_TEST_SUITES(LCPFS_DEFINE_SUITE)
 #define LCPFS_SUITE_ADDRESS(row) &lcpfs_##row##_suite,
 kunit_test_suites(LCPFS_TEST_SUITES(LCPFS_SUITE_ADDRESS));
 
-/* KUnit runs the suites itself when the module comes: there is no entry. */
+/* KUnit runs the suites itself once the module is there. */
+static int __init lcpfs_kunit_start(void)
+{
+	host_checksum_start();
+	return host_bios_start();
+}
+module_init(lcpfs_kunit_start);
+
 static void __exit lcpfs_kunit_exit(void)
 {
 	host_slabs_destroy();
+	host_bios_end();
 }
 module_exit(lcpfs_kunit_exit);
 

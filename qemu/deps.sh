@@ -4,10 +4,10 @@
 # deps.sh: installs what building and testing need and this machine lacks; asks apt for nothing
 # when nothing is missing. Kernels are not installed: kernels/get.sh unpacks them into the cache.
 set -eu
-packages="make gcc g++ bc bison flex cpio xz-utils zstd kmod python3 sparse bash
-	clang-14 clang-tidy-14 libclang-rt-14-dev
+packages="make gcc g++ bc bison flex cpio xz-utils zstd kmod python3 python3-jsonschema sparse bash
+	clang-14 clang-tidy-14 libclang-rt-14-dev shellcheck mandoc
 	libelf-dev libssl-dev pahole libfmt-dev libblkid-dev uuid-dev liblz4-dev libzstd-dev
-	qemu-system-x86 busybox-static dmsetup e2fsprogs xfsprogs btrfs-progs util-linux"
+	qemu-system-x86 busybox-static dmsetup e2fsprogs xfsprogs btrfs-progs util-linux valgrind"
 missing=
 for package in $packages; do
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||

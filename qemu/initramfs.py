@@ -7,6 +7,7 @@ Kernel modules are unpacked here and their modules.dep rewritten, so that `modpr
 guest works whatever the distribution's compression.
 """
 
+import fcntl
 import lzma
 import os
 import re
@@ -72,9 +73,13 @@ class Archive:
         self.file.close()
 
 
-def libraries(program):
-    """The shared objects a program needs, the loader included."""
-    done = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False)
+def libraries(program, beside=None):
+    """The shared objects a program needs, the loader included; first those below the directory `beside`."""
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(beside)} if beside else None
+    done = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False, env=environment)
+    lost = re.findall(r"(\S+) => not found", done.stdout)
+    if lost:
+        raise Missing(f"{program} needs {' '.join(lost)}")
     return sorted(set(re.findall(r"(/\S+) \(0x", done.stdout)))
 
 
@@ -156,6 +161,48 @@ def find_programs(case):
     return [which(name) for name in names]
 
 
+# What nobody runs: documents, translations, and what only another compiler's library could use.
+LEFT_OUT = re.compile(r"^usr/share/(doc|man|locale|lintian)/|/man/|/bitcode/|/llvmjit")
+
+
+def unpack(case, cache):
+    """Debian packages' files in a directory of the cache; nothing of them is installed or run on this machine."""
+    packages = case.words("unpack")
+    place = cache / "unpacked" / "+".join(packages)
+    with open(cache / "lock-unpacked", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.is_dir():
+            fresh = place.with_name("new")
+            shutil.rmtree(fresh, ignore_errors=True)
+            (fresh / "debs").mkdir(parents=True)
+            got = subprocess.run(["apt-get", "download", "-q", *packages], cwd=fresh / "debs", stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL, check=False)
+            if got.returncode:
+                raise Missing(f"apt-get does not give the packages {' '.join(packages)}")
+            for package in sorted((fresh / "debs").glob("*.deb")):
+                subprocess.run(["dpkg-deb", "-x", str(package), str(fresh / "root")], check=True)
+            (fresh / "root").rename(place)
+            shutil.rmtree(fresh)
+    return place
+
+
+def add_unpacked(archive, root):
+    beside = root / "usr" / "lib" / f"{os.uname().machine}-linux-gnu"
+    for path in sorted(root.rglob("*")):
+        name = str(path.relative_to(root))
+        if LEFT_OUT.search(name) or path.is_dir() and not path.is_symlink():
+            continue
+        if path.is_symlink():
+            archive.link(name, os.readlink(path))
+            continue
+        archive.copy(name, path)
+        with open(path, "rb") as file:
+            is_program = file.read(4) == b"\x7fELF"
+        for library in libraries(path, beside) if is_program else []:
+            if not library.startswith(str(root)):
+                archive.copy(library, os.path.realpath(library))
+
+
 def which(name):
     """A path is one of this repository's own, made before: build/test/guestkit."""
     if "/" in name:
@@ -180,6 +227,8 @@ def build(path, kernel, case, options):
             add_program(archive, source, f"usr/local/bin/{name}")
     for source in find_programs(case):
         add_program(archive, source, f"usr/local/bin/{Path(source).name}")
+    if case.words("unpack"):
+        add_unpacked(archive, unpack(case, options.cache))
     tools = TOP / "build" / "bin"
     for tool in sorted(tools.glob("*")) if tools.is_dir() else []:
         if os.access(tool, os.X_OK) and tool.is_file():

@@ -74,26 +74,30 @@ bool Allocator::claim_quads(u64& quads, u64 kept)
 namespace {
 
 constexpr u8 operator|(Standing a, Standing b) { return static_cast<u8>(static_cast<u8>(a) | static_cast<u8>(b)); }
+constexpr u8 operator|(u8 a, Standing b) { return static_cast<u8>(a | static_cast<u8>(b)); }
 
 // A partition without a maximum takes unassigned metaslabs as it needs them for long runs; one with a maximum has those that
 // it was given.
-constexpr u8 k_home = Standing::own | Standing::unassigned;
-constexpr u8 k_limited_home = static_cast<u8>(Standing::own);
+constexpr u8 k_home = Standing::own | Standing::vacant | Standing::unassigned;
+constexpr u8 k_limited_home = Standing::own | Standing::vacant;
+constexpr u8 k_leaving = static_cast<u8>(Standing::leaving);
 constexpr u8 k_spare = Standing::unassigned | Standing::shared;
 constexpr u8 k_foreign = static_cast<u8>(Standing::foreign);
-constexpr u8 k_any = k_home | k_spare | k_foreign;
+constexpr u8 k_any = static_cast<u8>(k_home | k_spare | k_foreign | k_leaving);
 
 }
 
-// At home, then where nobody lives; with others last.
+// At home, then in what was to be emptied, then where nobody lives; with others last.
 Result<Dva> Allocator::allocate_at(OwnerSlot owner, Where where, const Wish& wish, VdevId avoid)
 {
     const u8 home = m_shared.owners[owner].maximum_blocks.load_relaxed() ? k_limited_home : k_home;
-    const u8 standings[] = { home, k_spare, k_foreign };
+    const u8 standings[] = { home, k_leaving, k_spare, k_foreign };
     Error failure = Error::no_space;
-    const size_t first = where == Where::with_others ? 2 : 0;
-    const size_t end = where == Where::at_home ? 2 : 3;
+    const size_t first = where == Where::with_others ? 3 : 0;
+    const size_t end = where == Where::at_home ? 3 : 4;
     for (size_t i = first; i < end; i++) {
+        if (standings[i] == k_leaving && !m_shared.leaving.load_relaxed())
+            continue;
         Result<Dva> dva = m_placement.allocate({ owner, standings[i] }, wish, avoid);
         if (dva.is_ok() || dva.error() == Error::no_memory)
             return dva;
@@ -158,6 +162,20 @@ Result<Dva> Allocator::allocate_data(OwnerSlot owner, u32 want, u32 minimum, Vde
     return failure;
 }
 
+// Where the owner's data is already, in metaslabs that stay: whole groups only as far as they can be spared.
+Result<Dva> Allocator::allocate_settled(OwnerSlot owner, u32 want, u32 minimum)
+{
+    if (want == 0 || minimum == 0 || minimum > want)
+        return Error::invalid;
+    u64 quads = want / m_shared.node_blocks + 2;
+    if (!claim_quads(quads, m_quad_reserve.load()))
+        return Error::no_space;
+    const Tenant tenant { owner, static_cast<u8>(Standing::own) };
+    Result<Dva> dva = m_placement.allocate(tenant, { Wish::Kind::run, want, minimum }, VdevId(0xffff));
+    m_claimed_quads.sub(quads);
+    return dva;
+}
+
 Result<Dva> Allocator::allocate_kept(OwnerSlot owner)
 {
     return m_placement.allocate({ owner, k_any }, { Wish::Kind::run, 1, 1 }, VdevId(0xffff));
@@ -196,24 +214,33 @@ u32 Allocator::largest_metaslab_blocks() const
     return largest;
 }
 
-// One of each vdev in turn, so that what is given lies on all.
+// Those emptied for it first; else one of each vdev in turn, so that what is given lies on all.
 Allocator::Given Allocator::give(OwnerSlot from, OwnerSlot to, u64 wanted_blocks, u64 limit_blocks)
 {
     Given given;
+    const bool any_leaves = m_shared.leaving.load() != 0;
+    for (u32 round = any_leaves ? 0 : 1; round < 2 && given.blocks < wanted_blocks; round++)
+        give_round(from, to, { wanted_blocks, limit_blocks, round == 0 }, given);
+    return given;
+}
+
+void Allocator::give_round(OwnerSlot from, OwnerSlot to, const GiveWish& wish, Given& given)
+{
     u32 most = 0;
     for (u16 i = 0; i < m_shared.vdevs.count(); i++)
         most = max(most, m_shared.vdevs.vdev(VdevId(i)).metaslab_count);
-    for (u32 index = 0; index < most && given.blocks < wanted_blocks; index++) {
-        for (u16 i = 0; i < m_shared.vdevs.count() && given.blocks < wanted_blocks; i++) {
+    for (u32 index = 0; index < most && given.blocks < wish.wanted_blocks; index++) {
+        for (u16 i = 0; i < m_shared.vdevs.count() && given.blocks < wish.wanted_blocks; i++) {
             const u64 size = m_shared.vdevs.vdev(VdevId(i)).metaslab_blocks;
             Metaslab* const metaslab = find(VdevId(i), index);
-            if (!metaslab || given.blocks + size > limit_blocks || metaslab->owner() != from || !metaslab->give(from, to))
+            if (!metaslab || given.blocks + size > wish.limit_blocks || metaslab->owner() != from)
+                continue;
+            if ((wish.only_leaving && !metaslab->is_leaving()) || !metaslab->give(from, to))
                 continue;
             given.blocks += size;
             given.metaslabs++;
         }
     }
-    return given;
 }
 
 void Allocator::cancel(const Dva& dva)

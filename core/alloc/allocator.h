@@ -70,6 +70,8 @@ public:
     Result<Dva> allocate(AllocClass which, u32 want, u32 minimum, VdevId avoid = VdevId(0xffff));
     // Data of a partition.
     Result<Dva> allocate_data(OwnerSlot owner, u32 want, u32 minimum, VdevId avoid = VdevId(0xffff));
+    // The same, but only in metaslabs of the owner that hold something and are not being emptied: for moving data there.
+    Result<Dva> allocate_settled(OwnerSlot owner, u32 want, u32 minimum);
     // One block of data, out of what is kept for metadata and for removals.
     Result<Dva> allocate_kept(OwnerSlot owner);
     // Exactly these blocks, which a log record says are in use. busy when one of them is not free. Opening only.
@@ -93,8 +95,38 @@ public:
     };
     Given give(OwnerSlot from, OwnerSlot to, u64 wanted_blocks, u64 limit_blocks);
     u32 largest_metaslab_blocks() const;
+
+    // ---- emptying metaslabs (allocator_leave.cc; metaslab_leave.cc). One owner at a time, one caller.
+    struct Leaving {
+        u32 metaslabs { 0 };
+        u64 size_blocks { 0 };
+        u64 reached_blocks { 0 }; // still to be moved, or freed by groups not yet synced
+        u32 empty { 0 };          // metaslabs that can be given away
+    };
+    // Chooses those of `owner` that hold least, half of each at most, so that about `blocks` come free and what is in them fits into
+    // the others.
+    Leaving start_leaving(OwnerSlot owner, u64 blocks);
+    Leaving leaving(OwnerSlot owner) const;
+    // Whether something of it is in one that is being emptied. No lock.
+    bool is_leaving(const Dva& dva) const;
+    // The metaslab of `dva` is kept after all, and not tried again for a while.
+    void keep(const Dva& dva);
+    // All of the owner's are kept.
+    void keep_all(OwnerSlot owner);
+    // Tells the devices of those that are empty now. Waits.
+    void trim_left(OwnerSlot owner);
     u64 cancellations() const { return m_cancellations.load(); }
     size_t metaslab_count() const { return m_metaslabs.size(); }
+
+    // ---- keeping one committed group readable (Pool::keep_group). What groups after `group` free stays busy, and is not discarded.
+    void keep_readable(TxgId group) { m_kept_group.store(group.value()); }
+    bool keeps_readable(TxgId group) const { return m_kept_group.load() == group.value(); }
+    // From the next commit on what was kept can be used again. Any context. Free when nothing is kept (one test).
+    void end_keeping()
+    {
+        if (m_kept_group.load())
+            m_kept_group.store(0);
+    }
     // From `quads` free ones on data has to do with broken ones as long as there are any; the last `floor` it never gets.
     void set_quad_reserve(u64 quads, u64 floor);
 
@@ -153,11 +185,18 @@ private:
     }
     template <typename T, typename... Arguments>
     friend Result<Box<T>> make_box(Arguments&&...);
+    TxgId releasable_before(TxgId txg) const;
     Metaslab* find(VdevId vdev, u32 metaslab) const;
     Metaslab* find(const Dva& dva) const; // null: not a place for data
     enum class Where : u8 { everywhere, at_home, with_others };
     Result<Dva> allocate_at(OwnerSlot owner, Where where, const Wish& wish, VdevId avoid);
     Result<Dva> allocate_quad(OwnerSlot owner, Where where, u32 want, u32 minimum, VdevId avoid);
+    struct GiveWish {
+        u64 wanted_blocks, limit_blocks;
+        bool only_leaving;
+    };
+    void give_round(OwnerSlot from, OwnerSlot to, const GiveWish& wish, Given& given);
+    Metaslab* emptiest(OwnerSlot owner) const;
     bool claim_quads(u64& quads, u64 kept);
     void note_changed(Metaslab& metaslab);
     void note_new_owners();
@@ -169,6 +208,7 @@ private:
     Vector<Box<Metaslab>> m_metaslabs;    // of all vdevs, in order
     Vector<size_t> m_first;               // of each vdev, in m_metaslabs
     Placement m_placement;
+    Atomic<u64> m_kept_group { 0 };       // keep_readable; 0: none
     Atomic<u64> m_quad_reserve { 0 };
     Atomic<u64> m_quad_floor { 0 };
     Atomic<u64> m_cancellations { 0 };

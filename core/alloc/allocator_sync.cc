@@ -73,8 +73,16 @@ Status Allocator::write_changed_erased(TxgId txg, IoBatch& batch, Status (*row)(
     return first;
 }
 
+// What a group frees, the one before it reaches.
+TxgId Allocator::releasable_before(TxgId txg) const
+{
+    const TxgId kept(m_kept_group.load());
+    return kept.value() && kept.next() < txg ? kept.next() : txg;
+}
+
 u64 Allocator::discard_released(TxgId txg, u32 min_blocks)
 {
+    txg = releasable_before(txg);
     Discards discards;
     discards.min_blocks = min_blocks;
     for (Metaslab* metaslab = m_deferred.first(); metaslab; metaslab = m_deferred.next(*metaslab))
@@ -106,7 +114,7 @@ u64 Allocator::after_commit(TxgId txg)
             if (metaslab->is_unprotected())
                 metaslab->recount_empty();
     }
-    const TxgId before = breakage::reuse_early ? txg.next() : txg;
+    const TxgId before = releasable_before(breakage::reuse_early ? txg.next() : txg);
     u64 released = 0;
     Metaslab* next = nullptr;
     for (Metaslab* metaslab = m_deferred.first(); metaslab; metaslab = next) {

@@ -39,6 +39,7 @@ struct AllocatorShared {
     Atomic<u64> vdev_free[k_max_vdevs] {};
     Atomic<u32> avoids_unprotected { 0 }; // there are such metaslabs, and no commit yet
     Owners owners {};
+    Atomic<u32> leaving { 0 };            // metaslabs that are being emptied
     Atomic<u32> has_new_owners { 0 };     // some metaslab's row has to be written for its owner's sake
     Atomic<u64> known_partitions { ~0ull }; // ids from here on are in no committed table yet
 };
@@ -80,6 +81,16 @@ public:
     // Nothing is allocated in it, nothing freed that the last two groups may still reach.
     bool is_empty() const { return m_is_empty.load_relaxed() != 0; }
     Standing standing(OwnerSlot slot) const;
+    // Being emptied (metaslab_leave.cc): from start_leaving until it is given away, something is allocated in it all the same, or
+    // end_leaving. False: it is not one to be emptied now.
+    bool is_leaving() const { return m_is_leaving.load_relaxed() != 0; }
+    bool start_leaving();
+    void end_leaving();
+    // Why it could not be emptied: not to be tried again before that time.
+    void set_stuck_until(u64 time_ns) { m_stuck_until_ns.store(time_ns); }
+    u64 stuck_until_ns() const { return m_stuck_until_ns.load_relaxed(); }
+    // Blocks of it that something still reaches: neither free nor freed by a group that was synced.
+    u32 reached_blocks();
     // An empty one of `from` becomes one of `to`; false when it is none, or what was promised to `from` needs it.
     bool give(OwnerSlot from, OwnerSlot to);
     // Replay, before anything commits: data of `slot` was found in it. What was empty when its group committed is the slot's now.
@@ -181,6 +192,7 @@ private:
     void publish(u32 free, u32 longest, u32 quads) REQUIRES(m_lock);
     void set_owner_locked(OwnerSlot slot) REQUIRES(m_lock);
     void count_empty_locked() REQUIRES(m_lock);
+    void end_leaving_locked() REQUIRES(m_lock);
     void admit_locked(const Tenant& tenant) REQUIRES(m_lock);
     void note_new_owner() REQUIRES(m_lock);
     void add_deferred(u64 more);
@@ -201,6 +213,8 @@ private:
     Atomic<u8> m_owner { 0 };        // OwnerSlot; changed under m_lock
     Atomic<u8> m_is_empty { 0 };
     Atomic<u8> m_has_new_owner { 0 };
+    Atomic<u8> m_is_leaving { 0 };   // changed under m_lock
+    Atomic<u64> m_stuck_until_ns { 0 };
     bool m_is_mixed GUARDED_BY(m_lock) { false };
     bool m_is_changed { false };     // the bitmap, since the last commit; sync thread
     Atomic<u32> m_users { 0 };

@@ -10,8 +10,10 @@ Standing Metaslab::standing(OwnerSlot slot) const
     const OwnerSlot mine = owner();
     if (mine == k_nobody && is_empty())
         return Standing::unassigned;
+    if (mine == slot && is_leaving())
+        return Standing::leaving;
     if (mine == slot)
-        return Standing::own;
+        return is_empty() ? Standing::vacant : Standing::own;
     return mine == k_nobody ? Standing::shared : Standing::foreign;
 }
 
@@ -71,12 +73,15 @@ bool Metaslab::give(OwnerSlot from, OwnerSlot to)
     MutexGuard guard(m_lock);
     if (owner() != from || !is_empty())
         return false;
+    const bool was_leaving = is_leaving();
     set_owner_locked(to);
     const Owner& before = m_shared.owners[from];
     if (from != k_nobody && before.promised_blocks.load() > before.free_blocks.load()) {
         set_owner_locked(from);
         return false;
     }
+    if (was_leaving)
+        end_leaving_locked();
     m_class.store(static_cast<u8>(to == k_nobody ? MetaslabClass::unassigned : MetaslabClass::data));
     note_new_owner();
     return true;
@@ -86,7 +91,8 @@ bool Metaslab::give(OwnerSlot from, OwnerSlot to)
 void Metaslab::admit_locked(const Tenant& tenant)
 {
     const Standing found = standing(tenant.slot);
-    if (found == Standing::own || found == Standing::shared)
+    end_leaving_locked();
+    if (found == Standing::own || found == Standing::shared || found == Standing::vacant || found == Standing::leaving)
         return;
     if (found == Standing::unassigned) {
         set_owner_locked(tenant.slot);

@@ -8,7 +8,10 @@
 //
 // Which metaslab may take an allocation says its standing with the one who asks:
 //
-//   own         of that partition; for metadata one of nobody's with something in it
+//   own         of that partition, with something in it; for metadata one of nobody's
+//   vacant      of that partition, and empty
+//   leaving     of that partition, and being emptied so that it can be given back (metaslab_leave.cc): taken only when its
+//               own and vacant ones do not do, which ends that
 //   unassigned  nobody's and empty: becomes the asker's with the allocation
 //   shared      for data: one of nobody's with something in it
 //   foreign     another partition's. Metadata in it is nobody's business; data of another makes it `mixed`
@@ -35,7 +38,7 @@ constexpr OwnerSlot k_nobody { 0 };
 constexpr OwnerSlot k_default_owner { 1 };
 constexpr u32 k_owner_slots = 1 + k_max_partitions;
 
-enum class Standing : u8 { own = 1, unassigned = 2, shared = 4, foreign = 8 };
+enum class Standing : u8 { own = 1, unassigned = 2, shared = 4, foreign = 8, vacant = 16, leaving = 32 };
 
 // Who asks for blocks, and what standings will do.
 struct Tenant {

@@ -73,8 +73,8 @@ Metaslab* Placement::choose_metaslab(VdevId vdev, const Tenant& tenant, const Wi
         const Standing found = metaslab->standing(tenant.slot);
         if (!tenant.allows(found))
             continue;
-        const u64 tier = found == Standing::own ? (metaslab->is_empty() ? 4 : free >= size / 8 ? 5 : 2)
-                         : found == Standing::unassigned ? 3 : 1;
+        const u64 tier = found == Standing::own ? (free >= size / 8 ? 5 : 2)
+                         : found == Standing::vacant ? 4 : found == Standing::unassigned ? 3 : 1;
         // What the group before the newest reaches there nobody knows: anywhere else rather.
         const bool last = metaslab->is_unprotected() && m_shared.avoids_unprotected.load_relaxed();
         const u64 score = ((last ? 0 : tier) * 2 + (metaslab->users().load_relaxed() == 0)) << 32 | free;

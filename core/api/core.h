@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * core.h: everything the shim and the tools may call. The other half of the boundary is core/host/host.h.
+ * core.h: everything the shim and the tools may call. The other half of the boundary is core/host/host.h. It is
+ * long because it is all of that in one place.
  *
  * Functions returning int give 0 or a negative errno. All may sleep unless said otherwise and must not be
  * called from interrupt context or under a spinlock. Objects are opaque and reference counted by the core.
@@ -72,9 +73,11 @@ struct core_pool_options {
 	uint64_t cache_limit_bytes;    /* clean metadata kept at most; 0: a quarter of the memory */
 	uint64_t dirty_limit_bytes;    /* dirty metadata of a group before it syncs early; 0: chosen */
 	bool no_recovery;              /* with read_only: the committed state, whatever the intent log holds */
+	uint64_t group;                /* with no_recovery: as that transaction group left it (core_pool_keep_group); 0: the newest */
 	bool discard;                  /* devices are told what commits release */
 	bool discard_log;              /* what only the intent log holds is given up, and a log device that is missing */
 	void (*notify)(void *context, int event); /* enum core_event; any sleepable context; may be NULL */
+	void (*logged)(void *context, uint8_t level); /* a new event (core_event_next), host_log_level; any context; may be NULL */
 	void *notify_context;
 };
 
@@ -105,10 +108,10 @@ struct core_format_options {
 	uint32_t data_checksum;       /* enum core_checksum; 0: crc32c */
 	uint64_t metaslab_bytes;      /* 0: chosen by the size of the device */
 	uint64_t log_bytes;           /* of the intent log's ring; 0: 64 MiB; at most 1/16 of the pool in any case */
-	uint32_t log_devices;         /* so many of the devices, the last, are log devices: 0 or 1, -EOPNOTSUPP above */
+	uint32_t log_devices;         /* so many of the devices, the last, are log devices, mirrors of each other: 0..4 */
 	uint32_t root_mode, root_uid, root_gid;
 };
-enum core_checksum { CORE_CHECKSUM_CRC32C = 1, CORE_CHECKSUM_XXH64 = 2, CORE_CHECKSUM_SHA256 = 3 };
+enum core_checksum { CORE_CHECKSUM_OF_POOL = 0, CORE_CHECKSUM_CRC32C = 1, CORE_CHECKSUM_XXH64 = 2, CORE_CHECKSUM_SHA256 = 3 };
 /* Writes an empty pool over the devices, durably. Whatever was there is lost: the caller has asked. */
 int core_pool_format(struct host_bdev *const *bdevs, unsigned int count, const struct core_format_options *options);
 
@@ -118,6 +121,12 @@ int core_pool_format(struct host_bdev *const *bdevs, unsigned int count, const s
  */
 int core_pool_set_read_only(struct core_pool *pool, bool read_only);
 void core_pool_set_options(struct core_pool *pool, uint32_t txg_interval_ms, enum core_errors_policy errors);
+/*
+ * Bytes of dirty metadata that a transaction group may have before it is closed early. -EINVAL below 1 MiB or above a quarter of the
+ * machine's memory. Any context.
+ */
+uint64_t core_pool_dirty_limit(struct core_pool *pool);
+int core_pool_set_dirty_limit(struct core_pool *pool, uint64_t bytes);
 void core_pool_set_discard(struct core_pool *pool, bool discard);
 /*
  * Tells the devices what is free in [begin, begin + length) of the bytes of all data devices in a row, in runs of at least
@@ -125,6 +134,16 @@ void core_pool_set_discard(struct core_pool *pool, bool discard);
  */
 int core_pool_trim(struct core_pool *pool, uint64_t begin, uint64_t length, uint64_t min_bytes, bool (*is_interrupted)(void *context),
 		   void *context, uint64_t *trimmed);
+/*
+ * For checking a pool in use: keeps what the last committed group reaches on disk as it is until core_pool_release_group, whatever
+ * commits after it. `group`: its number, for another reader of the same devices (core_pool_options). -EBUSY: somebody keeps one.
+ * The pool gives it up rather than run out of space (core_pool_keeps_group). No I/O. Any context that may sleep.
+ */
+int core_pool_keep_group(struct core_pool *pool, uint64_t *group);
+bool core_pool_keeps_group(struct core_pool *pool, uint64_t group);
+void core_pool_release_group(struct core_pool *pool);
+/* Reads all bitmaps of a pool that is only looked at: -EUCLEAN when one does not fit the table. They are not read again. */
+int core_pool_load_bitmaps(struct core_pool *pool);
 /* Commits everything done before the call. With `wait` returns when durable. */
 int core_pool_sync(struct core_pool *pool, bool wait);
 /* Stops all changes at once; what is not committed is lost on purpose (shutdown ioctl, tests). */
@@ -136,6 +155,7 @@ enum core_log_device {
 	CORE_LOG_DEVICE_FAILED,  /* while mounted: the log is in the pool until the next mount */
 	CORE_LOG_DEVICE_MISSING, /* and only what was committed is looked at */
 	CORE_LOG_DEVICE_UNUSED,  /* it is there, but the pool has gone on without it */
+	CORE_LOG_DEVICE_DEGRADED, /* of several that mirror each other some have failed or are not there */
 };
 
 struct core_pool_status {
@@ -147,7 +167,8 @@ struct core_pool_status {
 	bool read_only;
 	bool frozen;
 	uint64_t committed_txg;
-	uint64_t discarded_bytes;      /* since it was opened */
+	uint64_t discarded_bytes;      /* since it was opened, */
+	uint64_t open_seconds;         /* this long ago */
 	uint64_t open_txg;
 	uint64_t total_blocks;       /* usable for files and metadata, in 4 KiB blocks */
 	uint64_t free_blocks;        /* allocatable now or after the frees under way commit */
@@ -165,33 +186,8 @@ struct core_pool_status {
 };
 void core_pool_get_status(struct core_pool *pool, struct core_pool_status *status);
 
-/* ---- the intent log (core/zil/zil.h) --------------------------------------------------------------- */
-
-enum core_log_durable { CORE_LOG_DURABLE_BY_WRITE, CORE_LOG_DURABLE_BY_FUA, CORE_LOG_DURABLE_BY_FLUSH };
-#define CORE_LOG_LATENCIES 16u
-
-struct core_log {
-	uint64_t ring_bytes;         /* 0: the pool has none */
-	uint64_t position;           /* bytes of it used so far, all laps */
-	uint64_t frames, operations, bytes, flushes, errors; /* operations: records in frames */
-	uint64_t pending_entries;    /* records in memory that neither a frame nor a committed group has */
-	uint64_t pending_bytes;      /* of these and of frames under way */
-	uint64_t frames_pending;     /* frames under way */
-	uint64_t latency_ns;         /* of a frame, the average of late */
-	uint64_t latency[CORE_LOG_LATENCIES]; /* [i]: frames below 2^(14 + i) ns, the last one all others */
-	uint64_t fua_ns, flush_ns;   /* what a log write took when the log was opened; 0: there was nothing to choose */
-	uint64_t batch_records, batch_timeout_us, frames_in_flight;
-	enum core_log_durable durable; /* on the ring's first device */
-};
-void core_log_get(struct core_pool *pool, struct core_log *log);
-
-enum core_log_setting {
-	CORE_LOG_SET_BATCH_RECORDS,    /* that end the wait for company: 1..64; 32 */
-	CORE_LOG_SET_BATCH_TIMEOUT_US, /* for which a frame waits for company while others are under way: 0..100 */
-	CORE_LOG_SET_FRAMES_IN_FLIGHT, /* 1..8; 4 */
-};
-/* -EINVAL: no such value. At any time. */
-int core_log_set(struct core_pool *pool, enum core_log_setting setting, uint64_t value);
+#include "core/api/events.h"
+#include "core/api/log.h"
 
 /* ---- datasets (core/dataset/datasets.h) ---------------------------------------------------------------- */
 
@@ -206,6 +202,10 @@ void core_dataset_put(struct core_dataset *dataset);
 /* What its mounts do that are not told otherwise: see the options sync= and logbias=. */
 enum core_sync_mode { CORE_SYNC_STANDARD, CORE_SYNC_ALWAYS, CORE_SYNC_DISABLED };
 enum core_log_bias { CORE_LOG_BIAS_LATENCY, CORE_LOG_BIAS_THROUGHPUT };
+/* How new data is stored: CORE_COMPRESSION_ZSTD(level), 1..15. See the options compression= and checksum=. */
+enum core_compression { CORE_COMPRESSION_OFF, CORE_COMPRESSION_LZ4, CORE_COMPRESSION_MOST = 16 };
+#define CORE_COMPRESSION_ZSTD(level) (CORE_COMPRESSION_LZ4 + (level))
+#define CORE_COMPRESSION_ZSTD_DEFAULT CORE_COMPRESSION_ZSTD(3)
 
 struct core_dataset_info {
 	uint64_t id;                          /* never another's in this pool */
@@ -215,6 +215,8 @@ struct core_dataset_info {
 	uint32_t users;                       /* gets without their put */
 	enum core_sync_mode sync;
 	enum core_log_bias log_bias;
+	uint32_t compression;                 /* core_compression, as below */
+	enum core_checksum checksum;
 	uint64_t partition;                   /* that its data is in */
 	bool is_destroying;                   /* its space is being freed */
 	bool is_damaged;                      /* it cannot be used */
@@ -237,8 +239,16 @@ int core_dataset_create(struct core_pool *pool, const struct core_new_dataset *h
 /* -EBUSY: it has users. Its space comes back in the background; after a crash in between the next mount goes on. */
 int core_dataset_destroy(struct core_pool *pool, const char *name);
 int core_dataset_rename(struct core_pool *pool, const char *from, const char *to);
-enum core_dataset_setting { CORE_DATASET_SET_SYNC, CORE_DATASET_SET_LOG_BIAS };
+enum core_dataset_setting {
+	CORE_DATASET_SET_SYNC, CORE_DATASET_SET_LOG_BIAS, CORE_DATASET_SET_COMPRESSION, CORE_DATASET_SET_CHECKSUM,
+};
+/* -EOPNOTSUPP: this host cannot compress so. */
 int core_dataset_set(struct core_pool *pool, const char *name, enum core_dataset_setting setting, uint64_t value);
+/*
+ * How new data of it is stored until its last user puts it, whatever its properties say; negative: as they say. -EOPNOTSUPP, nothing
+ * changed: this host cannot compress so. Sleepable.
+ */
+int core_dataset_use(struct core_dataset *dataset, int compression, int checksum);
 
 /*
  * What statfs shows: of the dataset's partition. With a maximum, that is its size, and free is what it may still grow by; without,
@@ -325,6 +335,7 @@ struct core_attr {
 	uint32_t rdev;          /* device nodes: as new_encode_dev */
 	struct core_time atime, mtime, ctime, btime;
 	bool has_xattrs;        /* any; of core_object_attr */
+	bool has_data;          /* something of a file is stored, although `blocks` may be 0; likewise */
 };
 
 /* Which fields of core_attr to set. */
@@ -464,10 +475,22 @@ void core_read(struct core_object *object, uint64_t block, const struct core_seg
  * core_unreserve.
  */
 int core_reserve(struct core_object *object, uint64_t blocks);
+/*
+ * The same for `blocks` of [block, block + count), which are to be written. When all of that is preallocated it cannot fail for want of
+ * space, and `backed` is set: such a promise is good for these blocks only.
+ */
+int core_reserve_for(struct core_object *object, uint64_t block, uint64_t count, uint64_t blocks, bool *backed);
 void core_unreserve(struct core_object *object, uint64_t blocks);
 
 /*
- * Writes file blocks [block, ...) to newly allocated places and enters them into the file in the group
+ * Gives every hole in [block, block + blocks) blocks of its own, which read zeros until they are written; then writing there does not
+ * fail for want of space. The size stays; they may lie behind it, until the next core_truncate. -ENOSPC before anything is done.
+ * -EINVAL: no such blocks, or not a file. Data in the record gets a block. See core/fs/allocate.h.
+ */
+int core_allocate(struct core_object *object, uint64_t block, uint64_t blocks);
+
+/*
+ * Writes file blocks [block, ...) to newly allocated places, or in place what is preallocated, and enters them into the file in the group
  * open when they are on disk, all in one; the promises of these blocks are used up in any case. `size_bytes` is the
  * file's size as the page cache has it: the file on disk grows to min(size_bytes, end of what was written). What is
  * given behind size_bytes is zeros, so that a file that grows later shows nothing else (core/fs/tail.h).
@@ -532,8 +555,10 @@ struct core_extent {
 	uint64_t blocks;     /* length */
 	bool hole;
 	bool inlined;
-	bool shared;         /* with other extents, as of the last committed group */
-	uint32_t device;     /* where it is, when neither */
+	bool unwritten;      /* it has blocks, and reads zeros */
+	bool shared;         /* with other extents, as of the last committed group; compressed: or with another part of its unit */
+	bool compressed;     /* device_block is where its unit begins, whose bytes are not the file's */
+	uint32_t device;     /* where it is, when neither hole nor inlined */
 	uint64_t device_block;
 };
 /* Waits until `shared` below tells what was cloned or freed so far: no wait for a file that has nothing to share. Sleepable. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "core/api/handles.h"
+#include "core/fs/allocate.h"
 #include "core/fs/clone.h"
 #include "core/fs/extents.h"
 #include "core/fs/file_read.h"
@@ -39,7 +40,17 @@ int core_log_write(core_object* handle, uint64_t block, const core_segment* segm
 }
 
 int core_reserve(core_object* handle, uint64_t blocks) { return to_errno(reserve_blocks(object_of(handle), blocks)); }
+int core_reserve_for(core_object* handle, uint64_t block, uint64_t count, uint64_t blocks, bool* backed)
+{
+    return to_errno(reserve_blocks_for(object_of(handle), block, count, blocks, *backed));
+}
 void core_unreserve(core_object* handle, uint64_t blocks) { unreserve_blocks(object_of(handle), blocks); }
+
+int core_allocate(core_object* handle, uint64_t block, uint64_t blocks)
+{
+    Object& object = object_of(handle);
+    return to_errno(allocate_object(pool_of(object), object, block, blocks));
+}
 
 int core_truncate(core_object* handle, uint64_t size_bytes, core_time time)
 {
@@ -106,15 +117,18 @@ int core_map(core_object* handle, uint64_t block, core_extent* out)
         return 0;
     }
     out->inlined = extent.kind == ExtentKind::inlined;
+    out->unwritten = extent.is_unwritten();
     out->blocks = extent.end() - block;
     if (!out->inlined) {
         out->device = extent.dva.vdev.value();
-        out->device_block = extent.dva.block + (block - extent.file_block);
-        if (object.m_attributes.has_shares()) {
-            const auto part = pool_of(object).share_table().read({ out->device_block, static_cast<u32>(out->blocks), extent.dva.vdev });
+        out->compressed = extent.is_compressed();
+        out->device_block = extent.dva.block + (out->compressed ? 0 : block - extent.file_block);
+        if (object.m_attributes.has_shares() && !out->unwritten) {
+            const u32 length = out->compressed ? extent.dva.length_blocks : static_cast<u32>(out->blocks);
+            const auto part = pool_of(object).share_table().read({ out->device_block, length, extent.dva.vdev });
             // Where the data is does not depend on the table: when that cannot be read, it may be shared.
             out->shared = part.is_error() || part.value().references > 1;
-            if (part.is_ok())
+            if (part.is_ok() && !out->compressed)
                 out->blocks = part.value().length_blocks;
         }
     }

@@ -22,7 +22,53 @@ int core_dataset_get(core_pool* handle, const char* name, core_dataset** out)
     return 0;
 }
 
-void core_dataset_put(core_dataset* handle) { dataset_of(handle).drop_user(); }
+void core_dataset_put(core_dataset* handle)
+{
+    Dataset& dataset = dataset_of(handle);
+    RwLock& lock = dataset.host().pool->datasets().lock();
+    WriteGuard list(lock);
+    if (dataset.users() == 1)
+        dataset.set_mount_ways({});
+    dataset.drop_user();
+}
+
+static CompressionChoice choice_of(uint64_t code)
+{
+    if (code <= CORE_COMPRESSION_LZ4)
+        return { code ? Encoding::lz4 : Encoding::none, 0 };
+    return { Encoding::zstd, static_cast<u8>(code - CORE_COMPRESSION_LZ4) };
+}
+
+static u32 code_of(const CompressionChoice& choice)
+{
+    return choice.encoding == Encoding::zstd ? CORE_COMPRESSION_ZSTD(choice.level) : static_cast<u32>(choice.encoding);
+}
+
+static_assert(CORE_COMPRESSION_MOST == CORE_COMPRESSION_ZSTD(k_max_zstd_level));
+static_assert(CORE_COMPRESSION_ZSTD_DEFAULT == CORE_COMPRESSION_ZSTD(k_default_zstd_level));
+static_assert(CORE_CHECKSUM_OF_POOL == int(ChecksumKind::none) && CORE_CHECKSUM_SHA256 == int(ChecksumKind::sha256));
+
+int core_dataset_use(core_dataset* handle, int compression, int checksum)
+{
+    Dataset& dataset = dataset_of(handle);
+    Pool& pool = *dataset.host().pool;
+    if (compression > int(CORE_COMPRESSION_MOST) || checksum > CORE_CHECKSUM_SHA256)
+        return to_errno(Error::invalid);
+    Dataset::MountWays mount;
+    mount.has_compression = compression >= 0;
+    mount.has_checksum = checksum > CORE_CHECKSUM_OF_POOL;
+    if (mount.has_compression)
+        mount.ways.compression = choice_of(static_cast<u64>(compression));
+    if (mount.has_checksum)
+        mount.ways.checksum = static_cast<ChecksumKind>(checksum);
+    // One that is only read is equipped when it is written.
+    const Status equipped = pool.enable_compression(mount.ways.compression);
+    if (equipped.is_error() && equipped.error() != Error::read_only)
+        return to_errno(equipped);
+    WriteGuard list(pool.datasets().lock());
+    dataset.set_mount_ways(mount);
+    return 0;
+}
 
 static void fill_info(const Dataset& dataset, core_dataset_info* out)
 {
@@ -36,6 +82,8 @@ static void fill_info(const Dataset& dataset, core_dataset_info* out)
     out->users = dataset.users();
     out->sync = static_cast<core_sync_mode>(head.sync);
     out->log_bias = static_cast<core_log_bias>(head.log_bias);
+    out->compression = code_of(head.ways.compression);
+    out->checksum = static_cast<core_checksum>(head.ways.checksum);
     out->partition = head.partition ? head.partition : k_default_partition.value();
     out->is_destroying = head.is_destroying();
     out->is_damaged = dataset.damage() != Error::none;
@@ -127,6 +175,14 @@ int core_dataset_set(core_pool* handle, const char* name, core_dataset_setting s
         if (value > CORE_LOG_BIAS_THROUGHPUT)
             break;
         return to_errno(set_dataset_log_bias(pool, StringView(name), static_cast<LogBias>(value)));
+    case CORE_DATASET_SET_COMPRESSION:
+        if (value > CORE_COMPRESSION_MOST)
+            break;
+        return to_errno(set_dataset_compression(pool, StringView(name), choice_of(value)));
+    case CORE_DATASET_SET_CHECKSUM:
+        if (value > CORE_CHECKSUM_SHA256)
+            break;
+        return to_errno(set_dataset_checksum(pool, StringView(name), static_cast<ChecksumKind>(value)));
     }
     return to_errno(Error::invalid);
 }

@@ -31,6 +31,7 @@ void core_log_get(core_pool* pool, core_log* out)
     out->flush_ns = statistics.durable.flush_ns;
     out->batch_records = log.batch().records;
     out->batch_timeout_us = log.batch().timeout_us;
+    out->batch_bytes = log.batch().bytes;
     out->frames_in_flight = log.writer().in_flight_limit();
 }
 
@@ -43,6 +44,11 @@ int core_log_set(core_pool* pool, core_log_setting setting, uint64_t value)
         if (value < 1 || value > k_max_log_frame_records)
             return to_errno(Error::invalid);
         batch.records = static_cast<u32>(value);
+        break;
+    case CORE_LOG_SET_BATCH_BYTES:
+        if (value < IntentLog::k_min_batch_bytes || value > k_max_log_frame_bytes)
+            return to_errno(Error::invalid);
+        batch.bytes = static_cast<u32>(value);
         break;
     case CORE_LOG_SET_BATCH_TIMEOUT_US:
         if (value > IntentLog::k_max_batch_timeout_us)
@@ -59,4 +65,34 @@ int core_log_set(core_pool* pool, core_log_setting setting, uint64_t value)
     }
     log.set_batch(batch);
     return 0;
+}
+
+unsigned int core_log_get_members(core_pool* handle, core_log_member* members, unsigned int most)
+{
+    static_assert(CORE_LOG_MEMBERS == k_max_log_members && sizeof(members->name) >= Path::k_name_bytes);
+    Pool& pool = pool_of(handle);
+    unsigned int count = 0;
+    pool.for_each_log_device([&](VdevId id, core_log_member_state state) {
+        if (count == most)
+            return;
+        core_log_member& member = members[count++];
+        zero_bytes(&member, sizeof(member));
+        member.device = id.value();
+        member.state = state;
+        if (pool.vdevs().vdev(id).is_there())
+            copy_bytes(member.name, pool.vdevs().vdev(id).name, Path::k_name_bytes);
+    });
+    return count;
+}
+
+int core_log_remove(core_pool* pool, unsigned int device)
+{
+    return to_errno(device >= k_max_vdevs ? Error::not_found
+                                          : pool_of(pool).change_log_device(VdevId(static_cast<u16>(device)), false).error());
+}
+
+int core_log_add(core_pool* pool, unsigned int device)
+{
+    return to_errno(device >= k_max_vdevs ? Error::not_found
+                                          : pool_of(pool).change_log_device(VdevId(static_cast<u16>(device)), true).error());
 }

@@ -137,6 +137,8 @@ static Status do_change(Pool& pool, const core_partition_change& change, TextLin
     // Metaslabs count as empty when what was freed in them is out of reach, which takes commits.
     for (u32 tries = 0;; tries++) {
         const auto started = start_change(pool, change, message);
+        if (pool.partitions().evacuation().is_wanted())
+            (void)pool.wake_background().is_ok(); // else with its next period
         if (started.is_ok())
             return pool.engine().wait_committed(started.value());
         if (started.error() != Error::busy || tries == 2 || pool.allocator().counts().deferred_blocks == 0)

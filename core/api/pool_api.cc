@@ -3,6 +3,7 @@
 #include "core/base/format_text.h"
 #include "core/check/rebuild.h"
 #include "core/fs/erase.h"
+#include "core/fs/evacuate.h"
 #include "core/fs/replay.h"
 #include "core/fs/shrink.h"
 #include "core/pool/trim.h"
@@ -41,7 +42,9 @@ static void work_in_background(Pool& pool)
 {
     erase_datasets(pool);
     if (!pool.background().is_interrupted())
-        pool.partitions().tick();
+        pool.partitions().tick_if_due();
+    if (evacuate_some(pool))
+        pool.background().run_again();
 }
 
 static void wake_background(Pool& pool)
@@ -82,6 +85,7 @@ static Result<Box<Pool>> open_pool(Span<host_bdev* const> bdevs, const core_pool
     if (options.read_only)
         return pool;
     TRY(pool->start_log());
+    pool->equip_for_datasets();
     const Status finished = finish_orphans(*pool);
     pool->set_background(work_in_background);
     wake_background(*pool);
@@ -154,6 +158,32 @@ void core_pool_set_options(core_pool* handle, uint32_t interval_ms, core_errors_
     pool_of(handle).set_options(interval_ms, errors);
 }
 
+static_assert(CORE_EVENT_TEXT_BYTES == EventRing::k_text_bytes);
+
+int core_event_next(core_pool* handle, uint64_t number, core_event_line* line)
+{
+    Result<Box<EventRing::Event>> event = make_box<EventRing::Event>();
+    if (event.is_error())
+        return to_errno(event);
+    if (!pool_of(handle).vdevs().events().next(number, *event.value()))
+        return to_errno(Error::not_found);
+    line->number = event.value()->number;
+    line->time_ns = event.value()->time_ns;
+    line->level = event.value()->level;
+    copy_bytes(line->text, event.value()->text, sizeof(line->text));
+    return 0;
+}
+
+uint64_t core_pool_dirty_limit(core_pool* handle) { return pool_of(handle).space().dirty_limit_bytes(); }
+
+int core_pool_set_dirty_limit(core_pool* handle, uint64_t bytes)
+{
+    if (bytes < Pool::k_min_dirty_limit_bytes || bytes > max(host_memory_bytes() / 4, Pool::k_min_dirty_limit_bytes))
+        return to_errno(Error::invalid);
+    pool_of(handle).space().set_dirty_limit(bytes);
+    return 0;
+}
+
 void core_pool_pause(core_pool* handle, bool pause)
 {
     Background& background = pool_of(handle).background();
@@ -174,3 +204,17 @@ int core_pool_trim(core_pool* handle, uint64_t begin, uint64_t length, uint64_t 
 int core_pool_sync(core_pool* handle, bool wait) { return to_errno(pool_of(handle).sync(wait)); }
 void core_pool_shutdown(core_pool* handle) { pool_of(handle).shutdown(); }
 void core_pool_get_status(core_pool* handle, core_pool_status* status) { pool_of(handle).get_status(*status); }
+
+int core_pool_keep_group(core_pool* pool, uint64_t* group)
+{
+    const Result<TxgId> kept = pool_of(pool).keep_group();
+    if (kept.is_ok())
+        *group = kept.value().value();
+    return to_errno(kept);
+}
+
+bool core_pool_keeps_group(core_pool* pool, uint64_t group) { return pool_of(pool).keeps_group(TxgId(group)); }
+
+void core_pool_release_group(core_pool* pool) { pool_of(pool).release_group(); }
+
+int core_pool_load_bitmaps(core_pool* pool) { return to_errno(pool_of(pool).allocator().load_all()); }

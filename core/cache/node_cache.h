@@ -90,6 +90,7 @@ private:
     Result<Ref<Node>> make_node(u32 capacity, bool interior, TxgId birth, Node::State state, Must must);
     Result<Ref<Node>> read(const NodePointer& pointer, const TreeOwner& owner, Must must);
     Status read_copy(Node& node, const NodePointer& pointer, u32 copy, const TreeOwner& owner);
+    void trace_bad_copy(const Dva& place, const TreeOwner& owner) const;
     void repair(Node& node, const NodePointer& pointer, u32 bad_copies);
     void insert_unless_present(Ref<Node>& node);
     void unlink_locked(Shard& shard, Node& node) REQUIRES(shard.m_lock);

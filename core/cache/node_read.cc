@@ -22,6 +22,13 @@ Status NodeCache::read_copy(Node& node, const NodePointer& pointer, u32 copy, co
     return node.m_page.verify(owner, pointer.level, pointer.birth.value());
 }
 
+void NodeCache::trace_bad_copy(const Dva& place, const TreeOwner& owner) const
+{
+    const host_checksum_trace what { m_vdevs.pool_name(), owner.object, ~0ull, place.block, place.vdev.value(),
+                                     static_cast<u32>(owner.dataset) };
+    host_trace_checksum(&what);
+}
+
 Result<Ref<Node>> NodeCache::read(const NodePointer& pointer, const TreeOwner& owner, Must must)
 {
     VERIFY_DISK(!pointer.is_null() && pointer.size_bytes == m_node_bytes, node_damaged);
@@ -43,6 +50,8 @@ Result<Ref<Node>> NodeCache::read(const NodePointer& pointer, const TreeOwner& o
         last = status.error();
         bad_copies |= 1u << copy;
         m_counters.checksum_errors.add_relaxed(1);
+        if (host_tracing & HOST_TRACE_CHECKSUM)
+            trace_bad_copy(pointer.dva[copy], owner);
         TextLine line;
         line.add("metadata node of object ").add(owner.object).add(" in dataset ").add(owner.dataset);
         line.add(", tree ").add(u64(owner.kind)).add(" level ").add(u64(pointer.level));

@@ -13,6 +13,10 @@ public:
 
     // Enters a run that is_valid. Gives how many of its blocks had been entered before, the first of them in `first_block`.
     Result<u32> enter(const Dva& dva, u64& first_block);
+    // Whether any of the run's blocks has been entered. The run is_valid.
+    bool overlaps(const Dva& dva) const;
+    // Enters what is set in `words`, bit i for block i of the metaslab.
+    Status merge(VdevId vdev, u32 metaslab, Span<const u64> words);
     // Bits of a metaslab: null when nothing in it was reached.
     const u64* words(VdevId vdev, u32 metaslab) const;
 

@@ -63,7 +63,8 @@ public:
                          m_next_block);
         m_next_block = max(m_next_block, extent.end());
         // The second part of a symlink's target has key 1, whatever block its bytes would be in.
-        if (!m_attributes.is_truncating() && !m_attributes.is_symlink() && extent.end() > blocks_for_bytes(m_attributes.size_bytes))
+        const bool may_be_behind = m_attributes.is_truncating() || m_attributes.is_symlink() || extent.is_unwritten();
+        if (!may_be_behind && extent.end() > blocks_for_bytes(m_attributes.size_bytes))
             findings.say("object ", m_id, ": extent at file block ", extent.file_block, " length ", u64(extent.length_blocks),
                          " is past the end of the file (",
                          m_attributes.size_bytes, " bytes)");
@@ -76,16 +77,24 @@ public:
                 findings.say("object ", m_id, ": data in its record for file block ", extent.file_block);
             return {};
         }
-        m_mapped_blocks += extent.length_blocks;
+        m_mapped_blocks += extent.counted_blocks();
+        // Whoever frees a part of a unit has to ask the share table.
+        if (extent.is_compressed() && !m_attributes.has_shares())
+            findings.say("object ", m_id, ": extent at file block ", extent.file_block,
+                         " is compressed, but the object is not marked as one that has shares");
         if (extent.birth > m_checker.m_txg || extent.birth.value() == 0)
             findings.say("object ", m_id, ": extent at file block ", extent.file_block, " claims group ", extent.birth.value());
         const TreeOwner owner { TreeKind::extents, m_checker.m_dataset_id, m_id };
-        if (!m_checker.claim_extent(extent.dva, owner, m_attributes.has_shares()))
+        if (!m_checker.claim_extent(extent.dva, owner, m_attributes.has_shares() || extent.is_compressed()))
             return {};
         if (!m_attributes.has_shares()) // what is shared stands where who wrote it lives
             m_checker.check_home(m_id, extent.file_block, extent.dva);
-        if (m_checker.m_read_data)
-            return m_checker.read_extent(m_id, extent.file_block, extent.dva, extent.checksum_kind, extent.payload);
+        if (extent.is_unwritten() && !m_attributes.has_unwritten())
+            findings.say("object ", m_id, ": unwritten extent at file block ", extent.file_block, " of a file that claims to have none");
+        if (m_checker.m_read_data && !extent.is_unwritten())
+            return extent.is_compressed()
+                ? m_checker.read_unit(m_id, extent)
+                : m_checker.read_extent(m_id, extent.file_block, extent.dva, extent.checksum_kind, extent.payload);
         return {};
     }
 
@@ -217,6 +226,27 @@ Status Checker::read_extent(u64 id, u64 file_block, const Dva& dva, ChecksumKind
         TRY(read_piece(id, file_block + at, { dva.block + at, count, dva.vdev }, kind, checksums.slice(size_t(at) * each,
             size_t(count) * each)));
     }
+    return {};
+}
+
+// All that is stored of it, and that it comes to as many blocks as it says.
+Status Checker::read_unit(u64 id, const Extent& extent)
+{
+    static_assert(k_max_unit_blocks <= k_data_pages);
+    const u64 problems = m_findings.report().problems;
+    TRY(read_piece(id, extent.file_block, extent.dva, extent.checksum_kind, extent.payload));
+    if (m_findings.report().problems != problems)
+        return {};
+    if (!m_pool.compression()) {
+        m_findings.say("object ", id, ": extent at file block ", extent.file_block, " is compressed, and no label says that any is");
+        return {};
+    }
+    Compression::Turn turn(*m_pool.compression());
+    for (u32 i = 0; i < extent.dva.length_blocks; i++)
+        copy_bytes(turn.stored() + (size_t(i) << k_block_shift), m_pages[i], k_block_size);
+    if (turn.decompress(extent.encoding, turn.stored(), extent.stored_bytes, extent.unit_blocks).is_error())
+        m_findings.say("object ", id, ": extent at file block ", extent.file_block, ": the unit at device ", u64(extent.dva.vdev.value()),
+                       " block ", extent.dva.block, " does not come to ", u64(extent.unit_blocks), " blocks");
     return {};
 }
 

@@ -176,11 +176,13 @@ void Checker::check_log(u64 id, Bytes value)
     Result<LogRing> ring = LogRing::decode(m_pool.vdevs(), value);
     if (ring.is_error() || id >= k_log_ring_ids || ring.value().is_on_log_device() != (id == k_device_ring))
         return m_findings.say("pool tree: where ring ", id, " of the intent log is, is malformed");
-    for (const Dva& segment : ring.value().segments()) {
+    for (const Dva& segment : ring.value().segments())
         if (id == k_pool_ring)
             (void)claim(segment, { TreeKind::pool, 0, 0 }, "the intent log");
-        else if (!m_pool.vdevs().vdev(segment.vdev).is_there())
-            m_findings.say("device ", u64(segment.vdev.value()), ": the log device is missing");
+    const u32 wanted = ring.value().all() & ~ring.value().members().stale;
+    for (u32 missing = wanted & ~ring.value().present(); missing; missing &= missing - 1) {
+        const VdevId device = ring.value().device_of(static_cast<u32>(__builtin_ctz(missing)));
+        m_findings.say("device ", u64(device.value()), ": the log device is missing");
     }
 }
 

@@ -22,6 +22,7 @@
 #include "core/check/findings.h"
 #include "core/check/seen_shares.h"
 #include "core/check/tree_walk.h"
+#include "core/object/extent.h"
 #include "core/object/record.h"
 #include "core/pool/pool.h"
 
@@ -100,6 +101,7 @@ private:
     bool claim_extent(Dva dva, const TreeOwner& owner, bool may_be_shared);
     Status read_piece(u64 id, u64 file_block, const Dva& dva, ChecksumKind kind, Bytes checksums);
     Status read_extent(u64 id, u64 file_block, const Dva& dva, ChecksumKind kind, Bytes checksums);
+    Status read_unit(u64 id, const Extent& extent);
     SeenObject* find(u64 id);
     template <typename Visitor, typename Body>
     Status walk_root(TreeWalk& walk, const RecordRoot& root, const TreeOwner& owner, Visitor& visitor, Body item);

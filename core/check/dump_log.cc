@@ -5,61 +5,11 @@
 
 namespace lcpfs {
 
-static const char* name_of(LogOpcode opcode)
-{
-    switch (opcode) {
-    case LogOpcode::create:
-        return "create";
-    case LogOpcode::remove:
-        return "remove";
-    case LogOpcode::write:
-        return "write";
-    case LogOpcode::truncate:
-        return "truncate";
-    case LogOpcode::set_attributes:
-        return "set attributes";
-    case LogOpcode::acl_v0:
-        return "remove ACL";
-    case LogOpcode::acl_v1:
-        return "set ACL";
-    case LogOpcode::make_directory:
-        return "make directory";
-    case LogOpcode::remove_directory:
-        return "remove directory";
-    case LogOpcode::link:
-        return "link";
-    case LogOpcode::symlink:
-        return "symlink";
-    case LogOpcode::rename:
-        return "rename";
-    case LogOpcode::write_truncate:
-        return "write and truncate";
-    case LogOpcode::clone_range:
-        return "clone range";
-    case LogOpcode::create_unnamed:
-        return "create unnamed";
-    case LogOpcode::create_dataset:
-        return "create dataset";
-    case LogOpcode::change_dataset:
-        return "change dataset";
-    case LogOpcode::punch:
-        return "punch";
-    case LogOpcode::set_xattr:
-        return "set xattr";
-    case LogOpcode::remove_xattr:
-        return "remove xattr";
-    case LogOpcode::move:
-        return "move blocks";
-    case LogOpcode::commit_marker:
-        return "commit marker";
-    }
-    return "an operation that this version does not know";
-}
-
 static void dump_record(const LogRecordView& record, const Lines& lines)
 {
     TextLine text;
-    text.add("record ").add(record.sequence()).add(": ").add(name_of(record.opcode()));
+    const LogOpcodeRow* const row = find_log_opcode(record.opcode());
+    text.add("record ").add(record.sequence()).add(": ").add(row ? row->name : "an operation that this version does not know");
     text.add(" (").add(u64(record.header.opcode.get())).add("), dataset ").add(record.header.dataset.get());
     text.add(", object ").add(record.header.object.get()).add(", offset ").add(record.header.offset.get());
     text.add(", group ").add(record.txg().value()).add(", ").add(u64(record.payload.size())).add(" bytes");
@@ -75,6 +25,18 @@ static void dump_frame(void* context, const LogFrameHead& head)
     static_cast<const Lines*>(context)->put_line(text);
 }
 
+static void dump_members(Pool& pool, const Lines& lines)
+{
+    const LogRing& ring = pool.intent_log().ring(k_device_ring);
+    for (u32 member = 0; ring.named() && member < ring.member_count(); member++) {
+        if (!(ring.named() >> member & 1))
+            continue;
+        const bool is_stale = ring.members().stale >> member & 1, is_there = ring.present() >> member & 1;
+        lines.put("log device ", u64(ring.device_of(member).value()), ": ", is_stale ? "lacks frames" : "has all frames",
+                  is_there ? "" : ", not there");
+    }
+}
+
 Status dump_log(Pool& pool, const Lines& lines)
 {
     const Uberblock& uberblock = pool.uberblock();
@@ -83,6 +45,7 @@ Status dump_log(Pool& pool, const Lines& lines)
         return {};
     }
     const bool is_on_device = uberblock.log_ring == k_device_ring;
+    dump_members(pool, lines);
     lines.put("group ", uberblock.txg.value(), ": the log is on ", is_on_device ? "the log device" : "the pool's ring", ", from position ",
               uberblock.log_tail, ", frame ", uberblock.log_sequence);
     if (is_on_device && pool.lacks_log_device()) {

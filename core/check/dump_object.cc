@@ -66,9 +66,14 @@ private:
         const Extent& extent = decoded.value();
         if (extent.kind == ExtentKind::inlined)
             return m_lines.put("  file block ", extent.file_block, ": ", u64(extent.payload.size()), " bytes here");
+        if (extent.is_compressed())
+            return m_lines.put("  file block ", extent.file_block, " length ", u64(extent.length_blocks), ": at ",
+                               u64(extent.dva.vdev.value()), ":", extent.dva.block, ", born ", extent.birth.value(), ", from block ",
+                               u64(extent.unit_offset), " of ", u64(extent.unit_blocks), " that ",
+                               extent.encoding == Encoding::lz4 ? "lz4" : "zstd", " made ", u64(extent.stored_bytes), " bytes of");
         m_lines.put("  file block ", extent.file_block, " length ", u64(extent.length_blocks), ": at ", u64(extent.dva.vdev.value()), ":",
                     extent.dva.block,
-                    ", born ", extent.birth.value());
+                    extent.is_unwritten() ? ", unwritten, born " : ", born ", extent.birth.value());
     }
 
     const Lines& m_lines;

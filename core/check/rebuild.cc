@@ -77,7 +77,8 @@ public:
     Status item(Bytes key, Bytes value) override
     {
         const Extent extent = TRY(Extent::decode(key, value));
-        return extent.kind == ExtentKind::mapped ? m_rebuild.reached_by_extent(extent.dva, m_may_be_shared) : Status();
+        const bool may_be_shared = m_may_be_shared || extent.is_compressed();
+        return extent.has_blocks() ? m_rebuild.reached_by_extent(extent.dva, may_be_shared) : Status();
     }
 
 private:

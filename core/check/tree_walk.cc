@@ -63,6 +63,7 @@ Result<bool> TreeWalk::enter(const NodePointer& pointer, const TreeOwner& owner,
     if (!level.buffer)
         return Error::no_memory;
     bool found = false;
+    u32 bad_copies = 0;
     Error last = Error::none;
     for (u32 copy = 0; copy < pointer.copies; copy++) {
         const Status status = read_copy(pointer, copy, owner, found ? m_scratch : level.buffer);
@@ -70,6 +71,7 @@ Result<bool> TreeWalk::enter(const NodePointer& pointer, const TreeOwner& owner,
             found = true;
         } else {
             last = status.error();
+            bad_copies |= 1u << copy;
             visitor.damage(pointer, owner, copy, last);
         }
     }
@@ -77,6 +79,9 @@ Result<bool> TreeWalk::enter(const NodePointer& pointer, const TreeOwner& owner,
         visitor.damage(pointer, owner, k_max_copies, last);
         return false;
     }
+    for (u32 copy = 0; copy < pointer.copies; copy++)
+        if (bad_copies >> copy & 1)
+            visitor.bad_copy(pointer, copy, { level.buffer, m_node_bytes });
     level.page = NodePage(level.buffer, m_node_bytes);
     level.birth = pointer.birth;
     level.index = 0;

@@ -18,6 +18,8 @@ public:
     virtual bool node(const NodePointer&, const TreeOwner&) { return true; }
     // What is wrong with a node: `copy` of it, or all of it (k_max_copies).
     virtual void damage(const NodePointer&, const TreeOwner&, u32 /*copy*/, Error) { }
+    // The same, once another copy has been found whole, here in `good`.
+    virtual void bad_copy(const NodePointer&, u32 /*copy*/, Bytes /*good*/) { }
     // An error ends the walk.
     virtual Status item(Bytes /*key*/, Bytes /*value*/) { return {}; }
 

@@ -47,7 +47,7 @@ Dataset::~Dataset()
 
 Result<Ref<Object>> Dataset::start_new(const DatasetHead& head, const DiskGuid& hash_seed)
 {
-    m_head = head;
+    set_head(head);
     find_owner();
     m_hash_seed = hash_seed;
     m_next_object.store(k_root_object);
@@ -106,9 +106,21 @@ Status Dataset::load(const DiskDataset& disk)
     m_used_blocks.store(disk.used_blocks.get());
     m_created_txg = disk.created_txg.get();
     m_hash_seed = disk.hash_seed;
-    m_head = TRY(DatasetHead::decode(disk));
+    set_head(TRY(DatasetHead::decode(disk)));
     find_owner();
     return look_at_table();
+}
+
+void Dataset::settle_ways()
+{
+    DataWays ways = m_head.ways;
+    if (m_mount_ways.has_compression)
+        ways.compression = m_mount_ways.ways.compression;
+    if (m_mount_ways.has_checksum)
+        ways.checksum = m_mount_ways.ways.checksum;
+    if (ways.checksum == ChecksumKind::none)
+        ways.checksum = m_host.data_checksum;
+    m_ways.store(static_cast<u32>(ways.compression.encoding) | u32(ways.compression.level) << 8 | static_cast<u32>(ways.checksum) << 16);
 }
 
 // Of a partition that is not there (the group that made it is lost, or its entry is damaged) the data goes to the default one.

@@ -15,8 +15,12 @@
 //
 // The head (DatasetHead) is changed by whoever has the lock of Datasets, under a hold of the group, which `touch` tells; the sync
 // thread writes it with the group, or with the one before, if it is still to come: that shows a change that has been issued.
+//
+// How new data is written (DataWays) is what the head says, or what a mount says instead for as long as it lasts. Writers read it as one
+// word. What is there already stays as it was written: each extent says for itself how.
 #pragma once
 
+#include "core/codec/compression.h"
 #include "core/dataset/object.h"
 #include "core/format/dataset_format.h"
 #include "core/txg/space.h"
@@ -35,10 +39,17 @@ struct DatasetHost {
     SpaceLog& space_log;
     Allocator& allocator;
     VdevSet& vdevs;
+    ChecksumKind data_checksum { ChecksumKind::crc32c }; // of those that do not say
     // What the datasets of a pool share; Datasets has it.
     host_pool* versions { nullptr };
     RwLock* head_lock { nullptr };
     u8* record_buffer { nullptr }; // the sync thread's, k_max_record_bytes
+};
+
+// How new data of a dataset is written.
+struct DataWays {
+    CompressionChoice compression;
+    ChecksumKind checksum { ChecksumKind::none }; // of a head or a mount: the pool's, or what the head says
 };
 
 // What a dataset is called and how it is to be used.
@@ -47,6 +58,7 @@ struct DatasetHead {
     u32 flags { 0 };               // k_dataset_*
     SyncMode sync { SyncMode::standard };
     LogBias log_bias { LogBias::latency };
+    DataWays ways;
     u64 partition { 0 };
 
     StringView text() const { return StringView(reinterpret_cast<const char*>(name)); }
@@ -69,6 +81,10 @@ struct DatasetHead {
         VERIFY_DISK(disk.log_bias <= static_cast<u8>(LogBias::throughput), dataset_damaged);
         head.sync = static_cast<SyncMode>(disk.sync);
         head.log_bias = static_cast<LogBias>(disk.log_bias);
+        head.ways.compression = { static_cast<Encoding>(disk.compression % 16), static_cast<u8>(disk.compression / 16) };
+        VERIFY_DISK(is_choice(head.ways.compression.encoding, head.ways.compression.level), dataset_damaged);
+        VERIFY_DISK(disk.checksum <= static_cast<u8>(ChecksumKind::sha256), dataset_damaged);
+        head.ways.checksum = static_cast<ChecksumKind>(disk.checksum);
         head.partition = disk.partition.get();
         return head;
     }
@@ -79,6 +95,8 @@ struct DatasetHead {
         disk.flags.set(flags);
         disk.sync = static_cast<u8>(sync);
         disk.log_bias = static_cast<u8>(log_bias);
+        disk.compression = static_cast<u8>(static_cast<u32>(ways.compression.encoding) + 16u * ways.compression.level);
+        disk.checksum = static_cast<u8>(ways.checksum);
         disk.partition.set(partition);
     }
 };
@@ -106,9 +124,30 @@ public:
 
     // Whose metaslabs its data goes to.
     OwnerSlot owner() const { return OwnerSlot(m_owner.load_relaxed()); }
+    // Of data written from now on. Any thread.
+    DataWays data_ways() const
+    {
+        const u32 word = m_ways.load_relaxed();
+        return { { static_cast<Encoding>(word & 0xff), static_cast<u8>(word >> 8) }, static_cast<ChecksumKind>(word >> 16) };
+    }
     // The lock of Datasets.
-    DatasetHead& head() { return m_head; }
     const DatasetHead& head() const { return m_head; }
+    void set_head(const DatasetHead& head)
+    {
+        m_head = head;
+        settle_ways();
+    }
+    // What a mount says of it, until it says nothing more. The lock of Datasets.
+    struct MountWays {
+        bool has_compression { false }, has_checksum { false };
+        DataWays ways;
+    };
+    void set_mount_ways(const MountWays& mount)
+    {
+        m_mount_ways = mount;
+        settle_ways();
+    }
+    const MountWays& mount_ways() const { return m_mount_ways; }
     // What is wrong with its record: it cannot be used. Others can.
     Error damage() const { return m_damage; }
     void set_damage(Error error) { m_damage = error; }
@@ -163,6 +202,7 @@ private:
     Status look_at_table();
     bool take_touch(TxgId txg);
     void find_owner();
+    void settle_ways();
     Status drop_orphan_list(TxgId txg);
     Status write_tables(TxgId txg, TreeWriter& writer, DiskDataset& record);
     Result<bool> next_key(Tree& tree, ObjectId from, ObjectId& found) REQUIRES_SHARED(m_table_lock);
@@ -193,6 +233,8 @@ private:
     DiskGuid m_hash_seed {};
     u64 m_generation_seed { 0 };
     DatasetHead m_head;                // the lock of Datasets
+    MountWays m_mount_ways;            // the lock of Datasets
+    Atomic<u32> m_ways { 0 };          // DataWays, by the two
     Error m_damage { Error::none };    // set at opening
     u64 m_created_txg { 0 };
     Atomic<u32> m_users { 0 };

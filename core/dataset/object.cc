@@ -53,6 +53,16 @@ Result<Tree*> Object::make_xattrs()
     return &m_xattrs->tree;
 }
 
+bool Object::may_have_shares() const { return m_attributes.has_shares() || compression().is_on(); }
+
+CompressionChoice Object::compression() const
+{
+    const CompressionChoice choice = m_dataset.data_ways().compression;
+    if (choice.is_on() || !(m_attributes.flags & k_flag_compressed))
+        return choice;
+    return k_choice_by_flag;
+}
+
 Status Object::prepare_change(TxgId txg, SpareVersion* spare)
 {
     u64 dirty = m_dirty_txg.load();

@@ -9,6 +9,7 @@
 // nobody dropped it is clean, and its record in the object table is the truth.
 #pragma once
 
+#include "core/codec/compression.h"
 #include "core/host/locks.h"
 #include "core/object/record.h"
 #include "core/tree/tree.h"
@@ -37,6 +38,13 @@ struct ObjectVersion {
     bool deleted { false };
 };
 
+// Blocks that somebody writes in place (fs/in_place.h).
+struct InPlaceWrite {
+    ListLink link;
+    u64 first_block { 0 };
+    u32 block_count { 0 };
+};
+
 class Object : public RefCounted<Object> {
 public:
     Object(Dataset& dataset, ObjectId id, TreeContext& trees, TreeKind kind);
@@ -56,6 +64,11 @@ public:
     // Group in which it was last changed (0: not since it was loaded). For object_sync.
     TxgId newest_change() const { return TxgId(m_dirty_txg.load()); }
 
+    // Has blocks that stand in the share table, or may have at any moment: data is compressed as it is written.
+    bool may_have_shares() const REQUIRES_SHARED(m_lock);
+    // How data written to it now is compressed.
+    CompressionChoice compression() const REQUIRES_SHARED(m_lock);
+
     // The tree of extended attributes, made if there is none.
     Result<Tree*> make_xattrs() REQUIRES(m_lock);
     bool has_xattrs() const REQUIRES_SHARED(m_lock) { return m_xattrs && !m_xattrs->tree.is_empty(); }
@@ -70,6 +83,8 @@ public:
     bool m_deleted GUARDED_BY(m_lock) { false };
     // Extents whose data only the log has (DelayedWrites): raised under m_lock.
     Atomic<u32> m_delayed_writes { 0 };
+    List<InPlaceWrite, &InPlaceWrite::link> m_in_place GUARDED_BY(m_lock);
+    Atomic<u32> m_in_place_writes { 0 }; // in that list: to be waited for without the lock
 
     void last_reference_dropped();
 

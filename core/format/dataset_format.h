@@ -37,7 +37,8 @@ struct DiskDataset {
     le32 flags;               // k_dataset_*
     u8 sync;                  // SyncMode
     u8 log_bias;              // LogBias
-    le16 reserved;
+    u8 compression;           // of new data: Encoding, and the level of zstd times 16
+    u8 checksum;              // of new data: ChecksumKind; 0: the pool's
     le64 partition;           // that its data is allocated in; 0: the default one
     u8 padding[32];
 };
@@ -49,6 +50,8 @@ static_assert(offsetof(DiskDataset, name) == 240);
 static_assert(offsetof(DiskDataset, flags) == 304);
 static_assert(offsetof(DiskDataset, sync) == 308);
 static_assert(offsetof(DiskDataset, log_bias) == 309);
+static_assert(offsetof(DiskDataset, compression) == 310);
+static_assert(offsetof(DiskDataset, checksum) == 311);
 static_assert(offsetof(DiskDataset, partition) == 312);
 
 // It cannot be found by name any more, and its objects are being freed, in any order: names and links no longer fit. The entry goes

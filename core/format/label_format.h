@@ -9,7 +9,7 @@
 //   20 KiB    108 KiB   reserved, zero
 //   128 KiB   128 KiB   uberblock ring: 64 slots of 2 KiB (uberblock_format.h)
 //
-// Labels are written by mkfs and when the set of devices changes, never by a commit. The four are written
+// Labels are written by mkfs, when the set of devices changes, and when a feature comes into use, never by a commit. The four are written
 // front pair first, flushed, then the end pair, so that one valid pair always exists.
 #pragma once
 
@@ -35,7 +35,9 @@ constexpr u32 k_pool_name_bytes = 64;
 constexpr u64 k_known_compat = 0;
 constexpr u64 k_known_ro_compat = 0;
 constexpr u64 k_incompat_log_device = 1; // the vdev table has entries of VdevRole::log
-constexpr u64 k_known_incompat = k_incompat_log_device;
+constexpr u64 k_incompat_log_mirror = 2; // the ring on log devices may have several members (DiskLogRing)
+constexpr u64 k_incompat_compression = 4; // extents may be compressed: set before the first one is
+constexpr u64 k_known_incompat = k_incompat_log_device | k_incompat_log_mirror | k_incompat_compression;
 
 struct DiskGuid {
     u8 bytes[16];

@@ -41,6 +41,7 @@ static_assert(offsetof(DiskObject, header_bytes) == 124);
 
 constexpr u32 k_object_truncating = 1; // extents past the size are still being freed: mount goes on with it
 constexpr u32 k_object_has_shares = 2; // its extents may have blocks that others have too: share_format.h. Regular files only
+constexpr u32 k_object_has_unwritten = 4; // its extents may be unwritten ones: extent_format.h. Regular files only
 
 struct DiskRoot {
     u8 form;           // RootForm

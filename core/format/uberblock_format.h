@@ -35,7 +35,8 @@ struct DiskUberblock {
     le64 log_record;                 // number of the last record before it
     le64 previous_txg;               // the committed group that this one was made from; numbers between were given up; 0: none
     le64 log_ring;                   // id of the ring (PoolKey::log) that log_tail is a position of
-    u8 reserved[2048 - 304 - 8];
+    le64 log_txg;                    // records of groups above it are replayed; 0: above txg. A repair has made a group that holds no more
+    u8 reserved[2048 - 312 - 8];
     le64 checksum;                   // xxh64 of all before, seed = txg
     // TxgId 0 never commits: a zeroed slot is not an uberblock.
 };
@@ -44,6 +45,7 @@ static_assert(offsetof(DiskUberblock, metaslab_table) == 136);
 static_assert(offsetof(DiskUberblock, log_tail) == 232);
 static_assert(offsetof(DiskUberblock, previous_txg) == 288);
 static_assert(offsetof(DiskUberblock, log_ring) == 296);
+static_assert(offsetof(DiskUberblock, log_txg) == 304);
 static_assert(sizeof(DiskUberblock) == k_uberblock_slot_bytes);
 
 }

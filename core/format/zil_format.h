@@ -19,6 +19,7 @@
 
 #include "core/format/address_format.h"
 #include "core/format/label_format.h"
+#include "core/format/log_opcode.h"
 #include "core/format/object_format.h"
 
 namespace lcpfs {
@@ -35,31 +36,7 @@ constexpr u64 k_most_log_ring_bytes = 1ull << 30; // that can be asked for
 constexpr u64 k_max_log_skip_bytes = 2ull << 20; // nor more than a quarter of the ring
 constexpr u64 k_min_log_ring_bytes = 1ull << 20;
 constexpr u32 k_max_log_segments = 48;
-
-enum class LogOpcode : u32 {
-    create = 1,          // files, devices, pipes, sockets
-    remove = 2,
-    write = 3,
-    truncate = 4,
-    set_attributes = 5,
-    acl_v0 = 6,          // an object has no list (POSIX ACL) of a kind any more
-    acl_v1 = 7,          // it has this one
-    make_directory = 8,
-    remove_directory = 9,
-    link = 10,
-    symlink = 11,
-    rename = 12,
-    write_truncate = 13,
-    clone_range = 14,
-    create_unnamed = 15, // O_TMPFILE
-    create_dataset = 16,
-    change_dataset = 17, // its name and properties, and that it is being destroyed
-    punch = 18,
-    set_xattr = 19,
-    remove_xattr = 20,
-    move = 21,           // blocks of a file to another place in it
-    commit_marker = 99,
-};
+constexpr u32 k_max_log_members = 4;
 
 struct DiskLogRecord {
     le64 magic;
@@ -128,7 +105,8 @@ static_assert(offsetof(DiskLogRename, exchange) == 40);
 
 enum class LogWriteForm : u8 {
     data = 1,               // the bytes follow; what they lack of the last block is zeros
-    extents = 2,            // extent items follow (DiskExtent and its checksums), the data is in place and was flushed
+    extents = 2,            // extent items follow (DiskExtent and its checksums), the data is in place and was flushed. Where
+                            // k_extent_in_place the blocks were the file's before, unwritten
 };
 
 // write; record offset: a multiple of the block size.
@@ -185,7 +163,8 @@ struct DiskLogDataset {
     le32 flags;
     u8 sync;
     u8 log_bias;
-    le16 reserved;
+    u8 compression;
+    u8 checksum;
     le64 partition;
     le64 generation;        // create_dataset: of its root directory, as the rest
     le32 mode;
@@ -196,6 +175,8 @@ struct DiskLogDataset {
 static_assert(sizeof(DiskLogDataset) == 128);
 static_assert(offsetof(DiskLogDataset, flags) == 16);
 static_assert(offsetof(DiskLogDataset, sync) == 20);
+static_assert(offsetof(DiskLogDataset, compression) == 22);
+static_assert(offsetof(DiskLogDataset, checksum) == 23);
 static_assert(offsetof(DiskLogDataset, partition) == 24);
 static_assert(offsetof(DiskLogDataset, generation) == 32);
 static_assert(offsetof(DiskLogDataset, mode) == 40);
@@ -276,15 +257,23 @@ constexpr u32 log_record_bytes(u64 payload_bytes)
 // costs the devices less than what was logged.
 //
 // Where a ring is: the pool tree's entry PoolKey::log. The segments follow.
+//
+// A ring on log devices may have several members, mirrors of each other: every frame stands on all of them at the same position,
+// so any good copy of a frame is the frame. Members can end at different frames, since one that fails gets no more: it is
+// `stale` from the group on that commits next, and before that group nothing is acknowledged by the others alone. So what
+// the log holds is told by any member that is not stale, and by stale ones never: where no other is there, the log is missing.
 enum LogRingId : u32 {
     k_pool_ring = 0,        // in metaslabs: every pool has it
-    k_device_ring = 1,      // on a log device
+    k_device_ring = 1,      // on log devices
     k_log_ring_ids
 };
 struct DiskLogRing {
-    le32 segment_count;     // 1..k_max_log_segments
-    le32 reserved;
+    le32 segment_count;     // of each member; of all together 1..k_max_log_segments. Member after member follows, of like lengths
+    u8 member_count;        // 0: one (older pools); more than one only with k_incompat_log_mirror
+    u8 stale;               // bits of members; never all of them
+    le16 reserved;
 };
 static_assert(sizeof(DiskLogRing) == 8);
+static_assert(offsetof(DiskLogRing, stale) == 5);
 
 }

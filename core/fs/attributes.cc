@@ -30,6 +30,7 @@ void get_attributes(Object& object, core_attr& out)
     out.ctime = to_api(object.m_attributes.ctime);
     out.btime = to_api(object.m_attributes.btime);
     out.has_xattrs = object.has_xattrs();
+    out.has_data = !object.m_tree.is_empty();
 }
 
 Status check_attributes(const core_attr& from, unsigned mask)
@@ -67,6 +68,8 @@ Status set_attributes(Pool& pool, Object& object, const core_attr& from, unsigne
 {
     TRY(pool.check_writable());
     TRY(check_attributes(from, mask));
+    if ((mask & CORE_SET_FLAGS) && (from.flags & k_flag_compressed) && !pool.space().is_replaying())
+        TRY(pool.enable_compression(k_choice_by_flag));
     ScopedPromise promise(pool.space());
     TRY(promise.take(pool.space().operation_units(), Space::For::change));
     Box<LogRecord> record = record_of_attributes(pool, object, from, mask);

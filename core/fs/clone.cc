@@ -12,8 +12,8 @@ namespace {
 
 // Of the source, and of what the target has in its place, that one group takes at most.
 constexpr u32 k_extents_per_group = 64;
-// Entries of the space log for them: those cloned, those replaced, and what is cut at the ends.
-constexpr u32 k_shares_per_group = 2 * k_extents_per_group + 2;
+// Entries of the space log for them: those cloned, those replaced, and where these are cut: at the end of each.
+constexpr u32 k_shares_per_group = 3 * k_extents_per_group + 2;
 
 struct RunItem {
     explicit RunItem(Pool& pool_) : pool(pool_), run(static_cast<WriteRun*>(host_pool_alloc_reserved(pool_.requests().write_runs))) {}
@@ -33,17 +33,6 @@ struct Step {
     SpaceLog::Batch& batch;
 };
 
-// That the table takes another reference to these blocks, as far as reading tells.
-Status look_at_shares(Pool& pool, Dva dva)
-{
-    while (dva.length_blocks) {
-        const ShareTable::Part part = TRY(pool.share_table().read(dva));
-        dva.block += part.length_blocks;
-        dva.length_blocks -= part.length_blocks;
-    }
-    return {};
-}
-
 // What the source has at `at` (from the front of the range), as far as that goes up to `end`: an extent or a hole. Gives where it ends.
 Result<u64> clone_piece(const Step& step, u64 at, u64 end) NO_THREAD_SAFETY_ANALYSIS
 {
@@ -55,8 +44,12 @@ Result<u64> clone_piece(const Step& step, u64 at, u64 end) NO_THREAD_SAFETY_ANAL
     TreeCursor cursor;
     Extent extent;
     const bool found = from < source_end && TRY(find_extent(range.source.m_tree, from, cursor, extent)) && extent.file_block < source_end;
-    if (!found || extent.file_block > from) {
-        const u64 stop = found ? extent.file_block - range.source_block : end;
+    // So is what is unwritten: its blocks stay the source's own, since they are yet to be written in place.
+    const bool is_unwritten = found && extent.file_block <= from && extent.is_unwritten();
+    if (!found || extent.file_block > from || is_unwritten) {
+        u64 stop = found ? extent.file_block - range.source_block : end;
+        if (is_unwritten)
+            stop = min(extent.end(), source_end) - range.source_block;
         cursor = TreeCursor();
         u64 next = 0;
         TRY(unmap_range(step.pool, range.target, step.txg, to, range.target_block + stop, ~0u, next, step.scratch, step.batch));
@@ -70,7 +63,7 @@ Result<u64> clone_piece(const Step& step, u64 at, u64 end) NO_THREAD_SAFETY_ANAL
     const u32 bytes = part.encode(step.item.bytes());
     cursor = TreeCursor();
     TRY(look_at_shares(step.pool, part.dva));
-    const NewBlocks blocks { part.dva, SpaceUse::shared };
+    const NewBlocks blocks { part.dva, SpaceUse::shared, part.counted_blocks() };
     TRY(replace_range(step.pool, range.target, step.txg, to, count, { step.item.run->item, bytes }, &blocks, step.scratch, step.batch));
     return at + count;
 }
@@ -139,7 +132,7 @@ enum class Outcome : u8 { more, write_delayed };
 // One group's share from `done` on, which it moves.
 Result<Outcome> clone_some(Pool& pool, const CloneRange& range, u64& done) NO_THREAD_SAFETY_ANALYSIS
 {
-    ScopedPromise promise(pool.space());
+    ScopedPromise promise(pool.space(), range.target.dataset().owner());
     TRY(promise.take(3 * pool.space().operation_units() + pool.space().share_units(k_shares_per_group), Space::For::growth));
     Scratch scratch(pool);
     RunItem item(pool);

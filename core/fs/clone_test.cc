@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "core/fs/clone.h"
 
-#include "core/test/log_pool.h"
+#include "core/test/files_ground.h"
 #include "core/test/test.h"
 
 namespace lcpfs {
@@ -9,102 +9,6 @@ namespace lcpfs {
 namespace {
 
 int minus(Error error) { return -errno_of(error); }
-
-constexpr u32 k_blocks = 60; // of a file
-constexpr u32 k_files = 3;
-constexpr const char* k_names[k_files] = { "x", "y", "z" };
-
-// Some files, and what is in them.
-struct Ground {
-    LogPool log;
-    TestPool& pool { log.pool };
-    core_object* file[k_files] {};
-    u32 tags[k_files][k_blocks] {};
-    u32 end[k_files] {}; // blocks
-    u32 next_tag { 1000 };
-
-    ~Ground() { drop(); }
-    void drop()
-    {
-        for (core_object*& object : file) {
-            if (object)
-                core_object_put(object);
-            object = nullptr;
-        }
-    }
-    Status start()
-    {
-        TRY(log.start());
-        for (u32 i = 0; i < k_files; i++)
-            if (pool.create(pool.root(), k_names[i], k_file, &file[i]) != 0)
-                return Error::io_error;
-        return {};
-    }
-    int find()
-    {
-        int result = 0;
-        for (u32 i = 0; i < k_files && !result; i++)
-            result = pool.find(pool.root(), k_names[i], &file[i]);
-        return result;
-    }
-    int crash()
-    {
-        drop();
-        const int result = log.crash_and_open();
-        return result ? result : find();
-    }
-    int write(u32 which, u32 first, u32 count, bool logged = false)
-    {
-        const u64 size = u64(max(end[which], first + count)) * k_block_size;
-        const int result = logged ? log.log_write(file[which], first, count, next_tag, size)
-                                  : pool.write(file[which], first, count, next_tag, size);
-        for (u32 i = 0; i < count && !result; i++)
-            tags[which][first + i] = next_tag + i;
-        next_tag += count;
-        end[which] = result ? end[which] : max(end[which], first + count);
-        return result;
-    }
-    int clone(u32 from, u32 first, u32 to, u32 at, u32 count)
-    {
-        const u32 new_end = max(end[to], at + count);
-        const core_clone how { file[from], file[to], first, at, count, u64(new_end) * k_block_size, { 7, 8 }, false };
-        const int result = core_clone_range(&how);
-        u32 taken[k_blocks];
-        copy_bytes(taken, tags[from] + first, count * sizeof(u32));
-        if (!result)
-            copy_bytes(tags[to] + at, taken, count * sizeof(u32));
-        end[to] = result ? end[to] : new_end;
-        return result;
-    }
-    int punch(u32 which, u32 first, u32 count)
-    {
-        for (u32 i = first; i < first + count; i++)
-            tags[which][i] = TestPool::k_hole;
-        return core_punch(file[which], first, count, { 1, 1 });
-    }
-    int truncate(u32 which, u32 blocks)
-    {
-        for (u32 i = blocks; i < k_blocks; i++)
-            tags[which][i] = TestPool::k_hole;
-        end[which] = blocks;
-        return pool.truncate(file[which], u64(blocks) * k_block_size);
-    }
-    // The first file and block that is not as it should be: file * 100 + block; ~0: none.
-    u32 difference()
-    {
-        u32 found[k_blocks];
-        for (u32 which = 0; which < k_files; which++) {
-            if (pool.size(file[which]) != u64(end[which]) * k_block_size)
-                return which * 100 + 99;
-            if (end[which] && pool.read(file[which], 0, end[which], found) != 0)
-                return which * 100 + 98;
-            for (u32 i = 0; i < end[which]; i++)
-                if (found[i] != tags[which][i])
-                    return which * 100 + i;
-        }
-        return ~0u;
-    }
-};
 
 struct Range {
     const char* name;
@@ -118,7 +22,7 @@ constexpr Range k_ranges[] = {
 
 void ranges(Test& test)
 {
-    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    Box<FilesGround> ground = REQUIRE_VALUE(make_box<FilesGround>());
     REQUIRE_OK(ground->start());
     TestPool& pool = ground->pool;
     REQUIRE_EQ(pool.settle(), 0);
@@ -151,10 +55,10 @@ void ranges(Test& test)
     CHECK_EQ(ground->difference(), ~0u);
     REQUIRE_EQ(pool.settle(), 0);
     CHECK_EQ(pool.check(), 0u);
-    for (u32 which = 0; which < k_files; which++) {
+    for (u32 which = 0; which < FilesGround::k_files; which++) {
         core_object_put(ground->file[which]);
         ground->file[which] = nullptr;
-        REQUIRE_EQ(pool.unlink(pool.root(), k_names[which]), 0);
+        REQUIRE_EQ(pool.unlink(pool.root(), FilesGround::k_names[which]), 0);
         REQUIRE_EQ(pool.settle(), 0);
         CHECK_EQ(pool.check(), 0u);
     }
@@ -165,7 +69,7 @@ void ranges(Test& test)
 // Data in the source's record has no block.
 void from_record(Test& test)
 {
-    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    Box<FilesGround> ground = REQUIRE_VALUE(make_box<FilesGround>());
     REQUIRE_OK(ground->start());
     TestPool& pool = ground->pool;
     REQUIRE_EQ(pool.write(ground->file[0], 0, 1, 77, 1000), 0);
@@ -192,7 +96,7 @@ void from_record(Test& test)
 
 void refused(Test& test)
 {
-    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    Box<FilesGround> ground = REQUIRE_VALUE(make_box<FilesGround>());
     REQUIRE_OK(ground->start());
     TestPool& pool = ground->pool;
     REQUIRE_EQ(ground->write(0, 0, 20), 0);
@@ -227,7 +131,7 @@ void refused(Test& test)
 // What a clone acknowledged by a sync does is there after a crash, with all it stands on.
 void logged(Test& test)
 {
-    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    Box<FilesGround> ground = REQUIRE_VALUE(make_box<FilesGround>());
     REQUIRE_OK(ground->start());
     TestPool& pool = ground->pool;
     REQUIRE_EQ(ground->write(0, 0, 10), 0);
@@ -254,7 +158,7 @@ void logged(Test& test)
 // What a cut that failed left behind the source's end is nobody's any more.
 void behind_the_end(Test& test)
 {
-    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    Box<FilesGround> ground = REQUIRE_VALUE(make_box<FilesGround>());
     REQUIRE_OK(ground->start());
     TestPool& pool = ground->pool;
     constexpr u64 k_cuts[] = { 0, 3 * u64(k_block_size) };
@@ -311,39 +215,14 @@ void many_extents(Test& test)
     CHECK_EQ(pool.check(), 0u);
 }
 
-int step(Ground& ground, TestRandom& random)
-{
-    const u32 which = random.below(k_files);
-    const u32 first = random.below(k_blocks - 1);
-    const u32 count = 1 + random.below(min(k_blocks - first, 1 + random.below(20)));
-    switch (random.below(10)) {
-    case 0:
-    case 1:
-        return ground.write(which, first, count);
-    case 2:
-        return ground.write(which, first, min(count, 8u), true);
-    case 3:
-        return ground.truncate(which, random.below(k_blocks));
-    case 4:
-        return ground.punch(which, first, count);
-    default:
-        break;
-    }
-    const u32 to = random.below(k_files);
-    const u32 at = random.below(k_blocks - count + 1);
-    if (to == which && at < first + count && first < at + count)
-        return 0;
-    return ground.clone(which, first, to, at, count);
-}
-
 // Anything upon anything, with crashes.
 void mixed(Test& test)
 {
-    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    Box<FilesGround> ground = REQUIRE_VALUE(make_box<FilesGround>());
     REQUIRE_OK(ground->start());
     TestRandom random(3);
     for (u32 i = 0; i < 400; i++) {
-        REQUIRE_EQ(step(*ground, random), 0);
+        REQUIRE_EQ(ground->step(random), 0);
         bool sound = CHECK_EQ(ground->difference(), ~0u);
         if (i % 20 == 19)
             sound = CHECK_EQ(ground->pool.settle(), 0) && CHECK_EQ(ground->pool.check(), 0u) && sound;
@@ -358,7 +237,7 @@ void mixed(Test& test)
 // Both copies of the table's root are gone: what files hold is served, and what they drop stays in use.
 void damaged_table(Test& test)
 {
-    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    Box<FilesGround> ground = REQUIRE_VALUE(make_box<FilesGround>());
     REQUIRE_OK(ground->start());
     TestPool& pool = ground->pool;
     REQUIRE_EQ(ground->write(0, 0, 20), 0);
@@ -398,7 +277,7 @@ void damaged_table(Test& test)
 // A pool that takes no more changes still says where files are.
 void mapped_when_frozen(Test& test)
 {
-    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    Box<FilesGround> ground = REQUIRE_VALUE(make_box<FilesGround>());
     REQUIRE_OK(ground->start());
     TestPool& pool = ground->pool;
     REQUIRE_EQ(ground->write(0, 0, 20), 0);

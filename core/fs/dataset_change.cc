@@ -62,7 +62,7 @@ Status change_head(Pool& pool, StringView name, Space::For what, Change change)
         TxgHold hold(pool.engine());
         if (pool.engine().refuses())
             return Error::read_only;
-        dataset->head() = head;
+        dataset->set_head(head);
         dataset->touch(hold.txg());
         fill_record_of_dataset(record, dataset->id(), NewDataset { .head = head, .time = {}, .id = {} });
         pool.intent_log().append(hold.txg(), lcpfs::move(record));
@@ -78,6 +78,8 @@ Status create_dataset(Pool& pool, const NewDataset& wanted)
     TRY(pool.check_writable());
     if (!is_dataset_name(wanted.head.text()))
         return Error::invalid;
+    if (!pool.space().is_replaying())
+        TRY(pool.enable_compression(wanted.head.ways.compression));
     ScopedPromise promise(pool.space());
     TRY(promise.take(2 * pool.space().operation_units(), Space::For::growth));
     Box<Dataset> dataset = TRY(pool.datasets().make(wanted.id));
@@ -145,6 +147,27 @@ Status set_dataset_log_bias(Pool& pool, StringView name, LogBias bias)
     });
 }
 
+Status set_dataset_compression(Pool& pool, StringView name, CompressionChoice choice)
+{
+    if (!is_choice(choice.encoding, choice.level))
+        return Error::invalid;
+    TRY(pool.enable_compression(choice));
+    return change_head(pool, name, Space::For::change, [&](Dataset&, DatasetHead& head) -> Status {
+        head.ways.compression = choice;
+        return {};
+    });
+}
+
+Status set_dataset_checksum(Pool& pool, StringView name, ChecksumKind kind)
+{
+    if (kind > ChecksumKind::sha256)
+        return Error::invalid;
+    return change_head(pool, name, Space::For::change, [&](Dataset&, DatasetHead& head) -> Status {
+        head.ways.checksum = kind;
+        return {};
+    });
+}
+
 Status replay_dataset_head(Pool& pool, DatasetId id, const DatasetHead& head)
 {
     Datasets& datasets = pool.datasets();
@@ -159,8 +182,9 @@ Status replay_dataset_head(Pool& pool, DatasetId id, const DatasetHead& head)
     VERIFY_DISK(keeps_name || (!is_first && !named && !head.is_destroying()), log_damaged);
     TxgHold hold(pool.engine());
     const u64 partition = dataset->head().partition; // never changes
-    dataset->head() = head;
-    dataset->head().partition = partition;
+    DatasetHead changed = head;
+    changed.partition = partition;
+    dataset->set_head(changed);
     dataset->touch(hold.txg());
     return {};
 }

@@ -29,6 +29,9 @@ Status rename_dataset(Pool& pool, StringView from, StringView to);
 Status destroy_dataset(Pool& pool, StringView name);
 Status set_dataset_sync(Pool& pool, StringView name, SyncMode sync);
 Status set_dataset_log_bias(Pool& pool, StringView name, LogBias bias);
+// not_supported: this host cannot compress so.
+Status set_dataset_compression(Pool& pool, StringView name, CompressionChoice choice);
+Status set_dataset_checksum(Pool& pool, StringView name, ChecksumKind kind); // none: the pool's
 
 // What a log record says that the head of this dataset became.
 Status replay_dataset_head(Pool& pool, DatasetId id, const DatasetHead& head);

@@ -418,7 +418,9 @@ static void damaged_record(Test& test) NO_THREAD_SAFETY_ANALYSIS
         Dataset* const a = pool->pool().datasets().find(StringView("a"));
         REQUIRE(a);
         TxgHold hold(pool->pool().engine());
-        a->head().flags = 1u << 31;
+        DatasetHead head = a->head();
+        head.flags = 1u << 31;
+        a->set_head(head);
         a->touch(hold.txg());
     }
     REQUIRE_EQ(pool->settle(), 0);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "core/fs/extents.h"
 
+#include "core/test/breakage.h"
+
 namespace lcpfs {
 
 Removal removal_of(Pool& pool, Object& object)
@@ -8,9 +10,10 @@ Removal removal_of(Pool& pool, Object& object)
     Removal removal;
     removal.units = pool.space().operation_units();
     ReadGuard guard(object.m_lock);
-    if (object.m_attributes.has_shares()) {
+    // Writeback may have a compressed unit enter the file at any moment, and cutting that makes shares.
+    if (object.may_have_shares()) {
         removal.items = 64;
-        removal.units += pool.space().share_units(removal.items);
+        removal.units += pool.space().share_units(removal.items + k_cuts);
         removal.cut = Space::For::cut;
     }
     return removal;
@@ -33,21 +36,42 @@ Result<bool> find_extent(Tree& tree, u64 block, TreeCursor& cursor, Extent& exte
     return true;
 }
 
-Status cut_extent(Object& object, TxgId txg, u64 block, ExtentScratch& scratch)
+u64 units_for_cutting(Pool& pool, const Object& object, u32 blocks)
 {
-    TreeCursor cursor;
-    Extent extent;
+    return object.dataset().data_ways().compression.is_on() ? pool.space().share_units(blocks + k_cuts) : 0;
+}
+
+Status look_at_shares(Pool& pool, Dva dva, Must must)
+{
+    while (dva.length_blocks) {
+        const ShareTable::Part part = TRY(pool.share_table().read(dva, must));
+        dva.block += part.length_blocks;
+        dva.length_blocks -= part.length_blocks;
+    }
+    return {};
+}
+
+namespace {
+
+// The extent that `block` is in the middle of; false: there is none.
+Result<bool> find_to_cut(Object& object, u64 block, Extent& extent, TreeCursor& cursor) REQUIRES(object.m_lock)
+{
     if (block == 0 || !TRY(find_extent(object.m_tree, block, cursor, extent)))
-        return {};
-    if (extent.file_block >= block || extent.kind == ExtentKind::inlined)
-        return {};
-    u32 left_blocks = static_cast<u32>(block - extent.file_block);
-    Extent left = extent.part(0, left_blocks);
-    Extent right = extent.part(left_blocks, extent.length_blocks - left_blocks);
-    u32 left_bytes = left.encode({ scratch.first, sizeof(scratch.first) });
-    u32 right_bytes = right.encode({ scratch.second, sizeof(scratch.second) });
-    BigEndianKey left_key = extent_key(left.file_block);
-    BigEndianKey right_key = extent_key(right.file_block);
+        return false;
+    return extent.file_block < block && extent.kind != ExtentKind::inlined;
+}
+
+// The cursor, which the extent's payload is in, ends here.
+Status make_two(Object& object, TxgId txg, const Extent& extent, u64 block, TreeCursor& cursor, ExtentScratch& scratch)
+    REQUIRES(object.m_lock)
+{
+    const u32 left_blocks = static_cast<u32>(block - extent.file_block);
+    const Extent left = extent.part(0, left_blocks);
+    const Extent right = extent.part(left_blocks, extent.length_blocks - left_blocks);
+    const u32 left_bytes = left.encode({ scratch.first, sizeof(scratch.first) });
+    const u32 right_bytes = right.encode({ scratch.second, sizeof(scratch.second) });
+    const BigEndianKey left_key = extent_key(left.file_block);
+    const BigEndianKey right_key = extent_key(right.file_block);
     cursor = TreeCursor();
     TRY(object.m_tree.prepare_insert(txg, { right_key.data(), 8 }, right_bytes));
     TRY(object.m_tree.prepare_change(txg, { left_key.data(), 8 }));
@@ -56,7 +80,48 @@ Status cut_extent(Object& object, TxgId txg, u64 block, ExtentScratch& scratch)
     return {};
 }
 
+}
+
+Status cut_plain_extent(Object& object, TxgId txg, u64 block, ExtentScratch& scratch)
+{
+    TreeCursor cursor;
+    Extent extent;
+    if (!TRY(find_to_cut(object, block, extent, cursor)))
+        return {};
+    return extent.is_compressed() ? Status(Error::contradiction) : make_two(object, txg, extent, block, cursor, scratch);
+}
+
+Status cut_extent(Pool& pool, Object& object, TxgId txg, u64 block, ExtentScratch& scratch, SpaceLog::Batch& batch)
+{
+    TreeCursor cursor;
+    Extent extent;
+    if (!TRY(find_to_cut(object, block, extent, cursor)))
+        return {};
+    if (!extent.is_compressed())
+        return make_two(object, txg, extent, block, cursor, scratch);
+    VERIFY_DISK(pool.vdevs().is_valid(extent.dva), address_out_of_range);
+    TRY(look_at_shares(pool, extent.dva, object.m_tree.must()));
+    TRY(batch.prepare(1));
+    TRY(make_two(object, txg, extent, block, cursor, scratch));
+    if (!breakage::unit_free_early)
+        batch.add(extent.dva, SpaceUse::shared);
+    object.m_attributes.state |= k_object_has_shares;
+    return {};
+}
+
 namespace {
+
+// What a range of blocks holds. Nothing, as of what is appended, and one extent of just that range, as of what is written over the
+// way it was written, are told by one look, and have nothing to cut.
+enum class RangeMeets : u8 { nothing, one_as_it_is, some };
+Result<RangeMeets> look_at_range(Object& object, u64 first, u64 end) REQUIRES(object.m_lock)
+{
+    TreeCursor cursor;
+    Extent extent;
+    if (!TRY(find_extent(object.m_tree, first, cursor, extent)) || extent.file_block >= end)
+        return RangeMeets::nothing;
+    return extent.file_block == first && extent.end() == end ? RangeMeets::one_as_it_is : RangeMeets::some;
+}
 
 // Prepares every extent that begins in [first, end) for removal. `exact`: one begins at `first`.
 Status prepare_removals(Pool& pool, Object& object, TxgId txg, u64 first, u64 end, u32& found, bool& exact)
@@ -71,7 +136,7 @@ Status prepare_removals(Pool& pool, Object& object, TxgId txg, u64 first, u64 en
         if (!TRY(find_extent(object.m_tree, at, cursor, extent)) || extent.file_block >= end)
             break;
         VERIFY_DISK(extent.file_block >= first, extent_damaged);
-        if (extent.kind == ExtentKind::mapped)
+        if (extent.has_blocks())
             TRY(pool.allocator().prepare_free(extent.dva, object.m_tree.must()));
         exact = exact || extent.file_block == first;
         BigEndianKey key = extent_key(extent.file_block);
@@ -94,10 +159,11 @@ bool next_prepared(Object& object, u64 at, u64 end, Extent& extent) REQUIRES(obj
 
 void account_removal(Object& object, const Extent& extent, SpaceLog::Batch& batch) REQUIRES(object.m_lock)
 {
-    if (extent.kind != ExtentKind::mapped)
+    if (!extent.has_blocks())
         return;
-    batch.add(extent.dva, object.m_attributes.has_shares() ? SpaceUse::dropped : SpaceUse::freed);
-    object.m_attributes.drop_blocks(extent.length_blocks);
+    const bool may_be_shared = object.m_attributes.has_shares() || extent.is_compressed();
+    batch.add(extent.dva, may_be_shared ? SpaceUse::dropped : SpaceUse::freed);
+    object.m_attributes.drop_blocks(extent.counted_blocks());
 }
 
 }
@@ -106,11 +172,19 @@ Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count
                      ExtentScratch& scratch, SpaceLog::Batch& batch)
 {
     u64 end = first + count;
-    TRY(cut_extent(object, txg, first, scratch));
-    TRY(cut_extent(object, txg, end, scratch));
     u32 removals = 0;
     bool exact = false;
-    TRY(prepare_removals(pool, object, txg, first, end, removals, exact));
+    switch (TRY(look_at_range(object, first, end))) {
+    case RangeMeets::some:
+        TRY(cut_extent(pool, object, txg, first, scratch, batch));
+        TRY(cut_extent(pool, object, txg, end, scratch, batch));
+        [[fallthrough]];
+    case RangeMeets::one_as_it_is:
+        TRY(prepare_removals(pool, object, txg, first, end, removals, exact));
+        break;
+    case RangeMeets::nothing:
+        break;
+    }
     TRY(batch.prepare(removals + 1));
     BigEndianKey key = extent_key(first);
     Bytes new_key { key.data(), 8 };
@@ -148,7 +222,7 @@ Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count
     }
     if (blocks) {
         batch.add(blocks->dva, blocks->use);
-        object.m_attributes.blocks += blocks->dva.length_blocks;
+        object.m_attributes.blocks += blocks->counted_blocks;
     }
     return {};
 }
@@ -157,7 +231,7 @@ Status unmap_from(Pool& pool, Object& object, TxgId txg, u64 from, u32 most, boo
                   SpaceLog::Batch& batch)
 {
     finished = false;
-    TRY(cut_extent(object, txg, from, scratch));
+    TRY(cut_extent(pool, object, txg, from, scratch, batch));
     for (u32 removed = 0; removed < most; removed++) {
         u32 found = 0;
         bool exact = false;
@@ -199,8 +273,8 @@ Result<u64> end_of_extents(Object& object, u64 first, u64 end, u32 most)
 Status unmap_range(Pool& pool, Object& object, TxgId txg, u64 first, u64 end, u32 most, u64& next, ExtentScratch& scratch,
                    SpaceLog::Batch& batch)
 {
-    TRY(cut_extent(object, txg, first, scratch));
-    TRY(cut_extent(object, txg, end, scratch));
+    TRY(cut_extent(pool, object, txg, first, scratch, batch));
+    TRY(cut_extent(pool, object, txg, end, scratch, batch));
     const u64 stop = TRY(end_of_extents(object, first, end, most));
     u32 removals = 0;
     bool exact = false;

@@ -10,10 +10,13 @@
 
 namespace lcpfs {
 
+// Cut at the ends of what an operation changes, and where it moves something to.
+constexpr u32 k_cuts = 4;
+
 // What one group frees of one object: the nodes that dirties stay within an operation's promise several times over, since items go
 // side by side. In the share table they are anywhere: a file that has shares frees less at once, and promises for that.
 struct Removal {
-    u32 items { 256 }; // at most
+    u32 items { 256 }; // at most; two cuts go with them
     u64 units;         // to be promised
     Space::For cut { Space::For::removal }; // what for, when the file stays
 };
@@ -50,18 +53,30 @@ private:
     ExtentScratch* m_scratch;
 };
 
+// For an operation that writes so many blocks of a file of which something may be compressed; 0 for any other.
+u64 units_for_cutting(Pool& pool, const Object& object, u32 blocks);
+
 // Where the last of at most `most` extents ends that begin in [first, end) or reach into it; `end` when there are no more.
 Result<u64> end_of_extents(Object& object, u64 first, u64 end, u32 most) REQUIRES_SHARED(object.m_lock);
 
-// Makes an extent that spans `block` end there and another begin there.
-Status cut_extent(Object& object, TxgId txg, u64 block, ExtentScratch& scratch) REQUIRES(object.m_lock);
+// That the share table takes another reference to these blocks, as far as reading tells. `must`: as in ShareTable::read.
+Status look_at_shares(Pool& pool, Dva dva, Must must = Must::may_fail);
+
+// Makes an extent that spans `block` end there and another begin there. Both parts of a compressed one reach the whole unit, which is
+// shared from then on; `batch` as below.
+Status cut_extent(Pool& pool, Object& object, TxgId txg, u64 block, ExtentScratch& scratch, SpaceLog::Batch& batch)
+    REQUIRES(object.m_lock);
+
+// The same of one that is known not to be compressed: neither space nor shares change.
+Status cut_plain_extent(Object& object, TxgId txg, u64 block, ExtentScratch& scratch) REQUIRES(object.m_lock);
 
 // Replaces whatever is mapped in [first, first + count) by the extent item `item` (key `first`). Its blocks
 // are added to `batch` with their use (null: it has none), those it replaces as free; the caller commits that to `txg` whatever comes
 // of it. On failure the mapping is as before.
 struct NewBlocks {
     Dva dva;
-    SpaceUse use; // used or shared
+    SpaceUse use;       // used or shared
+    u32 counted_blocks; // for the file
 };
 Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count, Bytes item, const NewBlocks* blocks,
                      ExtentScratch& scratch, SpaceLog::Batch& batch) REQUIRES(object.m_lock);

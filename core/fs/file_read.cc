@@ -3,6 +3,7 @@
 
 #include "core/fs/block_read.h"
 #include "core/fs/extents.h"
+#include "core/fs/unit_read.h"
 
 namespace lcpfs {
 
@@ -171,6 +172,55 @@ void finish_run(host_work* work)
     run_done(run);
 }
 
+// A unit that stays bad is read again at the place the file has each block then, which may have moved meanwhile; those that are still in
+// one that cannot be read are not tried one by one.
+void recover_unit(ReadRun& run)
+{
+    ReadOperation& operation = *run.operation;
+    BlockWalk walk(operation, run.first_segment);
+    BlockSource bad, source;
+    Error error = Error::none;
+    for (u32 i = 0; i < run.block_count; i++) {
+        const u64 file_block = run.file_block + i;
+        void* const memory = walk.next();
+        if (error != Error::none) {
+            ReadGuard guard(operation.object->m_lock);
+            auto now = find_block(*operation.object, file_block);
+            if (now.is_ok() && now.value().is_compressed && now.value().is_in_unit_of(bad)) {
+                mark_bad(operation, file_block, error);
+                continue;
+            }
+        }
+        const Status status = read_block(*operation.pool, *operation.object, file_block, memory, source);
+        if (status.is_ok())
+            continue;
+        error = status.error();
+        bad = source;
+        mark_bad(operation, file_block, error);
+    }
+}
+
+// The same for a run of a unit. Completion thread.
+void finish_unit_run(host_work* work)
+{
+    ReadRun* run = reinterpret_cast<ReadRun*>(work);
+    Pool& pool = *run->operation->pool;
+    BlockWalk walk(*run->operation, run->first_segment);
+    const bool is_right = verify_unit(pool, *run)
+        && decompress_unit(pool, *run, [&](const u8* block, u32) { copy_bytes(walk.next(), block, k_block_size); }).is_ok();
+    host_pool_free(pool.requests().units, run->unit.stored);
+    if (!is_right)
+        recover_unit(*run);
+    run_done(run);
+}
+
+void unit_read(void* context, Error error)
+{
+    ReadRun* run = static_cast<ReadRun*>(context);
+    run->error = error;
+    host_work_queue(run->operation->pool->completions(), &run->work);
+}
+
 // A few blocks cost less to verify where they arrive, in whatever context, than a thread costs to wake.
 bool verifies_in_place(const ReadRun& run)
 {
@@ -196,7 +246,7 @@ void run_read(void* context, Error error)
 // What the next blocks of a read are. For a mapped piece the run is prepared, but for the segments.
 struct Piece {
     u32 blocks;
-    enum class Kind : u8 { hole, inlined, mapped } kind;
+    enum class Kind : u8 { hole, inlined, mapped, compressed } kind;
 };
 
 void prepare_run(ReadOperation& operation, const Extent& extent, u64 file_block, u32 count, ReadRun& run)
@@ -207,9 +257,15 @@ void prepare_run(ReadOperation& operation, const Extent& extent, u64 file_block,
     run.block_count = count;
     run.error = Error::none;
     run.served_by = 0;
-    run.dva = Dva { extent.dva.block + offset, count, extent.dva.vdev };
     run.checksum_kind = extent.checksum_kind;
-    Bytes checksums = extent.checksums(offset, count);
+    Bytes checksums = extent.payload;
+    if (extent.is_compressed()) {
+        run.dva = extent.dva;
+        set_unit_part(run, extent, file_block);
+    } else {
+        run.dva = Dva { extent.dva.block + offset, count, extent.dva.vdev };
+        checksums = extent.checksums(offset, count);
+    }
     copy_bytes(run.checksums, checksums.data(), checksums.size());
 }
 
@@ -234,9 +290,12 @@ Result<Piece> map_piece(ReadOperation& operation, u64 block, ReadRun& run)
         zero_bytes(memory + extent.payload.size(), k_block_size - extent.payload.size());
         return Piece { 1, Piece::Kind::inlined };
     }
+    VERIFY_DISK(!extent.is_compressed() || operation.pool->compression(), extent_damaged);
     u32 count = static_cast<u32>(min(end, extent.end()) - block);
+    if (extent.is_unwritten())
+        return Piece { count, Piece::Kind::hole };
     prepare_run(operation, extent, block, count, run);
-    return Piece { count, Piece::Kind::mapped };
+    return Piece { count, extent.is_compressed() ? Piece::Kind::compressed : Piece::Kind::mapped };
 }
 
 // The same, once no block of the file is one that only the log has.
@@ -261,6 +320,26 @@ void start_run(ReadOperation& operation, ReadRun* run)
     pool.vdevs().read(run->dva, segments, HOST_IO_SYNC, run_read, run, &run->served_by);
 }
 
+// False: there is no memory for it now; what is under way gives some back.
+bool start_unit_run(ReadOperation& operation, ReadRun* run)
+{
+    Pool& pool = *operation.pool;
+    host_pool* const units = pool.requests().units;
+    // Its own run waits: nothing of this operation is under way that would have to give memory back.
+    void* const stored = run == &operation.own_run ? host_pool_alloc_reserved(units) : host_pool_alloc(units, HOST_ALLOC_ATOMIC);
+    if (!stored)
+        return false;
+    run->unit.stored = static_cast<StoredUnit*>(stored);
+    run->first_segment = operation.next_segment;
+    (void)take_segments(operation, run->block_count);
+    host_work_init(&run->work, finish_unit_run);
+    operation.remaining.add(1);
+    pool.m_data_reads.add_relaxed(run->dva.length_blocks);
+    run->whole = { stored, run->dva.length_blocks << k_block_shift };
+    pool.vdevs().read(run->dva, { &run->whole, 1 }, HOST_IO_SYNC, unit_read, run, &run->served_by);
+    return true;
+}
+
 // As many runs as there is memory for, at least one.
 void start_runs(ReadOperation& operation)
 {
@@ -272,6 +351,11 @@ void start_runs(ReadOperation& operation)
             for (; operation.next_block < end; operation.next_block++)
                 mark_bad(operation, operation.next_block, piece.error());
             break;
+        }
+        if (piece.value().kind == Piece::Kind::compressed) {
+            if (!start_unit_run(operation, run))
+                break;
+            run = nullptr;
         }
         operation.next_block += piece.value().blocks;
         if (piece.value().kind == Piece::Kind::mapped) {

@@ -4,6 +4,9 @@
 // Cost of reading n blocks of one extent: one request, one checksum per block; up to four blocks are verified where the request
 // completes, more by one wake of the completion thread. A block that fails is read again by itself, at the
 // place the file has it then; only blocks that stay bad are reported.
+//
+// Of a compressed unit all that is stored is read, into memory of its own, and it is decompressed once for all of its blocks that the
+// request wants, in the completion thread. Damage costs all of its blocks.
 #pragma once
 
 #include "core/pool/pool.h"

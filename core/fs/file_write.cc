@@ -3,7 +3,9 @@
 
 #include "core/codec/checksum.h"
 #include "core/fs/extents.h"
+#include "core/fs/in_place.h"
 #include "core/fs/log_records.h"
+#include "core/fs/unit_write.h"
 
 namespace lcpfs {
 
@@ -33,12 +35,15 @@ void end_operation(WriteOperation* operation)
 
 // Extents that one round takes away of what a cut that failed left behind the file's end.
 constexpr u32 k_cut_extents = 64;
-// What a round may enter into the space log, so that one chunk always does.
-constexpr u32 k_round_entries = SpaceLog::k_entries_per_chunk - k_cut_extents;
-static_assert(k_write_max_blocks + 1 <= k_round_entries);
+// What a round may enter into the space log, so that one chunk always does: each run itself, what it replaces, and the cut at its end;
+// at the first one's beginning, and at the file's end, there is another.
+constexpr u32 k_round_entries = SpaceLog::k_entries_per_chunk - k_cut_extents - 2;
+constexpr u32 entries_of_run(u32 blocks) { return blocks + 2; }
+static_assert(entries_of_run(k_write_max_blocks) <= k_round_entries);
 
 void give_back_run(WriteOperation& operation, WriteRun* run)
 {
+    free_pages(*operation.pool, *run);
     if (run == &operation.own_run)
         operation.own_run_busy = false;
     else
@@ -58,7 +63,7 @@ Box<LogRecord> record_of_runs(Pool& pool, Object& object, const WriteOperation& 
     LoggedWrite write { operation.first_run->file_block, 0, operation.file_bytes };
     for (const WriteRun* run = operation.first_run; run; run = run->next) {
         bytes += static_cast<u32>(item_of(*run).size());
-        write.block_count += run->dva.length_blocks;
+        write.block_count += run->block_count;
     }
     return record_of_write(pool, object, write, LogWriteForm::extents, bytes);
 }
@@ -78,8 +83,10 @@ struct RunsLogged {
     void add(const WriteRun& run)
     {
         entered = true;
+        if (run.is_overtaken) // a record of the parts that are left cannot be made: the group has to be waited for
+            record = {};
         if (record)
-            add_extent(*record, item_of(run));
+            add_extent(*record, item_of(run), run.is_in_place);
     }
 };
 
@@ -87,7 +94,7 @@ struct RunsLogged {
 
 Result<bool> enter_run(Pool& pool, Object& object, TxgId txg, WriteRun& run, u64 file_bytes, const Entering& entering)
 {
-    const u64 end_bytes = min(file_bytes, (run.file_block + run.dva.length_blocks) << k_block_shift);
+    const u64 end_bytes = min(file_bytes, (run.file_block + run.block_count) << k_block_shift);
     if (object.m_attributes.is_truncating() && end_bytes > object.m_attributes.size_bytes) {
         bool finished = false;
         TRY(unmap_from(pool, object, txg, blocks_for_bytes(object.m_attributes.size_bytes), k_cut_extents, finished, entering.scratch,
@@ -101,8 +108,17 @@ Result<bool> enter_run(Pool& pool, Object& object, TxgId txg, WriteRun& run, u64
     copy_bytes(&head, run.item, sizeof(head));
     head.birth_txg.set(txg.value());
     copy_bytes(run.item, &head, sizeof(head));
-    const NewBlocks blocks { run.dva, SpaceUse::used };
-    TRY(replace_range(pool, object, txg, run.file_block, run.dva.length_blocks, item_of(run), &blocks, entering.scratch, entering.batch));
+    if (run.is_in_place) {
+        const BigEndianKey key = extent_key(run.file_block);
+        const Extent written = TRY(Extent::decode({ key.data(), 8 }, item_of(run)));
+        run.is_overtaken = TRY(convert_range(object, txg, written, entering.scratch)) != run.block_count;
+    } else {
+        // Of a unit that is whole all that is stored counts.
+        const NewBlocks blocks { run.dva, SpaceUse::used, run.dva.length_blocks };
+        TRY(replace_range(pool, object, txg, run.file_block, run.block_count, item_of(run), &blocks, entering.scratch, entering.batch));
+        if (head.encoding != static_cast<u8>(Encoding::none))
+            object.m_attributes.state |= k_object_has_shares;
+    }
     if (end_bytes > object.m_attributes.size_bytes)
         object.m_attributes.size_bytes = end_bytes;
     return true;
@@ -136,6 +152,8 @@ Result<bool> enter_runs(Pool& pool, Object& object, WriteOperation& operation, c
             return false;
         logged.add(*run);
         operation.first_run = run->next;
+        if (run->is_in_place)
+            drop_in_place(pool, object, *run);
         give_back_run(operation, run);
     }
     return true;
@@ -178,8 +196,17 @@ void finish_write(host_work* work)
     }
     while (WriteRun* run = operation->first_run) {
         operation->first_run = run->next;
-        pool.allocator().cancel(run->dva);
+        if (run->is_in_place) {
+            WriteGuard guard(operation->object->m_lock);
+            drop_in_place(pool, *operation->object, *run);
+        } else {
+            pool.allocator().cancel(run->dva);
+        }
         give_back_run(*operation, run);
+    }
+    if (operation->packed && operation->error.load() != 0) {
+        give_back_run(*operation, operation->packed);
+        operation->packed = nullptr;
     }
     if (operation->error.load() == 0 && operation->started_blocks < operation->block_count)
         do_round(operation);
@@ -198,6 +225,8 @@ void run_written(void* context, Error error)
     WriteRun* run = static_cast<WriteRun*>(context);
     if (error != Error::none)
         note_error(*run->operation, error);
+    if (run->is_in_place)
+        run->operation->pool->in_place_writes().end(run->group_slot);
     run_part_done(*run->operation);
 }
 
@@ -235,7 +264,8 @@ bool try_inline(WriteOperation& operation)
 {
     static_assert(k_max_inline_data_bytes >= 2048);
     Pool& pool = *operation.pool;
-    if (operation.block != 0 || operation.block_count != 1 || operation.file_bytes == 0 || operation.file_bytes > k_max_inline_data_bytes)
+    if (operation.block != 0 || operation.block_count != 1 || operation.file_bytes == 0 || operation.file_bytes > k_max_inline_data_bytes
+        || operation.may_be_in_place || !operation.may_be_inline)
         return false;
     u32 bytes = static_cast<u32>(operation.file_bytes);
     copy_bytes(operation.own_run.item + sizeof(DiskExtent), operation.segments[0].data, bytes);
@@ -304,28 +334,76 @@ WriteRun* take_run(WriteOperation& operation, u32 entries)
     return static_cast<WriteRun*>(host_pool_alloc(operation.pool->requests().write_runs, 0));
 }
 
-// Takes the next segments for a run and starts it.
-void start_run(WriteOperation& operation, WriteRun* run, ChecksumKind kind)
+// Puts it behind those of the round.
+void add_run(WriteOperation& operation, WriteRun* run)
 {
-    Pool& pool = *operation.pool;
-    const u32 blocks = run->dva.length_blocks;
-    core_segment rest;
-    u32 taken = take_segments(operation, operation.next_segment, blocks, rest);
-    Span<const core_segment> mine { operation.segments + operation.next_segment, taken };
-    seal_item(*run, kind, mine);
     if (operation.first_run)
         operation.last_run->next = run;
     else
         operation.first_run = run;
     operation.last_run = run;
     operation.remaining.add(1);
+    operation.started_blocks += run->block_count;
+    operation.entries += entries_of_run(run->block_count);
+}
+
+// Takes the next segments for a run and starts it.
+void start_run(WriteOperation& operation, WriteRun* run, ChecksumKind kind)
+{
+    Pool& pool = *operation.pool;
+    const u32 blocks = run->block_count;
+    core_segment rest;
+    u32 taken = take_segments(operation, operation.next_segment, blocks, rest);
+    Span<const core_segment> mine { operation.segments + operation.next_segment, taken };
+    seal_item(*run, kind, mine);
+    add_run(operation, run);
     pool.m_data_writes.add_relaxed(blocks);
     pool.vdevs().write(run->dva, mine, HOST_IO_SYNC, run_written, run);
     operation.next_segment += taken;
     if (rest.bytes)
         operation.segments[--operation.next_segment] = rest;
-    operation.started_blocks += blocks;
-    operation.entries += blocks + 1;
+}
+
+enum class UnitStart : u8 { started, round_is_full, not_here };
+
+// Starts the unit that was found. Not here: no place for it in one piece, its blocks are stored as they are.
+UnitStart start_unit(WriteOperation& operation, ChecksumKind kind)
+{
+    Pool& pool = *operation.pool;
+    WriteRun* const run = operation.packed;
+    // The first of a round always fits.
+    if (operation.entries && operation.entries + entries_of_run(run->block_count) > k_round_entries)
+        return UnitStart::round_is_full;
+    operation.packed = nullptr;
+    auto place = pool.allocator().allocate_data(operation.object->dataset().owner(), run->page_count, run->page_count);
+    if (place.is_error()) {
+        operation.plain_until += run->block_count;
+        give_back_run(operation, run);
+        return UnitStart::not_here;
+    }
+    run->dva = place.value();
+    seal_unit(*run, kind);
+    core_segment rest;
+    operation.next_segment += take_segments(operation, operation.next_segment, run->block_count, rest);
+    if (rest.bytes)
+        operation.segments[--operation.next_segment] = rest;
+    add_run(operation, run);
+    operation.plain_until = operation.started_blocks; // what follows is not known
+    pool.m_data_writes.add_relaxed(run->page_count);
+    pool.vdevs().write(run->dva, { run->pages, run->page_count }, HOST_IO_SYNC, run_written, run);
+    return UnitStart::started;
+}
+
+// A place for up to `wanted` blocks: the file's own ones where these are unwritten, else new ones.
+Status place_run(WriteOperation& operation, WriteRun& run, u32 wanted)
+{
+    Pool& pool = *operation.pool;
+    run.is_in_place = run.is_overtaken = false;
+    if (operation.may_be_in_place)
+        wanted = TRY(take_in_place(pool, *operation.object, run, wanted));
+    if (!run.is_in_place)
+        run.dva = TRY(pool.allocator().allocate_data(operation.object->dataset().owner(), wanted, 1));
+    return {};
 }
 
 // Allocates and starts as many runs as a round takes, at least one. Each started run counts in `remaining`.
@@ -333,21 +411,29 @@ Status start_runs(WriteOperation& operation)
 {
     Pool& pool = *operation.pool;
     TRY(pool.check_writable());
-    const ChecksumKind kind = pool.data_checksum();
+    const ChecksumKind kind = operation.object->dataset().data_ways().checksum;
     while (operation.started_blocks < operation.block_count) {
-        const u32 wanted = min(operation.block_count - operation.started_blocks, max_extent_blocks(kind));
-        WriteRun* run = take_run(operation, wanted + 1);
+        if (operation.started_blocks == operation.plain_until) {
+            if (!operation.packed)
+                find_next_unit(operation);
+            if (operation.started_blocks == operation.plain_until && start_unit(operation, kind) == UnitStart::round_is_full)
+                break;
+            continue;
+        }
+        const u32 wanted = min(operation.plain_until - operation.started_blocks, max_extent_blocks(kind));
+        WriteRun* run = take_run(operation, entries_of_run(wanted));
         if (!run)
             break;
-        auto place = pool.allocator().allocate_data(operation.object->dataset().owner(), wanted, 1);
-        if (place.is_error()) {
-            give_back_run(operation, run);
-            return place.error();
-        }
+        run->page_count = 0;
         run->next = nullptr;
         run->operation = &operation;
         run->file_block = operation.block + operation.started_blocks;
-        run->dva = place.value();
+        const Status placed = place_run(operation, *run, wanted);
+        if (placed.is_error()) {
+            give_back_run(operation, run);
+            return placed;
+        }
+        run->block_count = run->dva.length_blocks;
         start_run(operation, run, kind);
     }
     return {};
@@ -375,6 +461,23 @@ Status reserve_blocks(Object& object, u64 blocks)
     return pool.space().promise_data(object.dataset().owner(), blocks);
 }
 
+Status reserve_blocks_for(Object& object, u64 first, u64 count, u64 blocks, bool& is_backed)
+{
+    Pool& pool = *object.dataset().host().pool;
+    is_backed = false;
+    {
+        ReadGuard guard(object.m_lock);
+        if (object.m_attributes.has_unwritten() && is_in_file(first, count) && blocks <= count)
+            is_backed = TRY(is_preallocated(object, first, count));
+    }
+    if (!is_backed)
+        return reserve_blocks(object, blocks);
+    TRY(pool.check_writable());
+    pool.space().throttle();
+    pool.space().promise_backed(object.dataset().owner(), blocks);
+    return {};
+}
+
 void unreserve_blocks(Object& object, u64 blocks)
 {
     object.dataset().host().space.release_data(object.dataset().owner(), blocks);
@@ -388,15 +491,20 @@ static Status promise_entering(Pool& pool, WriteOperation& operation)
     u64 units = pool.space().write_units();
     {
         ReadGuard guard(operation.object->m_lock);
-        if (operation.object->m_attributes.has_shares())
-            units += pool.space().share_units(operation.block_count);
+        if (operation.object->may_have_shares())
+            units += pool.space().share_units(operation.block_count + k_cuts);
+        operation.may_be_in_place = operation.object->m_attributes.has_unwritten();
+        operation.compression = operation.object->compression();
     }
+    // What has been allocated ahead is there to be written in place.
+    const bool compresses = operation.compression.is_on() && operation.block_count > 1 && !operation.may_be_in_place;
+    operation.plain_until = compresses ? 0 : operation.block_count;
     TRY(pool.space().begin_operation(units, Space::For::change));
     operation.promised_units = units;
     return {};
 }
 
-void write_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes,
+static void begin_write(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes, bool may_be_inline,
     void (*done)(void* context, int error), void* context)
 {
     // Without parentheses: what has no initialiser, some 8 KiB, is not cleared.
@@ -408,6 +516,7 @@ void write_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment
     operation->block = block;
     operation->file_bytes = file_bytes;
     operation->promised_units = 0;
+    operation->may_be_inline = may_be_inline;
     operation->done = done;
     operation->context = context;
     u64 bytes = 0;
@@ -436,10 +545,25 @@ void write_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment
         end_operation(operation);
         return;
     }
+    // Compressing takes long: several writes of one caller do it at the same time.
+    if (operation->plain_until == 0 && operation->block_count > k_max_unit_blocks) {
+        host_work_init(&operation->work, [](host_work* work) {
+            host_work_init(work, finish_write);
+            do_round(reinterpret_cast<WriteOperation*>(work));
+        });
+        host_work_queue(pool.completions(), &operation->work);
+        return;
+    }
     do_round(operation);
 }
 
-Status write_blocks_and_wait(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes)
+void write_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes,
+    void (*done)(void* context, int error), void* context)
+{
+    begin_write(pool, object, block, segments, file_bytes, true, done, context);
+}
+
+Status write_blocks_and_wait(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes, bool may_be_inline)
 {
     struct Waiting {
         IoBatch batch;
@@ -450,8 +574,8 @@ Status write_blocks_and_wait(Pool& pool, Object& object, u64 block, Span<const c
         bytes += segment.bytes;
     TRY(pool.space().promise_data(object.dataset().owner(), bytes >> k_block_shift));
     waiting.batch.begin();
-    write_blocks(
-        pool, object, block, segments, file_bytes,
+    begin_write(
+        pool, object, block, segments, file_bytes, may_be_inline,
         [](void* context, int error) {
             Waiting& waiting = *static_cast<Waiting*>(context);
             waiting.error = error;

@@ -287,6 +287,19 @@ void set_punched(const Box<LogRecord>& record, u64 first, u64 count)
     copy_bytes(record->payload() + offsetof(DiskLogPunch, block_count), &disk, sizeof(disk));
 }
 
+Box<LogRecord> record_of_allocate(Pool& pool, Object& object)
+{
+    return prepare(pool, LogOpcode::allocate, object, sizeof(DiskExtent));
+}
+
+void set_allocated(const Box<LogRecord>& record, u64 file_block, Bytes item)
+{
+    if (!record)
+        return;
+    record->header.offset.set(file_block << k_block_shift);
+    copy_bytes(record->payload(), item.data(), item.size());
+}
+
 Box<LogRecord> record_of_clone(Pool& pool, const CloneRange& range)
 {
     Box<LogRecord> record = prepare(pool, LogOpcode::clone_range, range.target, sizeof(DiskLogCloneRange));
@@ -352,13 +365,14 @@ Box<LogRecord> record_of_write(Pool& pool, Object& object, const LoggedWrite& wr
     return record;
 }
 
-void add_extent(LogRecord& record, Bytes item)
+void add_extent(LogRecord& record, Bytes item, bool is_in_place)
 {
     DiskLogWrite head;
     copy_bytes(&head, record.payload(), sizeof(head));
     head.extent_count.set(head.extent_count.get() + 1);
     copy_bytes(record.payload(), &head, sizeof(head));
     copy_bytes(record.payload() + record.payload_bytes, item.data(), item.size());
+    record.payload()[record.payload_bytes + offsetof(DiskExtent, flags)] = is_in_place ? k_extent_in_place : 0;
     record.payload_bytes += static_cast<u32>(item.size());
     record.needs_flush = true;
 }

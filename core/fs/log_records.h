@@ -33,6 +33,10 @@ void set_punched(const Box<LogRecord>& record, u64 first, u64 count);
 Box<LogRecord> record_of_clone(Pool& pool, const CloneRange& range);
 void set_cloned(const Box<LogRecord>& record, const CloneRange& range, u64 first, u64 count);
 
+// Of one unwritten extent, which is known only when it is there.
+Box<LogRecord> record_of_allocate(Pool& pool, Object& object);
+void set_allocated(const Box<LogRecord>& record, u64 file_block, Bytes item);
+
 // Of a move that is known only when it has been made.
 Box<LogRecord> record_of_move(Pool& pool, Object& object, Time time);
 void set_moved(const Box<LogRecord>& record, const BlockMove& move);
@@ -45,7 +49,7 @@ struct LoggedWrite {
 // With room for `payload_bytes` behind the DiskLogWrite: the bytes, or extent items.
 Box<LogRecord> record_of_write(Pool& pool, Object& object, const LoggedWrite& write, LogWriteForm form, u32 payload_bytes);
 // Behind what is there: one extent item. Room for it was asked for.
-void add_extent(LogRecord& record, Bytes item);
+void add_extent(LogRecord& record, Bytes item, bool is_in_place);
 // The bytes follow in `data`, or stand in `inline_bytes`.
 void set_data(LogRecord& record, const Ref<LogData>& data, u32 data_bytes);
 void set_data(LogRecord& record, Bytes inline_bytes);

@@ -4,6 +4,7 @@
 #include "core/codec/checksum.h"
 #include "core/fs/extents.h"
 #include "core/fs/file_write.h"
+#include "core/fs/in_place.h"
 #include "core/fs/log_records.h"
 
 namespace lcpfs {
@@ -16,7 +17,7 @@ struct Prepared {
     Prepared(const Prepared&) = delete;
     ~Prepared()
     {
-        if (run && run->dva.is_used())
+        if (run && run->dva.is_used() && !run->is_in_place)
             pool.allocator().cancel(run->dva);
         if (run)
             host_pool_free(pool.requests().write_runs, run);
@@ -42,10 +43,9 @@ void copy_data(LogData& data, Span<const core_segment> segments, u32 data_bytes)
 }
 
 // The extent item of the data at `place`, into the run.
-u32 encode_run(Prepared& prepared, u64 block, const Dva& place, TxgId birth)
+u32 encode_run(Prepared& prepared, ChecksumKind kind, u64 block, const Dva& place, TxgId birth)
 {
     WriteRun& run = *prepared.run;
-    const ChecksumKind kind = prepared.pool.data_checksum();
     const u32 each = checksum_bytes_of(kind);
     Extent extent;
     extent.file_block = block;
@@ -73,16 +73,33 @@ Status prepare(Prepared& prepared, Object& object, const LoggedWrite& write, Spa
     set_data(*prepared.record, prepared.data, data_bytes);
     prepared.run = static_cast<WriteRun*>(host_pool_alloc_reserved(pool.requests().write_runs));
     prepared.run->dva = Dva();
+    prepared.run->is_in_place = prepared.run->is_overtaken = false;
     prepared.run->file_block = write.block;
+    prepared.run->block_count = write.block_count;
     return {};
+}
+
+// What has been preallocated is written in place, all of it or nothing: a new place was not promised to it. not_supported: some of it.
+Status choose_place(Object& object, const LoggedWrite& write, bool& is_in_place)
+{
+    ReadGuard guard(object.m_lock);
+    is_in_place = false;
+    if (!object.m_attributes.has_unwritten())
+        return {};
+    const InPlacePiece piece = TRY(find_in_place(object, write.block, write.block_count));
+    is_in_place = piece.file_block == write.block && piece.dva.length_blocks == write.block_count;
+    return is_in_place || !piece.dva.is_used() ? Status() : Status(Error::not_supported);
 }
 
 // A place of its own.
 Status prepare_place(Prepared& prepared, Object& object, const LoggedWrite& write)
 {
     prepared.delayed = TRY(make_box<DelayedWrites::Entry>());
+    TRY(choose_place(object, write, prepared.run->is_in_place));
+    if (prepared.run->is_in_place)
+        return {};
     prepared.run->dva = TRY(prepared.pool.allocator().allocate_data(object.dataset().owner(), write.block_count, write.block_count));
-    (void)encode_run(prepared, write.block, prepared.run->dva, TxgId());
+    (void)encode_run(prepared, object.dataset().data_ways().checksum, write.block, prepared.run->dva, TxgId());
     return {};
 }
 
@@ -105,9 +122,10 @@ Result<bool> enter_again(Prepared& prepared, Object& object, const LoggedWrite& 
     if ((grows && object.m_attributes.is_truncating()) || !TRY(find_extent(object.m_tree, write.block, cursor, extent)))
         return false;
     if (extent.file_block != write.block || extent.length_blocks != write.block_count || extent.kind != ExtentKind::mapped
-        || extent.birth != hold.txg())
+        || extent.birth != hold.txg() || extent.is_compressed())
         return false;
     const Dva place = extent.dva;
+    const ChecksumKind kind = extent.checksum_kind; // the item keeps its size
     cursor = TreeCursor();
     BigEndianKey key = extent_key(write.block);
     TRY(object.prepare_change(hold.txg()));
@@ -115,7 +133,7 @@ Result<bool> enter_again(Prepared& prepared, Object& object, const LoggedWrite& 
     if (!pool.delayed_writes().replace(hold.txg(), place, prepared.data))
         return false;
     // Nobody has read these blocks since, nor can, until they are written: the checksums follow in the same breath.
-    const u32 item_bytes = encode_run(prepared, write.block, place, hold.txg());
+    const u32 item_bytes = encode_run(prepared, kind, write.block, place, hold.txg());
     object.m_tree.update({ key.data(), 8 }, { run.item, item_bytes });
     if (grows)
         object.m_attributes.size_bytes = end_bytes;
@@ -135,6 +153,16 @@ Status enter(Prepared& prepared, Object& object, u64 file_bytes)
     TxgHold hold(pool.engine());
     TRY(object.prepare_change(hold.txg()));
     SpaceLog::CommitScope commit(batch, hold.txg());
+    if (prepared.run->is_in_place) {
+        // The blocks are looked for again, now under the lock that they are entered under.
+        const u32 count = prepared.data->page_count();
+        const InPlacePiece piece = TRY(find_in_place(object, prepared.run->file_block, count));
+        if (piece.file_block != prepared.run->file_block || piece.dva.length_blocks != count)
+            return Error::not_supported;
+        prepared.run->dva = piece.dva;
+        const ChecksumKind kind = object.dataset().data_ways().checksum;
+        (void)encode_run(prepared, kind, prepared.run->file_block, piece.dva, TxgId());
+    }
     if (!TRY(enter_run(pool, object, hold.txg(), *prepared.run, file_bytes, { *scratch, batch })))
         return Error::busy;
     prepared.delayed->data = prepared.data;
@@ -146,6 +174,12 @@ Status enter(Prepared& prepared, Object& object, u64 file_bytes)
     return {};
 }
 
+}
+
+static bool has_unwritten(Object& object)
+{
+    ReadGuard guard(object.m_lock);
+    return object.m_attributes.has_unwritten();
 }
 
 Status log_write(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes)
@@ -163,12 +197,13 @@ Status log_write(Pool& pool, Object& object, u64 block, Span<const core_segment>
     if (count == 0 || count > k_max_log_data_bytes / k_block_size || block >= k_max_file_blocks || count > k_max_file_blocks - block
         || file_bytes <= block << k_block_shift || file_bytes >> 63)
         return Error::invalid;
-    if (block == 0 && count == 1 && file_bytes <= k_max_inline_data_bytes) {
+    if (block == 0 && count == 1 && file_bytes <= k_max_inline_data_bytes && !has_unwritten(object)) {
         // A file that fits into its record: writing it is no I/O in any case. What the caller promised has to outlive a failure.
         TRY(write_blocks_and_wait(pool, object, block, segments, file_bytes));
     } else {
         ScopedPromise promise(pool.space());
-        TRY(promise.take(pool.space().write_units(), Space::For::change));
+        const u64 units = pool.space().write_units() + units_for_cutting(pool, object, static_cast<u32>(count));
+        TRY(promise.take(units, Space::For::change));
         Prepared prepared(pool);
         const LoggedWrite write { block, static_cast<u32>(count), file_bytes };
         TRY(prepare(prepared, object, write, segments));

@@ -16,7 +16,7 @@ void add_made(TextLine& line, const LogRecordView& record)
     if (payload.take(head).is_error())
         return;
     auto name = payload.take_bytes(head.name_bytes.get());
-    line.add("making object ").add(head.object.get());
+    line.add(head.object.get());
     if (name.is_ok() && !name.value().is_empty())
         line.add(" as \"").add_name(name.value()).add("\" in directory ").add(record.header.object.get());
 }
@@ -28,7 +28,7 @@ void add_named(TextLine& line, const LogRecordView& record)
     if (payload.take(head).is_error())
         return;
     auto name = payload.take_bytes(head.name_bytes.get());
-    line.add(record.opcode() == LogOpcode::link ? "giving object " : "taking from object ").add(head.object.get()).add(" the name \"");
+    line.add(head.object.get()).add(" the name \"");
     if (name.is_ok())
         line.add_name(name.value());
     line.add("\" in directory ").add(record.header.object.get());
@@ -42,7 +42,7 @@ void add_renamed(TextLine& line, const LogRecordView& record)
         return;
     auto from = payload.take_bytes(head.from_bytes.get());
     auto to = payload.take_bytes(head.to_bytes.get());
-    line.add("renaming object ").add(head.object.get());
+    line.add(head.object.get());
     if (from.is_error() || to.is_error())
         return;
     line.add(", \"").add_name(from.value()).add("\" in directory ").add(record.header.object.get());
@@ -51,51 +51,28 @@ void add_renamed(TextLine& line, const LogRecordView& record)
 
 void add_what(TextLine& line, const LogRecordView& record)
 {
-    switch (record.opcode()) {
-    case LogOpcode::create:
-    case LogOpcode::make_directory:
-    case LogOpcode::symlink:
-    case LogOpcode::create_unnamed:
-        add_made(line, record);
-        return;
-    case LogOpcode::remove:
-    case LogOpcode::remove_directory:
-    case LogOpcode::link:
-        add_named(line, record);
-        return;
-    case LogOpcode::rename:
-        add_renamed(line, record);
-        return;
-    case LogOpcode::write:
-        line.add("writing to object ").add(record.header.object.get()).add(" at byte ").add(record.header.offset.get());
-        return;
-    case LogOpcode::truncate:
-    case LogOpcode::write_truncate:
-        line.add("cutting object ").add(record.header.object.get());
-        return;
-    case LogOpcode::punch:
-        line.add("making a hole in object ").add(record.header.object.get()).add(" at byte ").add(record.header.offset.get());
-        return;
-    case LogOpcode::set_attributes:
-        line.add("setting attributes of object ").add(record.header.object.get());
-        return;
-    case LogOpcode::move:
-        line.add("moving blocks of object ").add(record.header.object.get()).add(" from byte ").add(record.header.offset.get());
-        return;
-    case LogOpcode::set_xattr:
-    case LogOpcode::remove_xattr:
-    case LogOpcode::acl_v0:
-    case LogOpcode::acl_v1:
-        line.add("changing an extended attribute of object ").add(record.header.object.get());
-        return;
-    case LogOpcode::create_dataset:
-        line.add("making dataset ").add(record.header.dataset.get());
-        return;
-    case LogOpcode::change_dataset:
-        line.add("changing or destroying dataset ").add(record.header.dataset.get());
-        return;
-    default:
+    const LogOpcodeRow* const row = find_log_opcode(record.opcode());
+    if (!row) {
         line.add("operation ").add(u64(record.header.opcode.get())).add(" on object ").add(record.header.object.get());
+        return;
+    }
+    line.add(row->loss);
+    switch (row->subject) {
+    case LogSubject::made:
+        return add_made(line, record);
+    case LogSubject::named:
+        return add_named(line, record);
+    case LogSubject::renamed:
+        return add_renamed(line, record);
+    case LogSubject::dataset:
+        line.add(record.header.dataset.get());
+        return;
+    case LogSubject::place:
+        line.add(record.header.object.get()).add(" at byte ").add(record.header.offset.get());
+        return;
+    case LogSubject::nothing:
+    case LogSubject::object:
+        line.add(record.header.object.get());
     }
 }
 

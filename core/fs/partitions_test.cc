@@ -1,106 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Partitions of a whole pool: 14 metaslabs of 4 MiB, of which the log and metadata keep some.
-#include "core/test/pool.h"
+// Partitions of a whole pool.
+#include "core/test/partition_pool.h"
 #include "core/test/test.h"
 
 namespace lcpfs {
 
-namespace {
-
-constexpr u32 k_file = k_mode_regular | 0644;
-constexpr u64 k_metaslab = 1024; // blocks
-
-int minus(Error error) { return -errno_of(error); }
-
-int change(TestPool& pool, core_partition_change wanted, char* message = nullptr)
-{
-    char unused[CORE_PARTITION_MESSAGE_BYTES];
-    return core_partition_do(pool.handle(), &wanted, message ? message : unused);
-}
-
-int create(TestPool& pool, const char* name, u64 minimum, u64 maximum)
-{
-    return change(pool, { CORE_PARTITION_CREATE, CORE_PARTITION_SET_MINIMUM | CORE_PARTITION_SET_MAXIMUM, name, "", minimum, maximum });
-}
-
-int destroy(TestPool& pool, const char* name) { return change(pool, { CORE_PARTITION_DESTROY, 0, name, "", 0, 0 }); }
-
-int create_dataset(TestPool& pool, const char* name, const char* partition)
-{
-    core_new_dataset how { name, partition, 0755, 0, 0, TestPool::k_time };
-    return core_dataset_create(pool.handle(), &how);
-}
-
-struct Opened {
-    core_dataset* dataset { nullptr };
-    core_object* root { nullptr };
-    int find(const char* name, core_object** object)
-    {
-        u64 id;
-        u8 type;
-        const int error = core_lookup(root, name, static_cast<u32>(__builtin_strlen(name)), &id, &type);
-        return error ? error : core_object_get(dataset, id, 0, object);
-    }
-    int remove(const char* name)
-    {
-        core_object* object;
-        if (int error = find(name, &object))
-            return error;
-        int error = core_unlink(root, name, static_cast<u32>(__builtin_strlen(name)), object, TestPool::k_time);
-        error = error ? error : core_object_delete(object);
-        core_object_put(object);
-        return error;
-    }
-    int open(TestPool& pool, const char* name)
-    {
-        const int error = core_dataset_get(pool.handle(), name, &dataset);
-        return error ? error : core_object_get(dataset, CORE_ROOT_OBJECT, 0, &root);
-    }
-    void close()
-    {
-        if (root)
-            core_object_put(root);
-        if (dataset)
-            core_dataset_put(dataset);
-        root = nullptr;
-        dataset = nullptr;
-    }
-    ~Opened() { close(); }
-};
-
-// False: there is none.
-bool find(TestPool& pool, const char* name, core_partition_info& info)
-{
-    for (u64 id = 0; core_partition_next(pool.handle(), id, &info) == 0; id = info.id + 1)
-        if (StringView(info.name) == StringView(name))
-            return true;
-    return false;
-}
-
-u64 size_of(TestPool& pool, const char* name)
-{
-    core_partition_info info;
-    return find(pool, name, info) ? info.size_blocks : ~0ull;
-}
-
-// A new file of up to `most` blocks: until there is no room. Gives how many, or the error that was another.
-i64 fill(TestPool& pool, core_object* root, const char* name, u32 most)
-{
-    core_object* file;
-    if (int error = pool.create(root, name, k_file, &file))
-        return error;
-    u32 at = 0;
-    int error = 0;
-    while (at < most && !error) {
-        const u32 count = min(32u, most - at);
-        error = pool.write(file, at, count, at + 1, u64(at + count) * k_block_size);
-        at += error ? 0 : count;
-    }
-    core_object_put(file);
-    return error && error != minus(Error::no_space) ? error : at;
-}
-
-}
+using namespace partition_test;
 
 static void refusals(Test& test)
 {
@@ -210,13 +115,23 @@ static void minimum(Test& test)
     REQUIRE_EQ(create(*pool, "a", 2 * k_metaslab, 0), 0);
     CHECK_EQ(size_of(*pool, "a"), 2 * k_metaslab);
     REQUIRE_EQ(create_dataset(*pool, "data", "a"), 0);
+    Opened data;
+    REQUIRE_EQ(data.open(*pool, "data"), 0);
+    REQUIRE_EQ(fill(*pool, data.root, "source", 64), 64);
     const i64 written = fill(*pool, pool->root(), "all", 100000);
     CHECK(written > i64(5 * k_metaslab));
     CHECK_EQ(size_of(*pool, "a"), 2 * k_metaslab);
-    Opened data;
-    REQUIRE_EQ(data.open(*pool, "data"), 0);
+    // What a clone takes of metadata is for data of this partition.
+    core_object* source;
+    core_object* copy;
+    REQUIRE_EQ(data.find("source", &source), 0);
+    REQUIRE_EQ(pool->create(data.root, "copy", k_file, &copy), 0);
+    const core_clone how { source, copy, 0, 0, 64, 64 * k_block_size, { 7, 8 }, false };
+    CHECK_EQ(core_clone_range(&how), 0);
+    core_object_put(source);
+    core_object_put(copy);
     const i64 mine = fill(*pool, data.root, "mine", 100000);
-    CHECK(mine >= i64(2 * k_metaslab - 2 * k_metaslab / 50) && mine < i64(3 * k_metaslab));
+    CHECK(mine + 64 >= i64(2 * k_metaslab - 2 * k_metaslab / 50) && mine < i64(3 * k_metaslab));
     CHECK_EQ(pool->settle(), 0);
     CHECK_EQ(pool->check(), 0u);
     CHECK_EQ(pool->unlink(pool->root(), "all"), 0);

@@ -16,7 +16,7 @@ Status read_log(Pool& pool, LogReader& reader, bool discards)
     if (uberblock.log_generation == 0)
         return {};
     const LogTail tail { uberblock.log_generation, uberblock.log_tail, uberblock.log_sequence, uberblock.log_record };
-    Status status = reader.read(tail, uberblock.txg);
+    Status status = reader.read(tail, uberblock.replayed());
     Box<LogReader> other;
     if (status.is_ok() && uberblock.log_ring == k_device_ring) {
         other = TRY(make_box<LogReader>(pool.vdevs(), pool.intent_log().ring(k_pool_ring), pool.label().header.pool_guid));
@@ -36,7 +36,7 @@ Status read_log(Pool& pool, LogReader& reader, bool discards)
     line.add(discards ? "; all that only the log holds is dropped as asked for"
                       : "; mount with -o recover=discard-log to go on without what only the log holds");
     if (status.error() == Error::log_missing)
-        say_lost_records(pool, lacking, uberblock.txg);
+        say_lost_records(pool, lacking, uberblock.replayed());
     say(pool, HOST_LOG_ERROR, line);
     return discards ? Error::none : status.error();
 }
@@ -54,6 +54,28 @@ Status refuse_record(Pool& pool, const LogRecordView& record, Error error)
     return error == Error::log_opcode || error == Error::log_damaged ? error : Error::log_replay;
 }
 
+// Says every so often how far it has come; a mount waits for it.
+class Progress {
+public:
+    Progress(Pool& pool, u64 total) : m_pool(pool), m_total(total), m_said_ns(host_monotonic_ns()) {}
+    void done_one()
+    {
+        if (++m_done % k_look_every != 0 || host_monotonic_ns() - m_said_ns < k_say_every_ns)
+            return;
+        m_said_ns = host_monotonic_ns();
+        TextLine line;
+        line.add("intent log: ").add(m_done).add(" of ").add(m_total).add(" operations have been done again");
+        say(m_pool, HOST_LOG_INFO, line);
+    }
+
+private:
+    static constexpr u64 k_look_every = 64, k_say_every_ns = 2000000000;
+    Pool& m_pool;
+    const u64 m_total;
+    u64 m_done { 0 };
+    u64 m_said_ns;
+};
+
 Status replay(Pool& pool, Span<const LogRecordView> records)
 {
     for (const LogRecordView& record : records) {
@@ -65,12 +87,14 @@ Status replay(Pool& pool, Span<const LogRecordView> records)
     }
     pool.space().set_replaying(true);
     Status result;
+    Progress progress(pool, records.size());
     for (const LogRecordView& record : records) {
         const Status status = replay_record(pool, record);
         if (status.is_error()) {
             result = refuse_record(pool, record, status.error()).error();
             break;
         }
+        progress.done_one();
     }
     pool.space().set_replaying(false);
     return result.error();
@@ -97,7 +121,7 @@ Status recover_log(Pool& pool, const core_pool_options& options, bool drops_pool
     if (!reader->records().is_empty() && !drops) {
         TextLine line;
         line.add("intent log: ").add(u64(reader->records().size())).add(" operations are newer than the committed group ");
-        line.add(uberblock.txg.value());
+        line.add(uberblock.replayed().value());
         if (options.read_only) {
             line.add("; mount it once for writing, or with -o norecovery to see that group");
             say(pool, HOST_LOG_ERROR, line);
@@ -105,6 +129,11 @@ Status recover_log(Pool& pool, const core_pool_options& options, bool drops_pool
         }
         TRY(replay(pool, reader->records()));
         say(pool, HOST_LOG_INFO, line.add(" and have been done again"));
+    }
+    if (reader->passed_over()) {
+        TextLine line;
+        line.add("intent log: ").add(reader->passed_over()).add(" times a frame was found on another log device than the one before it");
+        say(pool, HOST_LOG_INFO, line);
     }
     if (reader->lacks_group())
         pool.log(HOST_LOG_WARNING, "intent log: what was done after the group that is lost cannot be done again");

@@ -2,6 +2,7 @@
 // One record applied again. What is wrong with a record's form is log_damaged, what does not fit the tree another error.
 #include "core/fs/replay.h"
 
+#include "core/fs/allocate.h"
 #include "core/fs/attributes.h"
 #include "core/fs/dataset_change.h"
 #include "core/fs/file_write.h"
@@ -286,12 +287,16 @@ Result<Extent> take_extent(LogPayload& payload, u64 block, u64 end, Bytes& item)
     DiskExtent disk;
     TRY(ahead.take(disk));
     VERIFY_DISK(disk.kind == static_cast<u8>(ExtentKind::mapped), log_damaged);
-    const u64 checksums = u64(disk.length_blocks.get()) * checksum_bytes_of(static_cast<ChecksumKind>(disk.checksum_kind));
+    const bool is_compressed = disk.encoding != static_cast<u8>(Encoding::none);
+    const u64 stored_blocks = is_compressed ? blocks_for_bytes(disk.stored_bytes.get()) : disk.length_blocks.get();
+    const u64 checksums = stored_blocks * checksum_bytes_of(static_cast<ChecksumKind>(disk.checksum_kind));
     VERIFY_DISK(checksums <= k_max_extent_checksum_bytes, log_damaged);
     item = TRY(payload.take_bytes(sizeof(disk) + checksums));
     BigEndianKey key(block);
-    Extent extent = TRY(Extent::decode({ key.data(), 8 }, item));
+    Extent extent = TRY(Extent::decode({ key.data(), 8 }, item, k_extent_in_place));
     VERIFY_DISK(extent.end() <= end, log_damaged);
+    // Nobody but its record reaches what was written: a unit is whole.
+    VERIFY_DISK(!is_compressed || extent.length_blocks == extent.unit_blocks, log_damaged);
     return extent;
 }
 
@@ -310,6 +315,25 @@ Status for_extents(const LogRecordView& record, LogPayload& payload, const DiskL
     return payload.end();
 }
 
+bool is_in_place(Bytes item) { return item.data()[offsetof(DiskExtent, flags)] & k_extent_in_place; }
+
+Result<Extent> take_allocated(const LogRecordView& record)
+{
+    const u64 offset = record.header.offset.get();
+    const BigEndianKey key(offset >> k_block_shift);
+    const Extent extent = TRY(Extent::decode({ key.data(), 8 }, record.payload));
+    VERIFY_DISK((offset & (k_block_size - 1)) == 0 && extent.is_unwritten(), log_damaged);
+    return extent;
+}
+
+Status replay_allocate(Pool& pool, const LogRecordView& record)
+{
+    const Extent extent = TRY(take_allocated(record));
+    Ref<Object> object = TRY(object_of(pool, record));
+    pool.allocator().adopt(extent.dva, object->dataset().owner());
+    return TRY(enter_allocated(pool, *object, extent)) ? Status() : Status(Error::extent_damaged);
+}
+
 Status replay_extents(Pool& pool, const LogRecordView& record, LogPayload& payload, const DiskLogWrite& head)
 {
     Ref<Object> object = TRY(object_of(pool, record));
@@ -324,12 +348,17 @@ Status replay_extents(Pool& pool, const LogRecordView& record, LogPayload& paylo
         SpaceLog::CommitScope commit(batch, hold.txg());
         if (status.is_ok())
             status = for_extents(record, payload, head, [&](const Extent& extent, Bytes item) NO_THREAD_SAFETY_ANALYSIS -> Status {
-                pool.allocator().adopt(extent.dva, object->dataset().owner());
+                run->is_in_place = is_in_place(item);
+                run->is_overtaken = false;
+                if (!run->is_in_place)
+                    pool.allocator().adopt(extent.dva, object->dataset().owner());
                 run->file_block = extent.file_block;
+                run->block_count = extent.length_blocks;
                 run->dva = extent.dva;
                 copy_bytes(run->item, item.data(), item.size());
+                run->item[offsetof(DiskExtent, flags)] = 0;
                 while (!TRY(enter_run(pool, *object, hold.txg(), *run, head.file_bytes.get(), { *scratch, batch }))) { }
-                return {};
+                return run->is_overtaken ? Error::extent_damaged : Error::none; // the log has all that came before
             }).error();
     }
     host_pool_free(pool.requests().write_runs, run);
@@ -381,17 +410,12 @@ Status replay_write_truncate(Pool& pool, const LogRecordView& record)
 
 }
 
-// Whether replay_record knows what to do with it: asked of every record before anything is done.
-static bool is_known(LogOpcode opcode)
+Status claims_of(const LogRecordView& record, Status (*claim)(void* context, const Dva& dva), void* context)
 {
-    const bool is_numbered = opcode >= LogOpcode::create && opcode <= LogOpcode::move;
-    return is_numbered || opcode == LogOpcode::commit_marker;
-}
-
-Status claim_record(Pool& pool, const LogRecordView& record)
-{
-    if (!is_known(record.opcode()))
+    if (!find_log_opcode(record.opcode()))
         return Error::log_opcode;
+    if (record.opcode() == LogOpcode::allocate)
+        return claim(context, TRY(take_allocated(record)).dva);
     if (record.opcode() != LogOpcode::write)
         return {};
     LogPayload payload(record.payload);
@@ -399,7 +423,15 @@ Status claim_record(Pool& pool, const LogRecordView& record)
     TRY(take_write(record, payload, head));
     if (head.form != static_cast<u8>(LogWriteForm::extents))
         return {};
-    return for_extents(record, payload, head, [&](const Extent& extent, Bytes) { return pool.allocator().claim(extent.dva); });
+    return for_extents(record, payload, head, [&](const Extent& extent, Bytes item) {
+        return is_in_place(item) ? Status() : claim(context, extent.dva);
+    });
+}
+
+Status claim_record(Pool& pool, const LogRecordView& record)
+{
+    return claims_of(record, [](void* allocator, const Dva& dva) { return static_cast<Allocator*>(allocator)->claim(dva); },
+                     &pool.allocator());
 }
 
 Status replay_record(Pool& pool, const LogRecordView& record)
@@ -426,6 +458,8 @@ Status replay_record(Pool& pool, const LogRecordView& record)
         return replay_clone(pool, record);
     case LogOpcode::move:
         return replay_move(pool, record);
+    case LogOpcode::allocate:
+        return replay_allocate(pool, record);
     case LogOpcode::set_attributes:
         return replay_attributes(pool, record);
     case LogOpcode::create_dataset:

@@ -23,7 +23,9 @@ Status recover_log(Pool& pool, const core_pool_options& options, bool drops_pool
 
 // One record, in the open group. The log is off.
 Status replay_record(Pool& pool, const LogRecordView& record);
-// The blocks of a record's extents.
+// Each run of blocks that a record says are in use and no committed group does. log_opcode, log_damaged, errors of `claim`.
+Status claims_of(const LogRecordView& record, Status (*claim)(void* context, const Dva& dva), void* context);
+// Takes them, at opening.
 Status claim_record(Pool& pool, const LogRecordView& record);
 
 }

@@ -3,6 +3,7 @@
 
 #include "core/fs/block_read.h"
 #include "core/fs/file_write.h"
+#include "core/fs/in_place.h"
 #include "core/fs/log_records.h"
 #include "core/fs/punch.h"
 
@@ -60,7 +61,7 @@ Result<NextExtent> next_to_move(Object& object, u64 at, u64 end, bool from_end) 
     const Extent extent = TRY(Extent::decode(cursor.key(), cursor.value()));
     if (extent.file_block < at || extent.file_block >= end)
         return NextExtent();
-    VERIFY_DISK(extent.kind == ExtentKind::mapped, extent_damaged);
+    VERIFY_DISK(extent.has_blocks(), extent_damaged);
     return NextExtent { true, extent.file_block, extent.end() };
 }
 
@@ -91,9 +92,11 @@ Status move_extents(Object& object, TxgId txg, const BlockMove& move, u32 most, 
     return {};
 }
 
-// One group's share of `move`. Gives what is left of it: nothing when first == end.
-Result<BlockMove> move_some(Pool& pool, Object& object, const BlockMove& move, u32 most)
+// One group's share of `move`. Gives what is left of it: nothing when first == end. All of it, and `waits` is set: somebody writes in
+// place.
+Result<BlockMove> move_some(Pool& pool, Object& object, const BlockMove& move, u32 most, bool& waits)
 {
+    waits = false;
     ScopedPromise promise(pool.space(), object.dataset().owner());
     const Removal removal = removal_of(pool, object);
     TRY(promise.take(2 * pool.space().operation_units() + removal.units, Space::For::growth));
@@ -104,14 +107,17 @@ Result<BlockMove> move_some(Pool& pool, Object& object, const BlockMove& move, u
         return Error::stale_handle;
     if (!object.m_attributes.is_regular())
         return object.m_attributes.is_directory() ? Error::is_directory : Error::invalid;
+    waits = !object.m_in_place.is_empty();
+    if (waits)
+        return move;
     TxgHold hold(pool.engine());
     TRY(object.prepare_change(hold.txg()));
     SpaceLog::Batch batch(pool.space_log());
     SpaceLog::CommitScope commit(batch, hold.txg());
     const bool from_end = move.to > move.first;
-    TRY(cut_extent(object, hold.txg(), move.first, *scratch));
+    TRY(cut_extent(pool, object, hold.txg(), move.first, *scratch, batch));
     if (move.end < k_max_file_blocks)
-        TRY(cut_extent(object, hold.txg(), move.end, *scratch));
+        TRY(cut_extent(pool, object, hold.txg(), move.end, *scratch, batch));
     MoveLogged logged { pool, hold.txg(), lcpfs::move(record), move };
     if (from_end)
         logged.done.first = move.end;
@@ -148,7 +154,10 @@ Status move_all(Pool& pool, Object& object, BlockMove move)
 {
     while (move.first != move.end) {
         TRY(pool.check_writable());
-        move = TRY(move_some(pool, object, move, k_extents_per_group));
+        bool waits;
+        move = TRY(move_some(pool, object, move, k_extents_per_group, waits));
+        if (waits)
+            pool.in_place_writes().wait_for(object.m_in_place_writes);
     }
     return {};
 }
@@ -161,7 +170,8 @@ Result<u64> size_of_file(Object& object)
     return object.m_attributes.size_bytes;
 }
 
-// Data in the record gets a block. The file may grow to the end of that for it.
+}
+
 Status write_out_inline(Pool& pool, Object& object)
 {
     {
@@ -181,14 +191,18 @@ Status write_out_inline(Pool& pool, Object& object)
     BlockSource source;
     TRY(read_block(pool, object, 0, page.memory, source));
     const core_segment segment { page.memory, k_block_size };
-    return write_blocks_and_wait(pool, object, 0, { &segment, 1 }, k_block_size);
-}
-
+    u64 size_bytes;
+    {
+        ReadGuard guard(object.m_lock);
+        size_bytes = object.m_attributes.size_bytes;
+    }
+    return write_blocks_and_wait(pool, object, 0, { &segment, 1 }, size_bytes, false);
 }
 
 Status replay_move(Pool& pool, Object& object, const BlockMove& move)
 {
-    const BlockMove left = TRY(move_some(pool, object, move, ~0u));
+    bool waits;
+    const BlockMove left = TRY(move_some(pool, object, move, ~0u, waits));
     return left.first == left.end ? Status() : Status(Error::contradiction);
 }
 

@@ -6,6 +6,8 @@
 // where blocks are taken out, from the end where they are put in) with a hole between the parts, and the larger of the two
 // sizes: nothing is lost, as in XFS, but the caller has to repeat from there.
 //
+// A write in place that is under way (in_place.h) is waited for.
+//
 // Data in the record stands at block 0 and cannot move: a hole put in front of it has it written to a block first.
 #pragma once
 
@@ -16,6 +18,9 @@ namespace lcpfs {
 // invalid: not within the file, all of it included; not a file. file_too_large.
 Status collapse_object(Pool& pool, Object& object, u64 first, u64 count, Time time);
 Status insert_object(Pool& pool, Object& object, u64 first, u64 count, Time time);
+
+// Data in the record gets a block.
+Status write_out_inline(Pool& pool, Object& object);
 
 constexpr u64 k_same_size = ~0ull;
 

@@ -96,6 +96,18 @@ Result<Cut> cut_object(Pool& pool, Object& object, u64 size_bytes, Time time, u3
 
 }
 
+Status finish_cut(Pool& pool, Object& object)
+{
+    u64 size_bytes;
+    {
+        ReadGuard guard(object.m_lock);
+        if (!object.m_attributes.is_regular() || !object.m_attributes.is_truncating())
+            return {};
+        size_bytes = object.m_attributes.size_bytes;
+    }
+    return free_all_behind(pool, object, size_bytes);
+}
+
 Status truncate_object(Pool& pool, Object& object, u64 size_bytes, Time time)
 {
     TRY(pool.check_writable());

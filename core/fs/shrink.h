@@ -15,6 +15,8 @@ namespace lcpfs {
 
 Status truncate_object(Pool& pool, Object& object, u64 size_bytes, Time time);
 Status delete_object(Pool& pool, Object& object);
+// Frees what a cut that failed left behind the end.
+Status finish_cut(Pool& pool, Object& object);
 // After a read-write open: deletes and truncates every orphan.
 Status finish_orphans(Pool& pool);
 

@@ -86,13 +86,13 @@ Result<bool> TailCut::enter(Object& object, TxgId txg, SpaceLog::Batch& batch)
     extent.length_blocks = 1;
     extent.dva = m_copy;
     extent.birth = txg;
-    extent.checksum_kind = m_pool.data_checksum();
+    extent.checksum_kind = object.dataset().data_ways().checksum;
     u8 checksum[k_checksum_bytes];
     block_checksum(extent.checksum_kind, m_page, checksum);
     extent.payload = Bytes(checksum, checksum_bytes_of(extent.checksum_kind));
     u8 item[sizeof(DiskExtent) + k_checksum_bytes];
     u32 bytes = extent.encode({ item, sizeof(item) });
-    const NewBlocks copy { m_copy, SpaceUse::used };
+    const NewBlocks copy { m_copy, SpaceUse::used, 1 };
     TRY(replace_range(m_pool, object, txg, block, 1, { item, bytes }, &copy, *m_scratch, batch));
     m_copy = Dva();
     return true;

@@ -155,12 +155,50 @@ void host_log(enum host_log_level level, const char *text);
 /* errors=panic: does not come back in the kernel; ends the process elsewhere. */
 void host_panic(const char *text);
 
+/* ---- tracing ------------------------------------------------------------------------------------- */
+
+#include "core/host/trace.h"
+
 /* ---- checksums ----------------------------------------------------------------------------------- */
 
 /* CRC-32C (Castagnoli) as iSCSI and ext4 define it: initial value and final xor of ~0 both applied here. */
 uint32_t host_crc32c(const void *data, size_t bytes);
 uint64_t host_xxh64(const void *data, size_t bytes, uint64_t seed);
 void host_sha256(const void *data, size_t bytes, uint8_t digest[32]);
+
+/* ---- compression ----------------------------------------------------------------------------------
+ *
+ * Formats are those of the libraries everybody has: an LZ4 block, a Zstandard frame without a dictionary. What one host
+ * compressed every other can decompress; the bytes themselves may differ.
+ */
+
+enum host_codec { HOST_CODEC_LZ4 = 1, HOST_CODEC_ZSTD = 2 };
+#define HOST_CODEC_MAX_BYTES 131072 /* of data, at a time */
+#define HOST_ZSTD_MAX_LEVEL 15
+
+/* Whether data can be compressed here: in the kernel, whether the module that does it is loaded. Decompressing always can. */
+bool host_codec_compresses(enum host_codec codec);
+
+/* Memory for one user at a time; neither of the calls that use it allocates or sleeps. NULL: no memory, or not here. Sleepable. */
+struct host_compressor;
+struct host_compressor *host_compressor_create(enum host_codec codec, unsigned int max_level);
+void host_compressor_destroy(struct host_compressor *compressor); /* NULL allowed; sleepable */
+/*
+ * `level` is zstd's, 1 to the one that the memory was made for. Gives how many bytes it came to; 0 when they do not fit into
+ * `room`, or nothing came of it. `data` must not change meanwhile.
+ */
+size_t host_compress(struct host_compressor *compressor, unsigned int level, const void *data, size_t bytes, void *out,
+		     size_t room);
+
+struct host_decompressor;
+struct host_decompressor *host_decompressor_create(void);
+void host_decompressor_destroy(struct host_decompressor *decompressor); /* NULL allowed; sleepable */
+/*
+ * Whatever the bytes are: true when they came to exactly `out_bytes`, else false; nothing is written beyond these. What was
+ * written is not to be used then.
+ */
+bool host_decompress(struct host_decompressor *decompressor, enum host_codec codec, const void *data, size_t bytes,
+		     void *out, size_t out_bytes);
 
 /* ---- block devices -------------------------------------------------------------------------------- */
 

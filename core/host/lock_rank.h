@@ -31,6 +31,7 @@
 	X(path_copy)      /* PathCopy: attempts of one request (spin) */           \
 	X(path)           /* PathGroup: states, waiting requests (spin) */         \
 	X(io)             /* I/O completion state (spin) */                        \
+	X(event)          /* EventRing: lines for the log (spin) */                \
 	X(test)           /* for tests */
 
 enum lcpfs_lock_rank {

@@ -113,6 +113,8 @@ Result<Path*> PathGroup::add(host_bdev* bdev, PathId id, u8 priority)
         first.last_check_ns = now_ns;
     }
     m_table.make_present(*path, PathState::active, now_ns);
+    if (host_tracing & HOST_TRACE_PATH)
+        trace(*path, PathState::repairing);
     usable_locked(*path, PathState::active, now_ns);
     log(*path, HOST_LOG_INFO, "was added");
     m_shared.wake(m_shared.context);
@@ -166,7 +168,7 @@ Status PathGroup::fail(PathId id)
     if (is_usable(path->get_state()))
         fail_locked(*path, host_monotonic_ns(), "by order");
     else
-        path->set_state(PathState::failed);
+        set_state(*path, PathState::failed);
     path->is_ordered_down = true;
     return {};
 }

@@ -217,6 +217,8 @@ private:
     bool is_drained_of_plain() const; // is so when requests go by the table, or nobody sends any
     bool is_table_drained() const;
     void log(const Path& path, host_log_level level, const char* what) const;
+    void set_state(Path& path, PathState state); // tells who listens
+    void trace(const Path& path, PathState before) const;
 
     host_work m_pump; // first: pump() finds the group by it
     const PathShared& m_shared;

@@ -25,9 +25,24 @@ void PathGroup::log(const Path& path, host_log_level level, const char* what) co
     host_log(level, line.text());
 }
 
+void PathGroup::trace(const Path& path, PathState before) const
+{
+    const host_path_trace what { m_shared.pool_name, path.name, static_cast<u32>(m_table.target().value()), path.id.value(),
+                                 static_cast<u32>(before), static_cast<u32>(path.get_state()) };
+    host_trace_path(&what);
+}
+
+void PathGroup::set_state(Path& path, PathState state)
+{
+    const PathState before = path.get_state();
+    path.set_state(state);
+    if (host_tracing & HOST_TRACE_PATH)
+        trace(path, before);
+}
+
 void PathGroup::fail_locked(Path& path, u64 now_ns, const char* why)
 {
-    path.set_state(PathState::failed);
+    set_state(path, PathState::failed);
     path.suspect.store(0);
     path.failures.add_relaxed(1);
     path.timer.failed(now_ns);
@@ -50,7 +65,7 @@ void PathGroup::usable_locked(Path& path, PathState state, u64 now_ns)
     path.usable_since_ns.store(now_ns);
     path.alive_ns.store(now_ns);
     path.last_check_ns = now_ns;
-    path.set_state(state);
+    set_state(path, state);
     note_usable_count_locked(now_ns);
     if (!m_waiting.is_empty())
         queue_pump();
@@ -88,14 +103,14 @@ void PathGroup::check_health_locked(Path& path, u64 now_ns)
     // The last path that can serve is at worst Degraded.
     const bool is_bad = verdict == HealthWindow::Verdict::failed || verdict == HealthWindow::Verdict::degraded;
     if (is_bad && state == PathState::active) {
-        path.set_state(PathState::degraded);
+        set_state(path, PathState::degraded);
         log(path, HOST_LOG_WARNING, "is degraded: more than 5 % of errors");
         return;
     }
     const bool is_good = verdict == HealthWindow::Verdict::active
         || (verdict == HealthWindow::Verdict::undecided && !path.window.has_errors());
     if (is_good && state == PathState::degraded) {
-        path.set_state(PathState::active);
+        set_state(path, PathState::active);
         log(path, HOST_LOG_INFO, "is in order again");
     }
 }
@@ -191,12 +206,12 @@ void PathGroup::take_verdict_locked(Path& path, ProbeOutcome outcome, u32 latenc
             return; // the order came while the probe was under way
         if (!is_good)
             return path.timer.bad(now_ns);
-        path.set_state(PathState::repairing);
+        set_state(path, PathState::repairing);
         (void)path.timer.good(now_ns);
         return;
     case PathState::repairing:
         if (!is_good) {
-            path.set_state(PathState::failed);
+            set_state(path, PathState::failed);
             return path.timer.bad(now_ns);
         }
         if (!path.timer.good(now_ns))

@@ -8,6 +8,10 @@ Extent Extent::part(u32 first, u32 count) const
     Extent part = *this;
     part.file_block += first;
     part.length_blocks = count;
+    if (is_compressed()) {
+        part.unit_offset = static_cast<u8>(unit_offset + first);
+        return part;
+    }
     part.dva.block += first;
     part.dva.length_blocks = count;
     part.payload = checksums(first, count);
@@ -19,22 +23,47 @@ u32 Extent::encode(MutableBytes out) const
     DiskExtent disk {};
     disk.kind = static_cast<u8>(kind);
     disk.birth_txg.set(birth.value());
-    if (kind == ExtentKind::mapped) {
+    if (has_blocks()) {
         disk.device_block.set(dva.block);
         disk.length_blocks.set(length_blocks);
         disk.vdev.set(dva.vdev.value());
         disk.checksum_kind = static_cast<u8>(checksum_kind);
+        disk.encoding = static_cast<u8>(encoding);
+        disk.unit_blocks = unit_blocks;
+        disk.unit_offset = unit_offset;
+        disk.stored_bytes.set(stored_bytes);
     } else {
         disk.length_blocks.set(1);
-        disk.inline_bytes.set(static_cast<u32>(payload.size()));
+        disk.stored_bytes.set(static_cast<u32>(payload.size()));
     }
-    if (out.data() + sizeof(disk) != payload.data())
+    if (payload.size() && out.data() + sizeof(disk) != payload.data())
         move_bytes(out.data() + sizeof(disk), payload.data(), payload.size());
     copy_bytes(out.data(), &disk, sizeof(disk));
     return encoded_bytes();
 }
 
-Result<Extent> Extent::decode(Bytes key, Bytes value)
+static Status decode_unit(const DiskExtent& disk, Extent& extent)
+{
+    VERIFY_DISK(disk.encoding <= static_cast<u8>(Encoding::zstd), extent_damaged);
+    extent.encoding = static_cast<Encoding>(disk.encoding);
+    extent.unit_blocks = disk.unit_blocks;
+    extent.unit_offset = disk.unit_offset;
+    extent.stored_bytes = disk.stored_bytes.get();
+    if (!extent.is_compressed()) {
+        VERIFY_DISK(extent.unit_blocks == 0 && extent.unit_offset == 0 && extent.stored_bytes == 0, extent_damaged);
+        return {};
+    }
+    VERIFY_DISK(extent.unit_blocks <= k_max_unit_blocks, extent_damaged);
+    VERIFY_DISK(extent.length_blocks <= extent.unit_blocks, extent_damaged);
+    VERIFY_DISK(extent.unit_offset <= extent.unit_blocks - extent.length_blocks, extent_damaged);
+    // At least a block less than the data: this bounds the count of blocks, too.
+    const u64 unit_bytes = u64(extent.unit_blocks) << k_block_shift;
+    VERIFY_DISK(extent.stored_bytes > 0 && u64(extent.stored_bytes) + k_block_size <= unit_bytes, extent_damaged);
+    extent.dva.length_blocks = static_cast<u32>(blocks_for_bytes(extent.stored_bytes));
+    return {};
+}
+
+Result<Extent> Extent::decode(Bytes key, Bytes value, u8 known_flags)
 {
     VERIFY_DISK(key.size() == 8 && value.size() >= sizeof(DiskExtent), extent_damaged);
     BigEndianKey number;
@@ -47,12 +76,22 @@ Result<Extent> Extent::decode(Bytes key, Bytes value)
     extent.birth = TxgId(disk.birth_txg.get());
     extent.payload = value.slice(sizeof(disk), value.size() - sizeof(disk));
     VERIFY_DISK(extent.file_block < k_max_file_blocks, extent_damaged);
-    VERIFY_DISK(disk.encoding == 0, extent_damaged);
+    VERIFY_DISK((disk.flags & ~known_flags) == 0, extent_damaged);
     if (disk.kind == static_cast<u8>(ExtentKind::inlined)) {
         extent.kind = ExtentKind::inlined;
+        VERIFY_DISK(disk.encoding == 0 && disk.unit_blocks == 0 && disk.unit_offset == 0, extent_damaged);
         VERIFY_DISK(extent.file_block <= 1 && extent.length_blocks == 1, extent_damaged);
-        VERIFY_DISK(disk.inline_bytes.get() == extent.payload.size(), extent_damaged);
+        VERIFY_DISK(disk.stored_bytes.get() == extent.payload.size(), extent_damaged);
         VERIFY_DISK(extent.payload.size() > 0 && extent.payload.size() <= k_max_inline_data_bytes, extent_damaged);
+        return extent;
+    }
+    extent.dva = Dva { disk.device_block.get(), extent.length_blocks, VdevId(disk.vdev.get()) };
+    if (disk.kind == static_cast<u8>(ExtentKind::unwritten)) {
+        extent.kind = ExtentKind::unwritten;
+        VERIFY_DISK(disk.checksum_kind == 0 && extent.payload.is_empty(), extent_damaged);
+        VERIFY_DISK(disk.encoding == 0 && disk.unit_blocks == 0 && disk.unit_offset == 0 && disk.stored_bytes.get() == 0, extent_damaged);
+        VERIFY_DISK(extent.length_blocks > 0 && extent.length_blocks <= k_max_unwritten_blocks, extent_damaged);
+        VERIFY_DISK(extent.end() <= k_max_file_blocks, extent_damaged);
         return extent;
     }
     VERIFY_DISK(disk.kind == static_cast<u8>(ExtentKind::mapped), extent_damaged);
@@ -60,8 +99,8 @@ Result<Extent> Extent::decode(Bytes key, Bytes value)
     extent.checksum_kind = static_cast<ChecksumKind>(disk.checksum_kind);
     VERIFY_DISK(extent.length_blocks > 0 && extent.length_blocks <= max_extent_blocks(extent.checksum_kind), extent_damaged);
     VERIFY_DISK(extent.end() <= k_max_file_blocks, extent_damaged);
-    VERIFY_DISK(extent.payload.size() == size_t(extent.length_blocks) * checksum_bytes_of(extent.checksum_kind), extent_damaged);
-    extent.dva = Dva { disk.device_block.get(), extent.length_blocks, VdevId(disk.vdev.get()) };
+    TRY(decode_unit(disk, extent));
+    VERIFY_DISK(extent.payload.size() == size_t(extent.dva.length_blocks) * checksum_bytes_of(extent.checksum_kind), extent_damaged);
     return extent;
 }
 

@@ -17,14 +17,29 @@ struct Extent {
     u64 file_block { 0 };
     u32 length_blocks { 0 };      // of an inlined one: 1
     ExtentKind kind { ExtentKind::mapped };
-    Dva dva;                      // mapped
+    Dva dva;                      // mapped, unwritten; compressed: of the whole unit, as long as it is stored
     TxgId birth;
     ChecksumKind checksum_kind { ChecksumKind::none };
-    Bytes payload;                // checksums, or the inlined bytes
+    Encoding encoding { Encoding::none };
+    u8 unit_blocks { 0 };         // compressed
+    u8 unit_offset { 0 };         // compressed
+    u32 stored_bytes { 0 };       // compressed
+    Bytes payload;                // checksums of what is stored, or the inlined bytes
+
+    bool is_compressed() const { return encoding != Encoding::none; }
+    // What the file counts for it, of a unit its share; the parts of one add up to what is stored.
+    u32 counted_blocks() const
+    {
+        if (!is_compressed())
+            return length_blocks;
+        return (unit_offset + length_blocks) * dva.length_blocks / unit_blocks - unit_offset * dva.length_blocks / unit_blocks;
+    }
 
     u64 end() const { return file_block + length_blocks; }
+    bool has_blocks() const { return kind != ExtentKind::inlined; }
+    bool is_unwritten() const { return kind == ExtentKind::unwritten; }
     bool covers(u64 block) const { return block >= file_block && block < end(); }
-    // Checksums of blocks [first, first + count) of the extent.
+    // Checksums of blocks [first, first + count) of what is stored.
     Bytes checksums(u32 first, u32 count) const
     {
         u32 each = checksum_bytes_of(checksum_kind);
@@ -37,7 +52,8 @@ struct Extent {
     // Into `out` of at least encoded_bytes(); the payload may already stand in place there.
     u32 encode(MutableBytes out) const;
     // extent_damaged for anything out of form. The payload points into `value`.
-    static Result<Extent> decode(Bytes key, Bytes value);
+    // `known_flags`: that may be set; none in a file's tree.
+    static Result<Extent> decode(Bytes key, Bytes value, u8 known_flags = 0);
 };
 
 }

@@ -152,8 +152,8 @@ Status decode_record(Bytes record, ObjectAttributes& to, RecordRoots& roots)
     TRY(decode_time(disk.ctime, to.ctime));
     TRY(decode_time(disk.btime, to.btime));
     VERIFY_DISK(is_known_type(to.mode) && (to.mode >> 16) == 0, record_damaged);
-    VERIFY_DISK((to.state & ~(k_object_truncating | k_object_has_shares)) == 0, record_damaged);
-    VERIFY_DISK(to.is_regular() || !to.has_shares(), record_damaged);
+    VERIFY_DISK((to.state & ~(k_object_truncating | k_object_has_shares | k_object_has_unwritten)) == 0, record_damaged);
+    VERIFY_DISK(to.is_regular() || (!to.has_shares() && !to.has_unwritten()), record_damaged);
     VERIFY_DISK(to.size_bytes <= 0x7fffffffffffffffull && to.links <= 0x7fffffffu, record_damaged);
 
     Bytes rest = record.slice(sizeof(disk), record.size() - sizeof(disk));

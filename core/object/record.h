@@ -25,6 +25,8 @@ constexpr u32 k_mode_regular = 0100000;
 constexpr u32 k_mode_symlink = 0120000;
 constexpr u32 k_mode_socket = 0140000;
 
+constexpr u32 k_flag_compressed = 4; // of attribute flags: FS_COMPR_FL
+
 struct ObjectAttributes {
     u64 generation { 0 };
     u64 size_bytes { 0 };
@@ -45,6 +47,7 @@ struct ObjectAttributes {
     bool is_symlink() const { return type() == k_mode_symlink; }
     bool is_truncating() const { return state & k_object_truncating; }
     bool has_shares() const { return state & k_object_has_shares; }
+    bool has_unwritten() const { return state & k_object_has_unwritten; }
     // A damaged record may count less than goes: no less than `least` is left.
     void drop_link(u32 least = 0) { links -= links > least; }
     void drop_blocks(u64 count) { blocks -= min(blocks, count); }

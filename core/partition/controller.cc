@@ -107,12 +107,26 @@ void PartitionController::tick(PartitionClock now)
     }
 }
 
+// The most there is before its first.
+u64 PartitionController::since_step_ms(const Partition& partition) const
+{
+    return partition.has_stepped ? m_now.monotonic_ms - partition.last_step_ms : ~0ull;
+}
+
+void PartitionController::note_step(Partition& partition)
+{
+    partition.has_stepped = true;
+    partition.last_step_ms = m_now.monotonic_ms;
+}
+
 bool PartitionController::may_act(const Partition& partition) const
 {
     if (partition.open.number)
         return false;
     const u64 cooldown_ms = (partition.learned.cooldown.value() * Fixed(1000)).whole();
-    if (partition.was_resized && m_now.monotonic_ms - partition.last_resize_ms < cooldown_ms)
+    // What a write took from it meanwhile it may fetch again at once.
+    const bool has_lost = partition.gave_to != k_unassigned && partition.gave_ms > partition.last_step_ms;
+    if (!has_lost && since_step_ms(partition) < cooldown_ms)
         return false;
     if (partition.history.size() >= k_novice_outcomes)
         return true;
@@ -152,7 +166,7 @@ bool PartitionController::try_grow(Partition& partition)
     u64 available = free_for(partition);
     if (available < m_space.metaslab_blocks()) {
         donor = donor_for(partition, true);
-        available = donor ? spare_of(*donor, true) : 0;
+        available = donor ? spare_of(*donor, &partition) : 0;
     }
     if (available < m_space.metaslab_blocks())
         return false;
@@ -160,12 +174,11 @@ bool PartitionController::try_grow(Partition& partition)
     if (m_mode == PartitionMode::advise) {
         decision.result = DecisionResult::advised;
         decision.size_after = partition.size_blocks + min(wanted, min(limit, available));
-        m_ring.add(decision);
-        partition.was_resized = true; // so that advice comes as often as a step would
-        partition.last_resize_ms = m_now.monotonic_ms;
+        note(decision);
+        note_step(partition); // so that advice comes as often as a step would
         return true;
     }
-    const u64 since_ms = partition.was_resized ? m_now.monotonic_ms - partition.last_resize_ms : ~0ull;
+    const u64 since_ms = since_step_ms(partition);
     const MovedSpace moved = move(donor, &partition, wanted, min(limit, available));
     if (!moved.blocks)
         return false;
@@ -176,6 +189,8 @@ bool PartitionController::try_grow(Partition& partition)
     how.net_blocks = donor ? 0 : moved.blocks;
     how.since_resize_ms = since_ms;
     open(partition, decision, how);
+    if (donor)
+        note_step(*donor); // a step of both: neither takes it back before its cooldown
     return true;
 }
 
@@ -203,15 +218,14 @@ bool PartitionController::try_shrink(Partition& partition)
     Decision decision = describe(partition, empty < metaslab ? DecisionReason::evacuate : DecisionReason::idle, ActionKind::shrink);
     decision.benefit = benefit;
     decision.size_after = partition.size_blocks - wanted;
-    const u64 since_ms = partition.was_resized ? m_now.monotonic_ms - partition.last_resize_ms : ~0ull;
+    const u64 since_ms = since_step_ms(partition);
     if (m_mode == PartitionMode::advise || empty < metaslab) {
         if (m_mode == PartitionMode::advise)
             decision.result = DecisionResult::advised;
         else
             m_space.evacuate(partition.id, wanted);
-        m_ring.add(decision);
-        partition.was_resized = true;
-        partition.last_resize_ms = m_now.monotonic_ms;
+        note(decision);
+        note_step(partition);
         return true;
     }
     const MovedSpace moved = move(&partition, nullptr, wanted, min(surplus, empty));
@@ -229,6 +243,42 @@ bool PartitionController::try_shrink(Partition& partition)
     partition.last_shrink_ms = m_now.monotonic_ms;
     partition.last_shrunk_blocks = moved.blocks;
     return true;
+}
+
+MovedSpace PartitionController::give_evacuated(PartitionId id, u64 metaslabs, PartitionClock now)
+{
+    MutexGuard guard(m_lock);
+    if (now.monotonic_ms > m_now.monotonic_ms)
+        m_now = now;
+    Partition* const found = get(id);
+    if (!found)
+        return {};
+    Partition& partition = *found;
+    partition.size_blocks = m_space.size_blocks(id);
+    partition.used_blocks = m_space.used_blocks(id);
+    const u64 floor = max(partition.limits.minimum_blocks, partition.used_blocks);
+    const u64 surplus = partition.size_blocks - min(partition.size_blocks, floor);
+    const u64 wanted = min(metaslabs * m_space.metaslab_blocks(), surplus);
+    Decision decision = describe(partition, DecisionReason::evacuate, ActionKind::shrink);
+    OpenStep how;
+    how.action = ActionKind::shrink;
+    how.step = partition.learned.shrink.value();
+    how.since_resize_ms = since_step_ms(partition);
+    const MovedSpace moved = wanted ? move(&partition, nullptr, wanted, min(surplus, m_space.empty_blocks(id))) : MovedSpace();
+    if (!moved.blocks)
+        return moved;
+    decision.size_after = partition.size_blocks;
+    decision.metaslabs = moved.metaslabs;
+    if (partition.open.number || m_mode != PartitionMode::automatic) {
+        note(decision);
+        return moved;
+    }
+    how.pressure = pressure(partition);
+    how.moved_blocks = how.net_blocks = moved.blocks;
+    open(partition, decision, how);
+    partition.last_shrink_ms = m_now.monotonic_ms;
+    partition.last_shrunk_blocks = moved.blocks;
+    return moved;
 }
 
 }

@@ -20,7 +20,9 @@
 // also waits until no other step of the controller's own is open: carefully, one partition at a time.
 // The recent peak decays over k_peak_cooldowns learned cooldowns, so what was used a while ago is not given away at once; room
 // that a write fetched counts as used in it.
-// Growing ahead never takes from a partition within the dead band or above, and never back what went the other way lately.
+// Growing ahead never takes from a partition within the dead band or above, and never back what went the other way lately; but
+// where the pool has nothing left, who would make k_dear times as much of a metaslab takes any that is empty, and a write
+// that needs it again fetches it again. What a partition gives does not begin its cooldown, it ends it: the step was another's.
 //
 // Everything decided follows from the inputs (PartitionSpace, the meters' sums, the clock): the same inputs give the same
 // decisions in every host, bit by bit (replay_test.cc).
@@ -45,6 +47,7 @@ constexpr u32 k_novice_outcomes = 4;
 constexpr u32 k_peak_cooldowns = 24;               // 2 h at the prior
 constexpr i64 k_room_worth = 1;                    // percent of the pool's epsilon that one percent of its room is worth
 constexpr u32 k_trade_cooldowns = 4;
+constexpr i64 k_dear = 8;
 
 struct PartitionClock {
     u64 monotonic_ms;
@@ -123,7 +126,11 @@ public:
     Status make_room(PartitionId id, u64 blocks, PartitionClock now);
 
     void tick(PartitionClock now);
+    // So many metaslabs were emptied so that they can be given back: they are, as far as the minimum and what is used leave them.
+    MovedSpace give_evacuated(PartitionId id, u64 metaslabs, PartitionClock now);
 
+    // For who listens. Before the first tick; it outlives this.
+    void set_pool_name(const char* name) { m_pool_name = name; }
     void set_mode(PartitionMode mode);
     // Off: outcomes are measured, but nothing is learned from them.
     void set_learning(bool on);
@@ -149,13 +156,17 @@ private:
     bool try_grow(Partition& partition) REQUIRES(m_lock);
     bool try_shrink(Partition& partition) REQUIRES(m_lock);
     bool may_act(const Partition& partition) const REQUIRES(m_lock);
+    u64 since_step_ms(const Partition& partition) const REQUIRES(m_lock);
+    void note_step(Partition& partition) REQUIRES(m_lock);
     Fixed pressure(const Partition& partition) const REQUIRES(m_lock);
     Fixed pressure_at(const Partition& partition, u64 size_blocks) const REQUIRES(m_lock);
     Fixed pool_epsilon() const REQUIRES(m_lock);
 
     // controller_grow.cc
     u64 free_for(const Partition& partition) const REQUIRES(m_lock);
-    u64 spare_of(Partition& donor, bool ahead) REQUIRES(m_lock);
+    Fixed worth_of_room(const Partition& partition) const REQUIRES(m_lock);
+    bool is_dear(const Partition& partition, const Partition& donor) const REQUIRES(m_lock);
+    u64 spare_of(Partition& donor, const Partition* ahead_for) REQUIRES(m_lock);
     Partition* donor_for(const Partition& partition, bool ahead) REQUIRES(m_lock);
     void give_minimum(Partition& partition) REQUIRES(m_lock);
     MovedSpace move(Partition* from, Partition* to, u64 wanted, u64 limit) REQUIRES(m_lock);
@@ -164,12 +175,15 @@ private:
     void refuse(Partition& partition, DecisionReason reason) REQUIRES(m_lock);
 
     // controller_outcome.cc
+    u64 note(const Decision& decision) REQUIRES(m_lock); // in the ring, and to who listens; its number
+    void trace(const Decision& decision) const;
     void open(Partition& partition, const Decision& decision, const OpenStep& how) REQUIRES(m_lock);
     void settle(Partition& partition) REQUIRES(m_lock);
     bool measure_outcome(const Partition& partition, Decision& decision) const REQUIRES(m_lock);
     void learn(Partition& partition, Fixed improvement) REQUIRES(m_lock);
 
     PartitionSpace& m_space;
+    const char* m_pool_name { "" };
     mutable Mutex m_lock { LCPFS_RANK_partition };
     Box<Partition> m_slots[k_max_partitions] GUARDED_BY(m_lock);
     DecisionRing m_ring GUARDED_BY(m_lock);

@@ -4,7 +4,8 @@
 // Unassigned metaslabs first, as far as no minimum is owed out of them; then empty ones of a partition above its minimum. For a
 // write any such partition gives, the least pressed first, and only what the write lacks. Ahead of need only a
 // partition below its dead band gives, of what it has beyond its recent peak, and only if the two have not traded the other way
-// lately.
+// lately; except to who would make k_dear times as much of it: in a pool that has nothing left, the recent peaks of those who
+// hardly access anything must not be what the busiest one goes short for.
 #include "core/partition/controller.h"
 
 namespace lcpfs {
@@ -23,11 +24,24 @@ u64 PartitionController::free_for(const Partition& partition) const
     return available;
 }
 
+// By how much a metaslab more would lower epsilon: it is as (used / size), so by itself over the size.
+Fixed PartitionController::worth_of_room(const Partition& partition) const
+{
+    return partition.epsilon() / Fixed::from_unsigned(partition.size_blocks / m_space.metaslab_blocks() + 1);
+}
+
+bool PartitionController::is_dear(const Partition& partition, const Partition& donor) const
+{
+    return worth_of_room(partition) > worth_of_room(donor) * Fixed(k_dear);
+}
+
 // Empty, above the donor's minimum and, ahead of need, beyond its peak.
-u64 PartitionController::spare_of(Partition& donor, bool ahead)
+u64 PartitionController::spare_of(Partition& donor, const Partition* ahead_for)
 {
     const u64 size = m_space.size_blocks(donor.id);
-    const u64 kept = ahead ? max(donor.limits.minimum_blocks, donor.peak_blocks.whole() + 1) : donor.limits.minimum_blocks;
+    u64 kept = donor.limits.minimum_blocks;
+    if (ahead_for && !is_dear(*ahead_for, donor))
+        kept = max(kept, donor.peak_blocks.whole() + 1);
     return size <= kept ? 0 : min(size - kept, m_space.empty_blocks(donor.id));
 }
 
@@ -36,14 +50,15 @@ Partition* PartitionController::donor_for(const Partition& partition, bool ahead
     Partition* best = nullptr;
     Fixed least;
     for (Box<Partition>& candidate : m_slots) {
-        if (!candidate || candidate.get() == &partition || spare_of(*candidate, ahead) < m_space.metaslab_blocks())
+        if (!candidate || candidate.get() == &partition || spare_of(*candidate, ahead ? &partition : nullptr) < m_space.metaslab_blocks())
             continue;
         const Fixed pressed = pressure(*candidate);
         if (ahead) {
             const u64 window_ms = (max(candidate->learned.cooldown.value(), partition.learned.cooldown.value()) *
                                    Fixed(1000 * k_trade_cooldowns)).whole();
             const bool traded = candidate->took_from == partition.id && m_now.monotonic_ms - candidate->took_ms < window_ms;
-            if (traded || candidate->open.number || pressed >= candidate->learned.pressure.value().shifted_down(1))
+            const bool within = pressed >= candidate->learned.pressure.value().shifted_down(1);
+            if (traded || candidate->open.number || (within && !is_dear(partition, *candidate)))
                 continue;
         }
         if (!best || pressed < least) {
@@ -68,6 +83,8 @@ MovedSpace PartitionController::move(Partition* from, Partition* to, u64 wanted,
         partition->was_resized = true;
         partition->last_resize_ms = m_now.monotonic_ms;
         partition->last_resize_s = m_now.realtime_s;
+        if (partition == to || !to)
+            note_step(*partition);
     }
     if (from && to) {
         from->gave_to = target;
@@ -108,7 +125,7 @@ void PartitionController::give_minimum(Partition& partition)
         if (!donor)
             break;
         const MovedSpace more = move(donor, &partition, partition.limits.minimum_blocks - partition.size_blocks,
-                                     min(maximum - partition.size_blocks, spare_of(*donor, false)));
+                                     min(maximum - partition.size_blocks, spare_of(*donor, nullptr)));
         if (!more.blocks)
             break;
         decision.other = donor->id;
@@ -119,7 +136,7 @@ void PartitionController::give_minimum(Partition& partition)
         return;
     decision.size_after = partition.size_blocks;
     decision.metaslabs = moved.metaslabs;
-    m_ring.add(decision);
+    note(decision);
 }
 
 void PartitionController::refuse(Partition& partition, DecisionReason reason)
@@ -129,7 +146,7 @@ void PartitionController::refuse(Partition& partition, DecisionReason reason)
         return;
     partition.was_refused = true;
     partition.last_refused_ms = m_now.monotonic_ms;
-    m_ring.add(describe(partition, reason, ActionKind::grow));
+    note(describe(partition, reason, ActionKind::grow));
 }
 
 // A write needs again what a shrink gave away shortly before: that shrink was one too many.
@@ -146,6 +163,7 @@ void PartitionController::regret_shrink(Partition& partition)
         if (Decision* decision = m_ring.find(partition.open.number)) {
             decision->result = DecisionResult::measured;
             decision->improvement = improvement;
+            trace(*decision);
         }
     } else {
         partition.open = OpenStep();
@@ -192,7 +210,7 @@ Status PartitionController::make_room(PartitionId id, u64 blocks, PartitionClock
         if (!donor)
             break;
         const MovedSpace more = move(donor, &partition, needed - partition.size_blocks,
-                                     min(maximum - partition.size_blocks, spare_of(*donor, false)));
+                                     min(maximum - partition.size_blocks, spare_of(*donor, nullptr)));
         if (!more.blocks)
             break;
         decision.other = donor->id;
@@ -210,7 +228,7 @@ Status PartitionController::make_room(PartitionId id, u64 blocks, PartitionClock
             partition.open.filled = true;
             partition.open.moved_blocks += moved.blocks;
             partition.open.net_blocks += net;
-            m_ring.add(decision);
+            note(decision);
         } else {
             OpenStep how;
             how.action = ActionKind::grow;

@@ -35,6 +35,26 @@ Fixed scaled(Fixed value, i64 numerator, i64 denominator) { return value * Fixed
 
 }
 
+u64 PartitionController::note(const Decision& decision)
+{
+    const u64 number = m_ring.add(decision);
+    trace(*m_ring.find(number));
+    return number;
+}
+
+void PartitionController::trace(const Decision& decision) const
+{
+    if (!(host_tracing & HOST_TRACE_PARTITION))
+        return;
+    const i64 improvement = static_cast<i64>(min<u64>(decision.improvement.thousandths(), ~0ull >> 1));
+    const host_partition_trace what { m_pool_name, decision.number, decision.partition.value(), decision.other.value(),
+                                      static_cast<u32>(decision.action), static_cast<u32>(decision.reason),
+                                      static_cast<u32>(decision.result), decision.metaslabs, decision.size_before,
+                                      decision.size_after, decision.used,
+                                      decision.improvement.is_negative() ? -improvement : improvement };
+    host_trace_partition(&what);
+}
+
 void PartitionController::open(Partition& partition, const Decision& decision, const OpenStep& how)
 {
     partition.open = how;
@@ -42,8 +62,9 @@ void PartitionController::open(Partition& partition, const Decision& decision, c
     partition.open.used_before = partition.used_blocks;
     for (u32 slot = 0; slot < k_max_partitions; slot++)
         partition.loads_before[slot] = m_slots[slot] ? m_slots[slot]->load() : PartitionLoad();
-    partition.open.number = m_ring.add(decision);
-    m_ring.find(partition.open.number)->result = DecisionResult::open;
+    Decision opened = decision;
+    opened.result = DecisionResult::open;
+    partition.open.number = note(opened);
 }
 
 // False when nobody accessed anything: there is nothing to compare.
@@ -88,6 +109,7 @@ void PartitionController::settle(Partition& partition)
         decision->epsilon_expected = outcome.epsilon_expected;
         decision->epsilon_after = outcome.epsilon_after;
         decision->improvement = outcome.improvement;
+        trace(*decision);
     }
     if (known)
         learn(partition, outcome.improvement);

@@ -73,8 +73,10 @@ void PartitionController::forget_open_decisions()
     for (Box<Partition>& partition : m_slots) {
         if (!partition || !partition->open.number)
             continue;
-        if (Decision* decision = m_ring.find(partition->open.number))
+        if (Decision* decision = m_ring.find(partition->open.number)) {
             decision->result = DecisionResult::unknowable;
+            trace(*decision);
+        }
         partition->open = OpenStep();
     }
 }
@@ -235,7 +237,7 @@ Status PartitionController::cut_to_maximum(Partition& partition, u64 maximum, Te
     if (empty < whole_metaslabs(size - maximum, m_space.metaslab_blocks())) {
         m_space.evacuate(partition.id, size - maximum);
         add_size(begin(message, partition.name_text()).add("to get to a maximum of "), maximum);
-        message.add(" too little of it lies in metaslabs without data, and none are emptied yet; nothing was changed");
+        message.add(" some of its metaslabs have to be emptied first, which has begun; try again when it has ended (lcpfs partition list)");
         return Error::busy;
     }
     Decision decision = describe(partition, DecisionReason::idle, ActionKind::shrink);
@@ -243,7 +245,7 @@ Status PartitionController::cut_to_maximum(Partition& partition, u64 maximum, Te
     if (moved.blocks) {
         decision.size_after = partition.size_blocks;
         decision.metaslabs = moved.metaslabs;
-        m_ring.add(decision);
+        note(decision);
     }
     if (partition.size_blocks <= maximum)
         return {};

@@ -316,6 +316,31 @@ void no_trading(Test& test)
     CHECK(bench.ground.moves() < 1000); // 240 to begin with, then in 8.3 hours what the learned steps of 5 % make of 100 changes
 }
 
+// In a pool that has nothing left the busiest gets what stands empty in one that makes little of it, though that one is within its
+// dead band and used it lately; a write of that one fetches it again.
+void takes_what_stands_empty(Test& test)
+{
+    START(bench);
+    REQUIRE_OK(bench.add(k_one, "one", 0, 0));
+    REQUIRE_OK(bench.add(k_two, "two", 0, 0));
+    REQUIRE_OK(bench.write(k_one, 40 * k_metaslab));
+    REQUIRE_OK(bench.write(k_two, 200 * k_metaslab));
+    bench.ground.of(k_one).used = 20 * k_metaslab;
+    bench.tick();
+    bench.ground.of(k_two).used = 100 * k_metaslab;
+    for (u32 i = 0; i < 150; i++) {
+        bench.access(k_two, 1000, 100);
+        bench.run(1, k_one, 5000);
+        REQUIRE(bench.ground.wrong() == nullptr);
+    }
+    CHECK_EQ(bench.ground.unassigned(), 0u);
+    CHECK(bench.size(k_one) >= 70);
+    CHECK(bench.size(k_two) < 200);
+    REQUIRE_OK(bench.write(k_two, 100 * k_metaslab));
+    CHECK(bench.size(k_two) >= 200);
+    CHECK(bench.ground.wrong() == nullptr);
+}
+
 // A load that ends by itself is no improvement: what is measured is the cost of an access, at the loads of now.
 void attribution(Test& test)
 {
@@ -373,6 +398,7 @@ constexpr TestCase k_cases[] = {
     { "gives_back", gives_back },
     { "advises", advises },
     { "no_trading", no_trading },
+    { "takes_what_stands_empty", takes_what_stands_empty },
     { "attribution", attribution },
     { "no_memory", no_memory },
 };

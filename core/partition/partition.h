@@ -62,6 +62,8 @@ struct Partition {
     u64 last_resize_ms { 0 };                 // by the controller's clock; meaningless before the first
     u64 last_resize_s { 0 };                  // realtime, 0: never
     bool was_resized { false };               // since the pool was opened
+    u64 last_step_ms { 0 };                   // as last_resize_ms, but what it gave to another one is not its own step
+    bool has_stepped { false };
     u64 last_refused_ms { 0 };                // a refusal is told once per cooldown
     bool was_refused { false };
     u64 last_shrink_ms { 0 };

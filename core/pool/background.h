@@ -34,6 +34,7 @@ public:
     // The body: whether to return now; and to run again after a while.
     bool is_interrupted() const { return m_stopping.load() || m_pauses.load(); }
     void run_again_later() { m_is_delayed.store(1); }
+    void run_again() { m_wanted.store(1); } // at once
 
 private:
     void run();

@@ -17,6 +17,7 @@ Result<Box<Partitions>> Partitions::create(Allocator& allocator, Space& space, T
     partitions->m_encoded = TRY(make_box<Encoded>());
     TRY(partitions->m_stored.reserve(k_max_partitions + 1));
     space.set_grow(grow, partitions.get());
+    partitions->m_allocator_space.set_evacuate(evacuate, partitions.get());
     return partitions;
 }
 
@@ -102,6 +103,7 @@ Result<u64> Partitions::load_entries(Tree& pool_tree, VdevSet& log)
 
 Status Partitions::load(Tree& pool_tree, VdevSet& log)
 {
+    m_controller->set_pool_name(log.pool_name());
     const Result<u64> next = load_entries(pool_tree, log);
     if (next.is_error() && next.error() != Error::partition_damaged)
         return next.error();
@@ -233,8 +235,16 @@ Result<TxgId> Partitions::remove(StringView name, TextLine& message)
     return hold.txg();
 }
 
+void Partitions::tick_if_due()
+{
+    const u64 now_ms = now().monotonic_ms;
+    if (m_ticked_ms.load() == 0 || now_ms - m_ticked_ms.load() >= k_partition_tick_ms)
+        tick();
+}
+
 void Partitions::tick()
 {
+    m_ticked_ms.store(max(now().monotonic_ms, u64(1)));
     const u64 before = m_controller->changes();
     m_controller->tick(now());
     if (m_controller->changes() != before)
@@ -245,6 +255,7 @@ void Partitions::begin_write()
 {
     ReadGuard list(m_datasets.lock());
     m_known_ids = m_next_id;
+    m_known_changes = m_controller->changes();
     m_allocator.set_known_partitions(m_known_ids);
 }
 
@@ -308,8 +319,7 @@ Status Partitions::remove_gone(TxgId txg, Tree& pool_tree)
 
 Status Partitions::write(TxgId txg, Tree& pool_tree)
 {
-    const u64 changes = m_controller->changes();
-    if (changes == m_stored_changes)
+    if (m_known_changes == m_stored_changes)
         return {};
     DiskPartitionTable table {};
     table.version.set(k_partition_version);
@@ -321,6 +331,8 @@ Status Partitions::write(TxgId txg, Tree& pool_tree)
         if (!m_encoded->parts)
             continue;
         const u64 id = m_encoded->partition.id.get();
+        if (id >= m_known_ids) // made since: the next group's
+            continue;
         bool is_stored = false;
         for (const u64 stored : m_stored)
             is_stored = is_stored || stored == id;
@@ -332,7 +344,7 @@ Status Partitions::write(TxgId txg, Tree& pool_tree)
         if (is_stored)
             TRY(erase(txg, pool_tree, id, m_encoded->parts));
     }
-    m_stored_changes = changes;
+    m_stored_changes = m_known_changes;
     return {};
 }
 

@@ -16,6 +16,7 @@
 #include "core/dataset/datasets.h"
 #include "core/partition/allocator_space.h"
 #include "core/partition/controller.h"
+#include "core/pool/evacuation.h"
 
 namespace lcpfs {
 
@@ -37,6 +38,7 @@ public:
     Status start();
 
     PartitionController& controller() { return *m_controller; }
+    Evacuation& evacuation() { return m_evacuation; }
     OwnerSlot slot_of(PartitionId id) const { return m_allocator.owners().find(id); }
     // Of one that is there; not_found.
     Result<PartitionId> find(StringView name) const;
@@ -58,9 +60,11 @@ public:
     // Every k_partition_tick_ms or so, by the pool's background thread: measures, learns, moves. What it moves is in the next
     // group; where it changed nothing no group is begun.
     void tick();
+    // The same, when the last was so long ago.
+    void tick_if_due();
 
     // ---- sync thread
-    // Before the pool tree's lock is taken: how far ids go.
+    // Before the pool tree's lock is taken: how far ids go. What is made from here on is the next group's.
     void begin_write();
     // The entries that differ from those in the tree, under its lock. No change: nothing is done.
     Status write(TxgId txg, Tree& pool_tree);
@@ -74,6 +78,7 @@ private:
         u32 parts { 0 }; // 1 and those of the history; 0: there is none in this slot
     };
     static Status grow(void* self, OwnerSlot owner, u64 blocks);
+    static void evacuate(void* self, OwnerSlot owner, u64 blocks) { static_cast<Partitions*>(self)->m_evacuation.ask(owner, blocks); }
     Result<u64> load_entries(Tree& pool_tree, VdevSet& log);
     Status load_one(Tree& pool_tree, PartitionId id, Bytes value);
     Status restore(Box<Partition> partition);
@@ -90,11 +95,14 @@ private:
     Datasets& m_datasets;
     AllocatorSpace m_allocator_space;
     Box<PartitionController> m_controller;
+    Evacuation m_evacuation;
+    Atomic<u64> m_ticked_ms { 0 };
     Atomic<PartitionMeter*> m_meters[k_owner_slots];
     u64 m_next_id { k_default_partition.value() + 1 }; // the lock of Datasets
 
     // The sync thread's.
-    u64 m_known_ids { 0 };      // of the group being written
+    u64 m_known_ids { 0 };      // of the group being written, and
+    u64 m_known_changes { 0 };  // what was changed by then
     u64 m_stored_changes { 0 }; // as of PartitionController::changes
     Vector<u64> m_stored;       // ids that have items
     Box<Encoded> m_encoded;

@@ -93,6 +93,7 @@ Status Pool::turn_writable()
     m_read_only.store(0);
     m_cache->set_repair(true);
     m_background.resume();
+    equip_locked();
     return {};
 }
 
@@ -148,6 +149,7 @@ void Pool::get_status(core_pool_status& status)
     status.read_only = is_read_only();
     status.frozen = frozen() != Error::none;
     status.committed_txg = m_engine->committed_txg().value();
+    status.open_seconds = (host_monotonic_ns() - m_opened_ns) / 1000000000;
     status.discarded_bytes = m_vdevs->counters().discarded_bytes.load();
     status.open_txg = m_engine->open_txg().value();
     AllocatorCounts counts = m_allocator->counts();
@@ -176,7 +178,7 @@ void Pool::get_status(core_pool_status& status)
     LogStatistics log {};
     m_log->get_statistics(log);
     status.log_bytes = m_log->ring().bytes();
-    status.log_device = static_cast<core_log_device>(m_log_device.load());
+    status.log_device = log_device();
     status.log_position = log.position;
     status.log_frames = log.frames;
     status.log_records = log.records;
@@ -184,6 +186,25 @@ void Pool::get_status(core_pool_status& status)
     status.log_flushes = log.flushes;
     status.log_errors = log.errors;
     status.log_pending_frames = log.pending_frames;
+}
+
+Result<TxgId> Pool::keep_group()
+{
+    if (m_has_group_keeper.exchange(1))
+        return Error::busy;
+    for (;;) {
+        const TxgId group = m_engine->committed_txg();
+        m_allocator->keep_readable(group);
+        // Settling the next group releases nothing that this one reaches, and the one after that finds the word.
+        if (m_engine->committed_txg() == group)
+            return group;
+    }
+}
+
+void Pool::release_group()
+{
+    m_allocator->end_keeping();
+    m_has_group_keeper.store(0);
 }
 
 Status Pool::close()
@@ -222,6 +243,8 @@ Status Pool::close()
     m_allocator.reset();
     m_uberblock_writer.reset();
     m_vdevs.reset();
+    m_compressing.store(nullptr);
+    m_compression.reset();
     release_request_pools();
     return result;
 }

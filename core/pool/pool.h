@@ -10,7 +10,8 @@
 //   3. places for the metaslab table's dirty nodes; that may change further metaslabs, until none is new
 //   4. bitmaps, table rows, table nodes
 //   5. wait; flush every device written; uberblock with FUA
-//   6. blocks freed by T-1 are discarded, if wanted, and may be used again; references to written nodes become pointers
+//   6. writes in place under way since T-1 or before are waited for; blocks freed by T-1 are discarded, if wanted, and may be
+//      used again; references to written nodes become pointers
 // A power cut before 5 ends leaves the previous group, whose every block and bitmap copy is untouched.
 //
 // A failure in a commit freezes the pool: memory and disk may disagree from there on, disk is whole.
@@ -26,7 +27,8 @@
 //
 // A log device may be missing. Whether it is missed says the pool tree: as long as that has a ring on it, a mount is refused, or
 // with discard_log the first commit takes the ring out of the tree. From then on the device is none of the pool's,
-// whatever the labels say.
+// whatever the labels say. Of several that mirror each other one is enough that is not stale; the first commit makes those stale
+// that are not there, and those whole that are, since from then on they get every frame.
 //
 // A pool that is only opened is closed like any other, and leaves the disks as they were.
 //
@@ -45,6 +47,7 @@
 #include "core/vdev/uberblock.h"
 #include "core/base/format_text.h"
 #include "core/pool/background.h"
+#include "core/pool/in_place_writes.h"
 #include "core/pool/partitions.h"
 #include "core/pool/share_table.h"
 #include "core/zil/delayed_writes.h"
@@ -67,6 +70,13 @@ public:
     // Those that are missing, run by run (check/rebuild.h); `end` takes them as they are then, or gives them up.
     Status start_rebuild() { return m_allocator->start_rebuild(); }
     Status end_rebuild(bool is_whole);
+    // For core/repair: devices and the uberblock of `group` (0: the newest that can be read), and nothing of what that leads to.
+    // no_uberblock: there is none of that group.
+    static Result<Box<Pool>> open_bare(Span<host_bdev* const> bdevs, TxgId group);
+    // Of a pool that was opened so: the newest group, which is the committed one whatever was asked for.
+    const Uberblock& newest() const { return m_newest; }
+    // The group after all that there were, made by a repair, whose blocks have all been written. Flushes. Of such a pool only.
+    Status commit_repaired(const Uberblock& next);
     // The second half. An error leaves it to be closed.
     Status start();
     // After start, when an upper layer has read the log and called log().begin: commits, and lets the log be used.
@@ -94,6 +104,7 @@ public:
     NodeCache& cache() { return *m_cache; }
     IntentLog& intent_log() { return *m_log; }
     DelayedWrites& delayed_writes() { return *m_delayed_writes; }
+    InPlaceWrites& in_place_writes() { return m_in_place_writes; }
     host_workqueue* completions() { return m_completions; }
     const Label& label() const { return *m_label; }
     Tree& pool_tree() { return *m_pool_tree; }
@@ -102,8 +113,25 @@ public:
     const Uberblock& uberblock() const { return m_uberblock; }
     ChecksumKind data_checksum() const { return static_cast<ChecksumKind>(m_label->header.data_checksum); }
     const char* name() const { return m_name; }
+    // Takes a log device out of the ring that it is a member of, or puts one (back) in: not_found, busy (it is a member already),
+    // io_offline, invalid (the ring has no place for it). Returns when two groups have committed it. Sleepable.
+    Status change_log_device(VdevId id, bool joins);
+    // Log devices and what they are, each told once.
+    template <typename F>
+    void for_each_log_device(F told)
+    {
+        for (u16 i = 0; i < m_vdevs->count(); i++)
+            if (m_vdevs->vdev(VdevId(i)).role == VdevRole::log)
+                told(VdevId(i), state_of_log_device(VdevId(i)));
+    }
+    core_log_member_state state_of_log_device(VdevId id) const;
+    // Keeps the group committed last readable on disk, whatever commits after it, until release_group: what it reaches is neither used
+    // again nor discarded. busy: somebody has one. It is given up when the pool runs out of space otherwise (keeps_group).
+    Result<TxgId> keep_group();
+    bool keeps_group(TxgId group) const { return m_allocator->keeps_readable(group); }
+    void release_group();
     // The pool has a ring on a log device that is not there, and goes on without, or is only looked at.
-    bool lacks_log_device() const { return m_log_device.load() == CORE_LOG_DEVICE_MISSING; }
+    bool lacks_log_device() const { return m_log_device_missing.load() != 0; }
 
     // Pools of requests (requests.h), used by core/fs.
     struct RequestPools {
@@ -114,8 +142,18 @@ public:
         host_pool* write_runs { nullptr };
         host_pool* scratch { nullptr };
         host_pool* pages { nullptr }; // of one block
+        host_pool* moved_pages { nullptr }; // the same, none set aside: who moves data can wait
+        host_pool* units { nullptr }; // once extents may be compressed
     };
     RequestPools& requests() { return m_requests; }
+
+    // Null: no extent is compressed.
+    Compression* compression() const { return m_compressing.load_acquire(); }
+    // Has data compressed by this choice from now on, as far as datasets say so: the labels say beforehand that it may be. not_supported:
+    // this host cannot. Sleepable, no core lock.
+    Status enable_compression(const CompressionChoice& choice);
+    // What its datasets say, once it can be written. What this host cannot is told, and data is stored as it is.
+    void equip_for_datasets();
 
     // Whether changes are allowed: read_only, frozen, shut_down otherwise. First thing in every modifying call.
     Status check_writable() const;
@@ -130,6 +168,7 @@ public:
     void set_discard(bool discard) { m_discards.store(discard); }
     bool discards() const { return m_discards.load_relaxed() != 0; }
     void shutdown();
+    static constexpr u64 k_min_dirty_limit_bytes = 1ull << 20;
     void get_status(core_pool_status& status);
     void log(host_log_level level, StringView text) const;
 
@@ -149,9 +188,15 @@ private:
     Status add_path_at_opening(const PathCandidate& candidate, bool read_only);
     Status start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes);
     Status make_request_pools();
+    Status start_compression();
+    Status enable_compression_locked(const CompressionChoice& choice) REQUIRES(m_state_lock);
+    void equip_locked() REQUIRES(m_state_lock);
+    Status write_feature(u64 incompat) REQUIRES(m_state_lock);
+    Status write_label_heads(const Vdev& vdev, const Label& label);
     Status turn_read_only() REQUIRES(m_state_lock);
     Status turn_writable() REQUIRES(m_state_lock);
     Status load(UberblockScan& scan, const core_pool_options& options);
+    Status load_group(const UberblockScan& scan, const core_pool_options& options);
     Status load_metaslabs();
     Status protect_previous();
     Status protect_rows_of(const Uberblock& previous);
@@ -164,12 +209,16 @@ private:
     Status load_log(const core_pool_options& options);
     Status load_log_ring(u32 id);
     Status miss_log_device(VdevId id, const core_pool_options& options);
+    Status look_at_log_devices(const core_pool_options& options);
+    Status load_unused_log_devices();
+    core_log_device log_device() const;
     void name_log_device(TextLine& line, VdevId id) const;
-    Status drop_log_device(TxgId txg) REQUIRES(m_pool_tree_lock);
+    Status write_log_members(TxgId txg, const LogMembers& members) REQUIRES(m_pool_tree_lock);
     Status format_pool_ring(u64 wanted_bytes);
     Status format_device_ring(u64 wanted_bytes);
     Status enter_ring(const LogRing& ring, u32 id);
-    static void log_failed(void* self, Error error, bool takes_over);
+    static void log_failed(void* self, const IntentLog::Failure& failure);
+    void tell_log_member(u32 member, const IntentLog::Failure& failure);
     Status format_first_group(const core_format_options& options);
     void release_request_pools();
 
@@ -179,10 +228,11 @@ private:
     bool is_log_beyond(u32 times) const { return m_log->is_beyond(times) || m_delayed_writes->is_beyond(times); }
     Status sync_txg(TxgId txg);
     Status write_txg(TxgId txg);
-    Status write_trees(TxgId txg, TreeWriter& writer, Uberblock& next);
+    Status write_trees(TxgId txg, TreeWriter& writer, const LogMembers& members, Uberblock& next);
     Status write_metaslabs(TxgId txg, TreeWriter& writer, IoBatch& batch, Uberblock& next);
     Status touch_metaslab(TxgId txg, TreeWriter& writer, VdevId vdev, u32 metaslab) REQUIRES(m_metaslab_lock);
     void settle_txg(TxgId txg);
+    void trace_sync(TxgId txg, host_trace_stage stage, Error error) const;
 
     char m_name[k_pool_name_bytes] {};
     Box<Label> m_label;            // of the first vdev; pool-wide fields
@@ -196,12 +246,15 @@ private:
     Box<Space> m_space;
     Box<IntentLog> m_log;
     Box<DelayedWrites> m_delayed_writes;
+    InPlaceWrites m_in_place_writes;
     Box<Datasets> m_datasets;
     Box<Partitions> m_partitions;
     Background m_background;
     void (*m_background_body)(Pool&) { nullptr };
     host_workqueue* m_completions { nullptr };
     RequestPools m_requests;
+    Box<Compression> m_compression;              // made once
+    Atomic<Compression*> m_compressing { nullptr };
 
     Mutex m_state_lock { LCPFS_RANK_pool_state }; // one turns it read-only or writable at a time
     RwLock m_pool_tree_lock { LCPFS_RANK_pool_tree };
@@ -212,13 +265,17 @@ private:
     WrittenList m_pool_tree_written;
     WrittenList m_metaslabs_written;
     Uberblock m_uberblock;         // the last committed; sync thread
+    Uberblock m_newest;            // open_bare
     Uberblock m_previous;          // when it was opened, the one before; txg 0: not known
     u64 m_interval_ns { 0 };
+    u64 m_opened_ns { 0 };         // host_monotonic_ns
     Atomic<u8> m_lost_bitmaps { 0 };
     Atomic<u8> m_stale_bitmaps { 0 };
     Atomic<u8> m_damaged_bitmaps { 0 };
-    Atomic<u8> m_log_device { 0 };  // core_log_device
-    bool m_drops_log_device { false }; // its ring leaves the pool tree with the next commit; sync thread
+    Atomic<u8> m_log_device_missing { 0 };
+    Atomic<u8> m_has_group_keeper { 0 };
+    LogMembers m_log_members;          // as the pool tree has them, but for what is in use; sync thread
+    Vector<u8> m_log_item;             // where that item is made
     Atomic<u8> m_read_only { 0 };
     Atomic<u8> m_shut_down { 0 };
     Atomic<u8> m_discards { 0 };

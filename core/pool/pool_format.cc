@@ -35,12 +35,10 @@ Status make_label(Span<host_bdev* const> bdevs, const core_format_options& optio
         host_random_bytes(header.pool_guid.bytes, 16);
     StringView name(options.name);
     copy_bytes(header.name, name.data(), name.size());
-    // One log device. Several would be mirrors.
-    if (options.log_devices >= bdevs.size())
+    // Several log devices are mirrors of each other.
+    if (options.log_devices >= bdevs.size() || options.log_devices > k_max_log_members)
         return Error::invalid;
-    if (options.log_devices > 1)
-        return Error::not_supported;
-    header.incompat.set(options.log_devices ? k_incompat_log_device : 0);
+    header.incompat.set((options.log_devices ? k_incompat_log_device : 0) | (options.log_devices > 1 ? k_incompat_log_mirror : 0));
     header.vdev_count.set(static_cast<u16>(bdevs.size()));
     header.block_shift = k_block_shift;
     header.node_shift = static_cast<u8>(__builtin_ctz(node_bytes));
@@ -74,7 +72,7 @@ Status Pool::enter_ring(const LogRing& ring, u32 id)
     Vector<u8> item;
     static_assert(sizeof(DiskLogRing) + k_max_log_segments * sizeof(DiskDva) <= max_item_bytes(k_min_node_bytes) - 9);
     TRY(item.resize(ring.encoded_bytes()));
-    const u32 bytes = ring.encode(item.span());
+    const u32 bytes = ring.encode(item.span(), ring.members());
     const PoolTreeKey key(PoolKey::log, id);
     WriteGuard guard(m_pool_tree_lock);
     TRY(m_pool_tree->prepare_insert(TxgId(1), key.bytes(), bytes));
@@ -82,21 +80,22 @@ Status Pool::enter_ring(const LogRing& ring, u32 id)
     return {};
 }
 
-// The whole of the log device, up to the limit.
+// The whole of the log device, up to the limit. Of several what the smallest has.
 Status Pool::format_device_ring(u64 wanted_bytes)
 {
     const u64 wanted = max<u64>(wanted_bytes ? wanted_bytes : k_max_log_ring_bytes, k_max_log_frame_bytes);
-    const u64 most = min(wanted, k_max_log_ring_bytes) / k_block_size;
+    u64 length = min(wanted, k_max_log_ring_bytes) / k_block_size;
+    for (u16 i = 0; i < m_vdevs->count(); i++)
+        if (const Vdev& vdev = m_vdevs->vdev(VdevId(i)); vdev.role == VdevRole::log)
+            length = min(length, vdev.capacity_blocks - k_label_count * k_label_blocks);
+    LogRing ring;
     for (u16 i = 0; i < m_vdevs->count(); i++) {
-        const Vdev& vdev = m_vdevs->vdev(VdevId(i));
-        if (vdev.role != VdevRole::log)
+        if (m_vdevs->vdev(VdevId(i)).role != VdevRole::log)
             continue;
-        const u64 usable = vdev.capacity_blocks - k_label_count * k_label_blocks;
-        LogRing ring;
-        TRY(ring.add(*m_vdevs, { k_first_metaslab_block, static_cast<u32>(min(usable, most)), vdev.id }));
-        TRY(enter_ring(ring, k_device_ring));
+        const Dva segment { k_first_metaslab_block, static_cast<u32>(length), VdevId(i) };
+        TRY(ring.is_there() ? ring.add_member(*m_vdevs, Span<const Dva>(&segment, 1)) : ring.add(*m_vdevs, segment));
     }
-    return {};
+    return ring.is_there() ? enter_ring(ring, k_device_ring) : Status();
 }
 
 // In metaslabs that all share. Takes the blocks of the ring in the pool, in as few runs as free space allows.

@@ -58,6 +58,8 @@ Status Pool::assemble_one(host_bdev* bdev, bool read_only, Vector<Box<Vdev>>& vd
     vdevs[index] = lcpfs::move(vdev);
     if (!m_label)
         m_label = lcpfs::move(label);
+    else // a feature that came into use later stands in the labels of data devices (pool_features.cc), a log device's may lack it
+        m_label->header.incompat.set(m_label->header.incompat.get() | header.incompat.get());
     return {};
 }
 
@@ -137,8 +139,9 @@ Status Pool::make_request_pools()
     m_requests.write_runs = host_pool_create("lcpfs_write_run", k_write_run_bytes, 0);
     m_requests.scratch = host_pool_create("lcpfs_scratch", k_scratch_bytes, 16);
     m_requests.pages = host_pool_create("lcpfs_page", k_block_size, 4);
+    m_requests.moved_pages = host_pool_create("lcpfs_moved_page", k_block_size, 0);
     if (!m_requests.small_reads || !m_requests.large_reads || !m_requests.read_runs || !m_requests.writes || !m_requests.write_runs
-        || !m_requests.scratch || !m_requests.pages)
+        || !m_requests.scratch || !m_requests.pages || !m_requests.moved_pages)
         return Error::no_memory;
     return {};
 }
@@ -146,7 +149,7 @@ Status Pool::make_request_pools()
 void Pool::release_request_pools()
 {
     host_pool* const pools[] = { m_requests.small_reads, m_requests.large_reads, m_requests.read_runs, m_requests.writes,
-        m_requests.write_runs, m_requests.scratch, m_requests.pages };
+        m_requests.write_runs, m_requests.scratch, m_requests.pages, m_requests.moved_pages, m_requests.units };
     for (host_pool* pool : pools)
         host_pool_destroy(pool);
     m_requests = RequestPools();
@@ -171,12 +174,14 @@ Status Pool::start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes)
     if (!m_completions)
         return Error::no_memory;
     TRY(make_request_pools());
+    if (header.incompat.get() & k_incompat_compression)
+        TRY(start_compression());
     m_space = TRY(make_box<Space>(*m_allocator, *m_trees, *m_engine, *m_space_log,
         dirty_limit_bytes ? dirty_limit_bytes : min<u64>(memory / 16, 256ull << 20)));
     m_log = TRY(IntentLog::create(*m_vdevs, *m_engine, header.pool_guid, { log_failed, this }));
     m_delayed_writes = TRY(DelayedWrites::create(*m_vdevs));
     m_space->set_kept([](void* self, u32 times) { return static_cast<Pool*>(self)->is_log_beyond(times); }, this);
-    DatasetHost host { this, *m_trees, *m_engine, *m_space, *m_space_log, *m_allocator, *m_vdevs };
+    DatasetHost host { this, *m_trees, *m_engine, *m_space, *m_space_log, *m_allocator, *m_vdevs, data_checksum() };
     m_datasets = TRY(Datasets::create(host));
     m_partitions = TRY(Partitions::create(*m_allocator, *m_space, *m_engine, *m_datasets));
     return {};
@@ -338,8 +343,27 @@ Status Pool::load_bitmaps()
     return {};
 }
 
+// An older group, or the newest of a pool that somebody else goes on changing: of what is not a tree only bitmaps that still fit count.
+Status Pool::load_group(const UberblockScan& scan, const core_pool_options& options)
+{
+    const Uberblock* wanted = nullptr;
+    for (const Uberblock& uberblock : scan.found)
+        if (uberblock.txg.value() == options.group)
+            wanted = &uberblock;
+    VERIFY_DISK(wanted && options.read_only && options.no_recovery, no_uberblock);
+    m_uberblock = *wanted;
+    m_pool_tree->start_from(m_uberblock.pool_tree);
+    TRY(load_partitions());
+    TRY(load_metaslabs());
+    TRY(load_datasets());
+    TRY(load_share_table());
+    return load_log(options);
+}
+
 Status Pool::load(UberblockScan& scan, const core_pool_options& options)
 {
+    if (options.group)
+        return load_group(scan, options);
     m_uberblock = scan.found[0];
     if (const Uberblock* previous = scan.previous_of(m_uberblock))
         m_previous = *previous;
@@ -387,9 +411,11 @@ Result<Box<Pool>> Pool::open(Span<host_bdev* const> bdevs, const core_pool_optio
     pool->m_errors.store(static_cast<u8>(options.errors));
     pool->m_discards.store(options.discard);
     pool->m_allocator->set_tolerant(options.errors == CORE_ERRORS_CONTINUE);
+    pool->m_opened_ns = host_monotonic_ns();
     pool->m_interval_ns = u64(options.txg_interval_ms ? options.txg_interval_ms : 5000) * 1000000;
     pool->m_notify = options.notify;
     pool->m_notify_context = options.notify_context;
+    pool->m_vdevs->events().set_listener(options.logged, options.notify_context);
     pool->m_cache->set_repair(!options.read_only);
     Status loaded = pool->load(scan, options);
     if (loaded.error() == Error::device_missing) // said already
@@ -402,6 +428,33 @@ Result<Box<Pool>> Pool::open(Span<host_bdev* const> bdevs, const core_pool_optio
     }
     pool->m_engine->set_committed(scan.number_to_go_on_from());
     return pool;
+}
+
+Result<Box<Pool>> Pool::open_bare(Span<host_bdev* const> bdevs, TxgId group)
+{
+    void* memory = host_alloc(sizeof(Pool), 0);
+    if (!memory)
+        return Error::no_memory;
+    Box<Pool> pool(::new (memory) Pool());
+    TRY(pool->assemble(bdevs, false));
+    UberblockScan scan = TRY(scan_uberblocks(*pool->m_vdevs, pool->m_label->header.pool_guid));
+    TRY(pool->start_layers(0, 0));
+    const Uberblock* wanted = group.value() ? nullptr : &scan.found[0];
+    for (const Uberblock& uberblock : scan.found)
+        if (uberblock.txg == group)
+            wanted = &uberblock;
+    if (!wanted)
+        return Error::no_uberblock;
+    pool->m_uberblock = *wanted;
+    pool->m_newest = scan.found[0];
+    pool->m_engine->set_committed(scan.number_to_go_on_from());
+    return pool;
+}
+
+Status Pool::commit_repaired(const Uberblock& next)
+{
+    TRY(m_vdevs->flush_written());
+    return m_uberblock_writer->write(next);
 }
 
 Status Pool::start()

@@ -67,7 +67,7 @@ Status Pool::write_share_table(TxgId txg, TreeWriter& writer)
     return {};
 }
 
-Status Pool::write_trees(TxgId txg, TreeWriter& writer, Uberblock& next)
+Status Pool::write_trees(TxgId txg, TreeWriter& writer, const LogMembers& members, Uberblock& next)
 {
     TRY(m_datasets->for_each([&](Dataset& dataset) { return write_dataset(txg, writer, dataset); }));
     m_space->set_table_shape(m_datasets->table_shape());
@@ -78,21 +78,12 @@ Status Pool::write_trees(TxgId txg, TreeWriter& writer, Uberblock& next)
         WriteGuard guard(m_pool_tree_lock);
         TRY(m_partitions->write(txg, *m_pool_tree));
     }
-    if (m_drops_log_device) {
+    if (!(members == m_log_members)) {
         WriteGuard guard(m_pool_tree_lock);
-        TRY(drop_log_device(txg));
+        TRY(write_log_members(txg, members));
     }
     next.pool_tree = TRY(writer.write(m_pool_tree->version(), 0, m_pool_tree_written));
     return m_pool_tree->free_dead(txg);
-}
-
-Status Pool::drop_log_device(TxgId txg)
-{
-    const PoolTreeKey key(PoolKey::log, k_device_ring);
-    TRY(m_pool_tree->prepare_change(txg, key.bytes()));
-    (void)m_pool_tree->remove(txg, key.bytes());
-    m_drops_log_device = false; // a commit that fails from here on is the last
-    return {};
 }
 
 // Makes a table row's path writable and gives its nodes places, so that writing the row later allocates nothing.
@@ -125,6 +116,7 @@ Status Pool::write_txg(TxgId txg)
     Uberblock next = m_uberblock;
     next.txg = txg;
     next.previous = m_uberblock.txg;
+    next.log_txg = TxgId();
     next.time_ns = host_realtime_ns();
     TRY(m_delayed_writes->write_out(txg));
     const LogTail tail = m_log->tail_for(txg);
@@ -135,7 +127,7 @@ Status Pool::write_txg(TxgId txg)
     next.log_ring = tail.ring;
     Status written = apply_space_log(txg);
     if (written.is_ok())
-        written = write_trees(txg, writer, next);
+        written = write_trees(txg, writer, tail.members, next);
     if (written.is_ok())
         written = write_metaslabs(txg, writer, batch, next);
     // Whatever failed, what was started must end before its memory goes.
@@ -155,6 +147,7 @@ Status Pool::write_txg(TxgId txg)
 
 void Pool::settle_txg(TxgId txg)
 {
+    m_in_place_writes.wait(txg.previous());
     if (m_discards.load_relaxed())
         (void)m_allocator->discard_released(txg, k_min_discard_blocks);
     m_allocator->after_commit(txg);
@@ -169,11 +162,21 @@ void Pool::settle_txg(TxgId txg)
     m_metaslab_table->settle(m_metaslabs_written);
 }
 
+void Pool::trace_sync(TxgId txg, host_trace_stage stage, Error error) const
+{
+    if (!(host_tracing & HOST_TRACE_TXG))
+        return;
+    const host_txg_trace what { m_name, txg.value(), stage, static_cast<u32>(error) };
+    host_trace_txg(&what);
+}
+
 Status Pool::sync_txg(TxgId txg)
 {
     if (m_shut_down.load())
         return Error::shut_down;
+    trace_sync(txg, HOST_TRACE_SYNCING, Error::none);
     Status status = write_txg(txg);
+    trace_sync(txg, status.is_ok() ? HOST_TRACE_COMMITTED : HOST_TRACE_FAILED, status.error());
     if (status.is_error()) {
         freeze(status.error(), "committing a transaction group");
         return status;

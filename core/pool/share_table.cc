@@ -45,12 +45,23 @@ Result<ShareTable::Run> ShareTable::run_at(const Dva& dva)
     return Run { first, static_cast<u32>(end - first), 1 };
 }
 
-Result<ShareTable::Part> ShareTable::read(const Dva& dva)
+Result<ShareTable::Part> ShareTable::part_at(const Dva& dva)
 {
-    ReadGuard guard(m_lock);
     const Run run = TRY(run_at(dva));
     const u64 first = share_key(dva.vdev, dva.block);
     return Part { static_cast<u32>(min(run.end(), first + dva.length_blocks) - first), run.references };
+}
+
+Result<ShareTable::Part> ShareTable::read(const Dva& dva, Must must)
+{
+    if (must == Must::may_fail) {
+        ReadGuard guard(m_lock);
+        return part_at(dva);
+    }
+    // How a tree finds memory is the tree's: nobody else reads it meanwhile.
+    WriteGuard guard(m_lock);
+    Tree::MustScope scope(m_tree, must);
+    return part_at(dva);
 }
 
 Status ShareTable::set(TxgId txg, const Run& run)

@@ -34,7 +34,8 @@ public:
         u32 length_blocks { 0 };
         u64 references { 0 };
     };
-    Result<Part> read(const Dva& dva) EXCLUDES(m_lock);
+    // Must::kit: by whoever has its turn, and may not fail for want of memory.
+    Result<Part> read(const Dva& dva, Must must = Must::may_fail) EXCLUDES(m_lock);
 
     // ---- sync thread
     // `dva` is reached once more, or once less: what nobody reaches then is free in `txg`.
@@ -60,6 +61,7 @@ private:
         DiskShare encode() const;
     };
     Result<Run> run_at(const Dva& dva) REQUIRES_SHARED(m_lock);
+    Result<Part> part_at(const Dva& dva) REQUIRES_SHARED(m_lock);
     Result<bool> entry_from(TreeCursor& cursor, bool found, Run& run) const;
     Status change(TxgId txg, const Dva& dva, bool shares) REQUIRES(m_lock);
     Status cut(TxgId txg, const Run& run, u64 at) REQUIRES(m_lock);

@@ -16,8 +16,11 @@ inline bool log_reorder = false;          // records of one log write stand in t
 inline bool log_replay_committed = false; // records whose group committed are replayed too
 inline bool log_skip_claim = false;       // replay does not claim the blocks of logged extents first
 inline bool log_takeover_early = false;   // callers of a log device that failed do not wait for the group that saves them
+inline bool log_trust_stale = false;      // a member of a mirrored log that failed is not recorded as stale
 inline bool forget_failed_flush = false; // a flush that succeeds is taken to cover what one before it failed to
 inline bool forget_late_writes = false; // blocks are written again while a write that was left behind may land on them
+inline bool unit_free_early = false; // a compressed unit that is cut counts as one part still: the first part to go frees it
+inline bool unit_trust = false; // what is stored of a compressed unit is not compared with its checksums
 #else
 #if defined(LCPFS_BREAK_SKIP_FLUSH)
 inline constexpr bool skip_flush = true;
@@ -64,6 +67,11 @@ inline constexpr bool log_takeover_early = true;
 #else
 inline constexpr bool log_takeover_early = false;
 #endif
+#if defined(LCPFS_BREAK_LOG_TRUST_STALE)
+inline constexpr bool log_trust_stale = true;
+#else
+inline constexpr bool log_trust_stale = false;
+#endif
 #if defined(LCPFS_BREAK_FORGET_FAILED_FLUSH)
 inline constexpr bool forget_failed_flush = true;
 #else
@@ -73,6 +81,16 @@ inline constexpr bool forget_failed_flush = false;
 inline constexpr bool forget_late_writes = true;
 #else
 inline constexpr bool forget_late_writes = false;
+#endif
+#if defined(LCPFS_BREAK_UNIT_FREE_EARLY)
+inline constexpr bool unit_free_early = true;
+#else
+inline constexpr bool unit_free_early = false;
+#endif
+#if defined(LCPFS_BREAK_UNIT_TRUST)
+inline constexpr bool unit_trust = true;
+#else
+inline constexpr bool unit_trust = false;
 #endif
 #endif
 

@@ -48,7 +48,7 @@ struct LogGround {
         ground.log->committed(txg, tail);
         return {};
     }
-    static void failed(void* self, Error, bool) { static_cast<LogGround*>(self)->failures++; }
+    static void failed(void* self, const IntentLog::Failure&) { static_cast<LogGround*>(self)->failures++; }
 
     Result<LogRing> make_ring()
     {

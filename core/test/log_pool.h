@@ -62,7 +62,8 @@ struct LogPool {
         u32* words = reinterpret_cast<u32*>(data);
         for (u32 i = 0; i < count * k_block_size / 4; i++)
             words[i] = tag + i / (k_block_size / 4);
-        if (int error = core_reserve(object, count))
+        bool backed;
+        if (int error = core_reserve_for(object, block, count, count, &backed))
             return error;
         const core_segment segment { data, count * k_block_size };
         const int error = core_log_write(object, block, &segment, 1, size_bytes);

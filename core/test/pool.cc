@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "core/test/pool.h"
 
+#include "core/fs/dataset_change.h"
+
 namespace lcpfs {
 
 TestPool::TestPool() : m_a(k_device_bytes), m_b(k_device_bytes)
@@ -18,15 +20,19 @@ TestPool::~TestPool()
     host_pool_destroy(m_page_pool);
 }
 
-Status TestPool::start_with_log_device(u64 log_device_bytes)
+Status TestPool::start_with_log_device(u64 log_device_bytes, u32 count)
 {
-    m_log = TRY(make_box<TestDevice>(log_device_bytes));
+    for (m_log_count = 0; m_log_count < count; m_log_count++) {
+        m_logs[m_log_count] = TRY(make_box<TestDevice>(log_device_bytes));
+        if (!*m_logs[m_log_count])
+            return Error::no_memory;
+    }
     return start();
 }
 
 Status TestPool::start(u32 data_checksum, u32 node_bytes)
 {
-    if (!m_a || !m_b || (m_log && !*m_log))
+    if (!m_a || !m_b)
         return Error::no_memory;
     m_page_pool = host_pool_create("lcpfs_test_page", k_block_size, 0);
     if (!m_page_pool)
@@ -40,9 +46,11 @@ Status TestPool::start(u32 data_checksum, u32 node_bytes)
     options.name = "test";
     options.node_bytes = node_bytes;
     options.data_checksum = data_checksum;
-    options.log_devices = m_log ? 1 : 0;
-    host_bdev* const bdevs[] = { m_a.get(), m_b.get(), m_log ? m_log->get() : nullptr };
-    if (core_pool_format(bdevs, m_log ? 3 : 2, &options) != 0 || open(false) != 0)
+    options.log_devices = m_log_count;
+    host_bdev* bdevs[2 + k_most_logs] = { m_a.get(), m_b.get() };
+    for (u32 i = 0; i < m_log_count; i++)
+        bdevs[2 + i] = m_logs[i]->get();
+    if (core_pool_format(bdevs, 2 + m_log_count, &options) != 0 || open(false) != 0)
         return Error::contradiction;
     return {};
 }
@@ -58,9 +66,12 @@ int TestPool::open_with(core_pool_options options)
 {
     options.txg_interval_ms = 30000; // commits are the test's
     options.cache_limit_bytes = 8u << 20;
-    const bool has_log = m_log && !lacks_log_device;
-    host_bdev* const bdevs[] = { m_b.get(), m_a.get(), has_log ? m_log->get() : nullptr };
-    int result = core_pool_open(bdevs, has_log ? 3 : 2, &options, &m_pool);
+    host_bdev* bdevs[2 + k_most_logs] = { m_b.get(), m_a.get() };
+    u32 count = 2;
+    for (u32 i = 0; i < m_log_count; i++)
+        if (!(i ? lacks_log_mirror : lacks_log_device))
+            bdevs[count++] = m_logs[i]->get();
+    int result = core_pool_open(bdevs, count, &options, &m_pool);
     if (result != 0)
         return result;
     result = get(CORE_ROOT_OBJECT, &m_root);
@@ -69,6 +80,11 @@ int TestPool::open_with(core_pool_options options)
     if (result != 0)
         m_pool = nullptr;
     return result;
+}
+
+int TestPool::compress(Encoding encoding, u8 level)
+{
+    return to_errno(set_dataset_compression(pool(), pool().dataset().head().text(), { encoding, level }));
 }
 
 int TestPool::close()
@@ -365,7 +381,8 @@ int TestPool::write(core_object* object, u64 block, u32 count, u32 first_tag, u6
         for (u32 done = sizeof(tag); done < k_block_size; done *= 2)
             copy_bytes(m_pages[i] + done, m_pages[i], done);
     }
-    int result = core_reserve(object, count);
+    bool backed;
+    int result = core_reserve_for(object, block, count, count, &backed);
     if (result != 0)
         return result;
     set_segments(count);

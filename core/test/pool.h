@@ -23,18 +23,22 @@ public:
 
     // A new pool, open, with `root` referenced.
     Status start(u32 data_checksum = 0, u32 node_bytes = 0);
-    // With a third device, for the log.
-    Status start_with_log_device(u64 log_device_bytes);
-    bool lacks_log_device { false }; // when it is opened next
+    // With a third device, for the log, and a fourth that mirrors it.
+    static constexpr u32 k_most_logs = 2;
+    Status start_with_log_device(u64 log_device_bytes, u32 count = 1);
+    // When it is opened next.
+    bool lacks_log_device { false }, lacks_log_mirror { false };
     int open(bool read_only);
     int open_with(core_pool_options options); // cache and commits are set as for every test
+    // New data of the first dataset, from now on.
+    int compress(Encoding encoding, u8 level);
     int close();
     // What is not committed is lost, as in a crash.
     int crash();
     Pool& pool() { return pool_of(m_pool); }
     core_pool* handle() { return m_pool; }
     core_object* root() { return m_root; }
-    host_bdev* device(u32 i) { return i == 2 ? m_log->get() : i ? m_b.get() : m_a.get(); }
+    host_bdev* device(u32 i) { return i >= 2 ? m_logs[i - 2]->get() : i ? m_b.get() : m_a.get(); }
 
     int sync() { return core_pool_sync(m_pool, true); }
     // Commits twice, so that nothing is deferred; drops everything cached.
@@ -90,7 +94,8 @@ private:
     void set_segments(u32 count);
 
     TestDevice m_a, m_b;
-    Box<TestDevice> m_log;
+    Box<TestDevice> m_logs[k_most_logs];
+    u32 m_log_count { 0 };
     core_pool* m_pool { nullptr };
     core_object* m_root { nullptr };
     host_pool* m_page_pool { nullptr };

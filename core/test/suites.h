@@ -18,6 +18,8 @@
 	X(locks)             \
 	X(threads)           \
 	X(checksum)          \
+	X(compression)       \
+	X(compression_rows)  \
 	X(device)            \
 	X(path_window)       \
 	X(path_balance)      \
@@ -27,6 +29,7 @@
 	X(path_group)        \
 	X(path_errors)       \
 	X(path_trouble)      \
+	X(event_ring)        \
 	X(zone)              \
 	X(label)             \
 	X(label_lies)        \
@@ -49,6 +52,7 @@
 	X(record_damage)     \
 	X(extent)            \
 	X(extent_damage)     \
+	X(unit_damage)       \
 	X(name)              \
 	X(name_damage)       \
 	X(xattr_damage)      \
@@ -62,12 +66,14 @@
 	X(rename)            \
 	X(file)              \
 	X(tail)              \
+	X(allocate)          \
 	X(punch)             \
 	X(xattrs)            \
 	X(shift)             \
 	X(shift_cases)       \
 	X(share_table)       \
 	X(clone)             \
+	X(compressed)        \
 	X(groups)            \
 	X(full)              \
 	X(no_memory)         \
@@ -79,10 +85,13 @@
 	X(log_write)            \
 	X(replay)            \
 	X(log_device)        \
+	X(log_mirror)        \
 	X(datasets)          \
 	X(partitions)        \
+	X(evacuate)          \
 	X(durability)        \
 	X(damaged_shares)    \
-	X(check)
+	X(check)             \
+	X(kept_group)
 
 #endif

@@ -192,7 +192,8 @@ public:
     Result<NodePointer> write(const TreeVersion& version, u32 inline_limit, WrittenList& written);
     static bool is_inline(const TreeVersion& version, u32 inline_limit);
     // Items of an inline root: k_inline_root_bytes at most; gives the number of bytes.
-    static u32 encode_inline(const TreeVersion& version, MutableBytes out);
+    static u32 encode_inline(const TreeVersion& version, MutableBytes out) { return encode_inline(version.root->page(), out); }
+    static u32 encode_inline(const NodePage& page, MutableBytes out);
     static u32 inline_bytes(const NodePage& page);
 
 private:

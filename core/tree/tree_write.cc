@@ -44,9 +44,8 @@ bool TreeWriter::is_inline(const TreeVersion& version, u32 inline_limit)
     return version.root->page().count() == 0 || inline_bytes(version.root->page()) <= inline_limit;
 }
 
-u32 TreeWriter::encode_inline(const TreeVersion& version, MutableBytes out)
+u32 TreeWriter::encode_inline(const NodePage& page, MutableBytes out)
 {
-    const NodePage& page = version.root->page();
     u32 at = 0;
     auto put16 = [&](size_t value) {
         out[at++] = static_cast<u8>(value);

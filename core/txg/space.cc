@@ -143,6 +143,7 @@ Status Space::wait_for_promise(OwnerSlot owner, u64 units, For what)
             return Error::no_space;
         // What was given back before this is part of a group that the commit includes.
         const u64 before = gains();
+        m_allocator.end_keeping(); // whoever looks at an old group has to do without it
         const Status committed = m_engine.force_commit();
         if (committed.is_error())
             return committed.error() == Error::busy ? Error::no_space : committed.error();
@@ -198,6 +199,7 @@ Status Space::promise_in(OwnerSlot slot, u64 blocks)
         const bool is_hopeless = deferred == 0 || owner.used_blocks() + blocks > most + deferred;
         if ((gains == owner.known_gains.load() && is_hopeless) || tries == k_patience)
             return Error::no_space;
+        m_allocator.end_keeping();
         const Status committed = m_engine.force_commit();
         if (committed.is_error())
             return committed.error() == Error::busy ? Error::no_space : committed.error();
@@ -212,6 +214,22 @@ Status Space::promise_data(OwnerSlot owner, u64 blocks)
     if (promised.is_error())
         release(promise_for_data(blocks));
     return promised.error();
+}
+
+void Space::promise_backed(OwnerSlot owner, u64 blocks)
+{
+    m_promised.add(promise_for_data(blocks));
+    m_allocator.owners()[owner].promised_blocks.add(blocks);
+}
+
+Status Space::promise_move(OwnerSlot owner, u64 blocks)
+{
+    if (!try_promise(owner, promise_for_data(blocks), For::growth))
+        return Error::no_space;
+    if (m_allocator.owners()[owner].try_promise(blocks, 0))
+        return {};
+    release(promise_for_data(blocks));
+    return Error::no_space;
 }
 
 void Space::release_data(OwnerSlot owner, u64 blocks)
@@ -250,7 +268,7 @@ bool Space::is_beyond(u32 times) const
         return true;
     const u64 dirty_bytes = m_trees.dirty_bytes.load_relaxed();
     const Dirty dirty = this->dirty();
-    if (dirty_bytes + (dirty.objects + dirty.new_objects) * k_object_memory_bytes > m_dirty_limit_bytes * times)
+    if (dirty_bytes + (dirty.objects + dirty.new_objects) * k_object_memory_bytes > dirty_limit_bytes() * times)
         return true;
     const u64 blocks = dirty.blocks + blocks_for_bytes(dirty_bytes * m_trees.copies);
     return blocks > (m_slop_blocks + available_blocks() / 2) / 5 * times;

@@ -58,6 +58,11 @@ public:
     // Data of a partition, with what it takes of metadata.
     Status promise_data(OwnerSlot owner, u64 blocks);
     void release_data(OwnerSlot owner, u64 blocks);
+    // Of data that goes to blocks the file has already: it takes none, so that nothing can refuse it. Until it is released others find
+    // that much less room.
+    void promise_backed(OwnerSlot owner, u64 blocks);
+    // The same for data that is moved within its partition: waits for no commit and grows nothing. no_space.
+    Status promise_move(OwnerSlot owner, u64 blocks);
     // Makes a partition at least so much larger. no_space: that cannot be. Waits for neither I/O nor commits. Once, before the first
     // operation.
     using Grow = Status (*)(void* context, OwnerSlot owner, u64 blocks);
@@ -118,6 +123,10 @@ public:
     // What commits of the groups not yet synced may allocate for the objects changed in them, copies and all.
     u64 object_blocks() const;
 
+    // Dirty metadata that a group may have before it is closed early. Any context.
+    u64 dirty_limit_bytes() const { return m_dirty_limit_bytes.load_relaxed(); }
+    void set_dirty_limit(u64 bytes) { m_dirty_limit_bytes.store(bytes); }
+
 private:
     static constexpr u64 k_object_memory_bytes = 2048;
     // Two entries of the share table, in leaves that are half full.
@@ -164,7 +173,7 @@ private:
     TreeContext& m_trees;
     TxgEngine& m_engine;
     SpaceLog& m_log;
-    u64 m_dirty_limit_bytes;
+    Atomic<u64> m_dirty_limit_bytes;
     u64 m_slop_blocks;
     u64 m_fixed_nodes;
     Grow m_grow { nullptr };

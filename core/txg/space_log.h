@@ -77,31 +77,63 @@ public:
     // Entries of the groups with this number & 3 that change how often blocks are reached, until they have been drained.
     u64 share_changes(u32 slot) const { return m_share_changes[slot].load_relaxed(); }
 
-    // Sync thread: calls `apply` for each entry of the group and forgets them. In the order of batches committed: whoever changes what
-    // somebody else has shared or freed does so under that one's object lock, and so comes after.
+    // Sync thread: calls `apply` for the entries of the group, at once for neighbours that follow each other, and forgets them. In the
+    // order of batches committed: whoever changes what somebody else has shared or freed does so under that one's object lock,
+    // and so comes after.
     template <typename Apply> // Status(const Dva&, SpaceUse)
     Status drain(TxgId txg, Apply apply)
     {
         Status result;
+        Run run;
+        u32 applied = 0;
+        const auto end_run = [&] {
+            const Status status = run.dva.length_blocks ? apply(run.dva, run.use) : Status();
+            if (status.is_error() && result.is_ok())
+                result = status.error();
+        };
         auto& chunks = m_chunks[txg.value() & 3];
         while (Chunk* chunk = chunks.pop_front()) {
             for (u32 i = 0; i < chunk->count; i++) {
-                const Entry& entry = chunk->entries[i];
-                const u64 block = u64(entry.block_high) << 32 | entry.block_low;
-                const SpaceUse use = static_cast<SpaceUse>(entry.length_and_use & 3);
-                Status status = apply(Dva { block, entry.length_and_use >> 2, VdevId(entry.vdev) }, use);
-                if (status.is_error() && result.is_ok())
-                    result = status.error();
-                if (i % 32 == 31)
+                if (run.takes(chunk->entries[i]))
+                    continue;
+                end_run();
+                run.start(chunk->entries[i]);
+                if (applied++ % 32 == 31)
                     host_yield();
             }
             host_pool_free(m_pool, chunk);
         }
+        end_run();
         m_share_changes[txg.value() & 3].store(0);
         return result;
     }
 
 private:
+    // Entries in a row that are one to who applies them. Neighbours lie in one metaslab: between two is a bitmap.
+    struct Run {
+        static constexpr u32 k_most_blocks = 1u << 28;
+        Dva dva {};
+        SpaceUse use { SpaceUse::freed };
+        static Dva dva_of(const Entry& entry)
+        {
+            return { u64(entry.block_high) << 32 | entry.block_low, entry.length_and_use >> 2, VdevId(entry.vdev) };
+        }
+        void start(const Entry& entry)
+        {
+            dva = dva_of(entry);
+            use = static_cast<SpaceUse>(entry.length_and_use & 3);
+        }
+        bool takes(const Entry& entry)
+        {
+            const Dva next = dva_of(entry);
+            const bool is_plain = use == SpaceUse::used || use == SpaceUse::freed;
+            if (!is_plain || dva.length_blocks == 0 || dva.length_blocks > k_most_blocks || next.vdev != dva.vdev
+                || next.block != dva.block + dva.length_blocks || static_cast<SpaceUse>(entry.length_and_use & 3) != use)
+                return false;
+            dva.length_blocks += next.length_blocks;
+            return true;
+        }
+    };
     SpaceLog() = default;
     SpinLock m_lock { LCPFS_RANK_free_log };
     List<Chunk, &Chunk::link> m_chunks[4]; // by txg & 3; m_lock while the group is open, then the sync thread's

@@ -56,13 +56,41 @@ static void batches(Test& test)
     }
 }
 
+// Those that follow each other are told at once, of one use and one device, and of blocks that are only used or freed.
+static void neighbours(Test& test)
+{
+    struct Row {
+        Dva dva;
+        SpaceUse use;
+    };
+    constexpr Row k_rows[] = {
+        { { 10, 2, VdevId(0) }, SpaceUse::used },   { { 12, 3, VdevId(0) }, SpaceUse::used },   { { 15, 1, VdevId(1) }, SpaceUse::used },
+        { { 16, 1, VdevId(1) }, SpaceUse::freed },  { { 17, 9, VdevId(1) }, SpaceUse::freed },  { { 26, 1, VdevId(1) }, SpaceUse::freed },
+        { { 30, 1, VdevId(1) }, SpaceUse::shared }, { { 31, 1, VdevId(1) }, SpaceUse::shared }, { { 30, 1, VdevId(1) }, SpaceUse::used },
+    };
+    constexpr u32 k_told[] = { 5, 1, 11, 1, 1, 1 };
+    Box<SpaceLog> log = REQUIRE_VALUE(SpaceLog::create());
+    SpaceLog::Batch batch(*log);
+    REQUIRE_OK(batch.prepare(9));
+    for (const Row& row : k_rows)
+        batch.add(row.dva, row.use);
+    batch.commit(TxgId(3));
+    u32 told = 0;
+    CHECK_OK(log->drain(TxgId(3), [&](const Dva& dva, SpaceUse) {
+        CHECK_EQ(dva.length_blocks, told < 6 ? k_told[told] : 0);
+        told++;
+        return Status();
+    }));
+    CHECK_EQ(told, 6u);
+}
+
 static void errors_pass_by(Test& test)
 {
     Box<SpaceLog> log = REQUIRE_VALUE(SpaceLog::create());
     SpaceLog::Batch batch(*log);
     REQUIRE_OK(batch.prepare(5));
     for (u32 i = 0; i < 5; i++)
-        batch.add({ i, 1, VdevId(0) }, SpaceUse::used);
+        batch.add({ 2 * i, 1, VdevId(0) }, SpaceUse::used);
     batch.commit(TxgId(1));
     Error result = Error::none;
     CHECK_EQ(drain(*log, 1, Error::contradiction, &result).entries, 5u); // all are told
@@ -79,13 +107,18 @@ static void no_memory(Test& test)
     }
     REQUIRE_OK(batch.prepare(3 * SpaceLog::k_entries_per_chunk));
     for (u32 i = 0; i < 3 * SpaceLog::k_entries_per_chunk; i++)
-        batch.add({ i, 1, VdevId(0) }, SpaceUse::freed);
+        batch.add({ 2 * i, 1, VdevId(0) }, SpaceUse::freed);
     batch.commit(TxgId(9));
     CHECK_EQ(drain(*log, 9).entries, 3 * SpaceLog::k_entries_per_chunk);
 }
 
 namespace {
-constexpr TestCase k_cases[] = { { "batches", batches }, { "errors_pass_by", errors_pass_by }, { "no_memory", no_memory } };
+constexpr TestCase k_cases[] = {
+    { "batches", batches },
+    { "neighbours", neighbours },
+    { "errors_pass_by", errors_pass_by },
+    { "no_memory", no_memory },
+};
 }
 LCPFS_SUITE(space_log, k_cases);
 

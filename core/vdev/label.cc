@@ -191,6 +191,17 @@ Status write_labels(host_bdev* bdev, const Label& label, bool fresh)
     return {};
 }
 
+Status write_label_copy(host_bdev* bdev, u32 index, const Label& label)
+{
+    TRY(verify_label(label));
+    Box<DeviceIo> io = TRY(DeviceIo::create(bdev));
+    Vector<u8> scratch;
+    TRY(scratch.resize(k_block_size + sizeof(DiskVdevTable)));
+    const u64 capacity = label.vdevs.entries[label.header.vdev_index.get()].capacity_blocks.get();
+    TRY(write_one(*io, label_offset(index, capacity), label, scratch.span(), false));
+    return io->flush();
+}
+
 Status choose_geometry(u64 capacity_bytes, u64 wanted_metaslab_bytes, DiskVdevEntry& entry)
 {
     const u64 capacity = min(capacity_bytes / k_block_size, k_max_capacity_blocks);

@@ -32,6 +32,9 @@ Status read_label_copy(host_bdev* bdev, u32 index, u64 capacity_blocks, Label& l
 // and reserved areas when `fresh`. Sleepable.
 Status write_labels(host_bdev* bdev, const Label& label, bool fresh);
 
+// The head of label `index` anew: a damaged one. Its ring stays. Flushes.
+Status write_label_copy(host_bdev* bdev, u32 index, const Label& label);
+
 // Whether two devices show the same bytes in their first label, uberblocks included.
 Result<bool> have_same_front(host_bdev* a, host_bdev* b);
 

@@ -28,6 +28,7 @@ void Uberblock::encode(DiskUberblock& disk, const DiskGuid& pool_guid) const
     disk.used_blocks.set(used_blocks);
     disk.next_dataset.set(next_dataset);
     disk.previous_txg.set(previous.value());
+    disk.log_txg.set(log_txg.value());
     disk.checksum.set(uberblock_checksum(disk));
 }
 
@@ -55,6 +56,8 @@ Result<Uberblock> Uberblock::decode(const DiskUberblock& disk, const DiskGuid& p
     uberblock.next_dataset = disk.next_dataset.get();
     uberblock.previous = TxgId(disk.previous_txg.get());
     VERIFY_DISK(uberblock.previous < uberblock.txg, node_damaged);
+    uberblock.log_txg = TxgId(disk.log_txg.get());
+    VERIFY_DISK(uberblock.log_txg < uberblock.txg, node_damaged);
     return uberblock;
 }
 

@@ -15,7 +15,10 @@ struct Uberblock {
     u64 log_tail { 0 }, log_generation { 0 }, log_sequence { 0 }, log_record { 0 }, log_ring { 0 };
     u64 total_blocks { 0 }, used_blocks { 0 };
     u64 next_dataset { 0 };
+    TxgId log_txg {}; // 0: txg
 
+    // The last group all of which it holds: what the log has of later ones is replayed.
+    TxgId replayed() const { return log_txg.value() ? log_txg : txg; }
     void encode(DiskUberblock& disk, const DiskGuid& pool_guid) const; // sealed
     // Also checks that the checksum is of the group the slot claims.
     // no_uberblock: not ours, not of this pool, checksum wrong; node_damaged: pointers malformed.

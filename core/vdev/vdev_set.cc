@@ -102,6 +102,7 @@ Result<Box<VdevSet>> VdevSet::create(Vector<Box<Vdev>> vdevs, const DiskGuid& po
             return Error::device_too_small;
     }
     Box<VdevSet> set = TRY(make_box<VdevSet>(lcpfs::move(vdevs)));
+    set->m_events = TRY(make_box<EventRing>());
     set->m_paths = TRY(PathManager::create(pool_guid));
     for (size_t i = 0; i < set->m_vdevs.size(); i++) {
         Vdev& vdev = *set->m_vdevs[i];
@@ -138,6 +139,8 @@ void VdevSet::log(host_log_level level, StringView text) const
         line.add("(").add(m_pool_name).add("): ");
     line.add(text);
     host_log(level, line.text());
+    if (level <= HOST_LOG_INFO)
+        m_events->add(level, text);
 }
 
 bool VdevSet::is_valid(const Dva& dva) const
@@ -382,10 +385,21 @@ Status VdevSet::flush_written()
 
 Status VdevSet::flush_written(VdevId id)
 {
+    IoBatch batch;
+    start_flush(id, batch);
+    return end_flush(id, batch);
+}
+
+void VdevSet::start_flush(VdevId id, IoBatch& batch)
+{
+    if (!breakage::skip_flush)
+        submit_flushes(vdev(id), batch);
+}
+
+Status VdevSet::end_flush(VdevId id, IoBatch& batch)
+{
     if (breakage::skip_flush)
         return {};
-    IoBatch batch;
-    submit_flushes(vdev(id), batch);
     const Status status = batch.wait();
     return status.is_ok() && has_lost_writes() && vdev(id).role != VdevRole::log ? Status(Error::writes_lost) : status.error();
 }

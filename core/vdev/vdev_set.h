@@ -15,6 +15,7 @@
 #include "core/host/vector.h"
 #include "core/host/host.h"
 #include "core/mpio/path_manager.h"
+#include "core/vdev/event_ring.h"
 
 namespace lcpfs {
 
@@ -72,8 +73,11 @@ public:
     IoCounters& counters() { return m_counters; }
     // Whose devices these are, for the log; until it is set, lines carry no name. At opening, before anybody else has the set.
     void set_pool_name(const char* name);
+    const char* pool_name() const { return m_pool_name; }
     // A line of the log about the pool: every layer that has its devices can tell.
     void log(host_log_level level, StringView text) const;
+    // What has been told there of late.
+    EventRing& events() { return *m_events; }
     PathManager& paths() { return *m_paths; }
     // Whether a write that was given up on a hanging path may still land in the blocks. Any context.
     bool has_late_write(VdevId vdev, u64 block, u64 count)
@@ -117,6 +121,9 @@ public:
     // committed.
     Status flush_written();
     Status flush_written(VdevId vdev); // the same of one device
+    // The same in two halves, for several devices at once: what the first of them begins the second waits for.
+    void start_flush(VdevId vdev, IoBatch& batch);
+    Status end_flush(VdevId vdev, IoBatch& batch);
     bool has_lost_writes() const;
 
 private:
@@ -135,6 +142,7 @@ private:
     static void finish(Split* split, IoDone done, void* context, Error error);
 
     Vector<Box<Vdev>> m_vdevs;
+    Box<EventRing> m_events;
     Box<PathManager> m_paths;
     host_io_pool* m_io_pool { nullptr };
     host_pool* m_split_pool { nullptr };

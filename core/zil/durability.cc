@@ -73,25 +73,32 @@ void LogDurability::measure(const LogRing& ring, u64 from, u64 end)
         choice = {};
     host_pool* pages = host_pool_create("lcpfs_log_probe", k_block_size, 0);
     u8* page = pages ? static_cast<u8*>(host_pool_alloc(pages, 0)) : nullptr;
-    u64 start = 0, seen = 0;
-    static_assert(k_max_vdevs <= 64);
-    for (const Dva& segment : ring.segments()) {
-        const host_bdev_info& info = m_vdevs.vdev(segment.vdev).info;
-        Choice& choice = m_choices[segment.vdev.value()];
-        const u64 bit = 1ull << segment.vdev.value();
-        u64 position;
-        if (page && info.volatile_cache && info.fua && !(seen & bit) && last_block_in(ring, segment, start, from, end, position)) {
-            seen |= bit;
-            zero_bytes(page, k_block_size);
-            if (measure_one(segment.vdev, ring.place(position).offset_bytes, page, choice).is_error())
-                choice = {}; // the frames will meet it
-        }
-        start += u64(segment.length_blocks) * k_block_size;
-    }
+    for (u32 member = 0; page && member < ring.member_count(); member++)
+        if (ring.uses(member))
+            measure_member(ring, member, from, end, page);
     if (page)
         host_pool_free(pages, page);
     if (pages)
         host_pool_destroy(pages);
+}
+
+void LogDurability::measure_member(const LogRing& ring, u32 member, u64 from, u64 end, u8* page)
+{
+    u64 start = 0, seen = 0;
+    static_assert(k_max_vdevs <= 64);
+    for (const Dva& segment : ring.segments(member)) {
+        const host_bdev_info& info = m_vdevs.vdev(segment.vdev).info;
+        Choice& choice = m_choices[segment.vdev.value()];
+        const u64 bit = 1ull << segment.vdev.value();
+        u64 position;
+        if (info.volatile_cache && info.fua && !(seen & bit) && last_block_in(ring, segment, start, from, end, position)) {
+            seen |= bit;
+            zero_bytes(page, k_block_size);
+            if (measure_one(segment.vdev, ring.place(position, member).offset_bytes, page, choice).is_error())
+                choice = {}; // the frames will meet it
+        }
+        start += u64(segment.length_blocks) * k_block_size;
+    }
 }
 
 }

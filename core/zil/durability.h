@@ -34,6 +34,7 @@ public:
 
 private:
     static constexpr u32 k_samples = 5;
+    void measure_member(const LogRing& ring, u32 member, u64 from, u64 end, u8* page);
     Status measure_one(VdevId vdev, u64 offset_bytes, u8* page, Choice& choice);
     Result<u64> time_of(VdevId vdev, u64 offset_bytes, u8* page, Durable by);
 

@@ -15,21 +15,23 @@ public:
         size_t left = bytes.size();
         for (; left && m_carried; left--)
             carry(*at++);
-        // The sums in registers, two words at a time: six instructions a word.
+        // The sums in registers, each word loaded by itself and eight of them in a row: little more than five instructions a word,
+        // the least that four sums allow.
         u64 a = m_a, b = m_b, c = m_c, d = m_d;
-        for (; left >= 8; left -= 8, at += 8) {
-            le64 words;
-            copy_bytes(&words, at, sizeof(words));
-            const u64 pair = words.get();
-            a += static_cast<u32>(pair);
+        const auto word = [&](size_t index) __attribute__((always_inline)) {
+            le32 value;
+            copy_bytes(&value, at + 4 * index, sizeof(value));
+            a += value.get();
             b += a;
             c += b;
             d += c;
-            a += pair >> 32;
-            b += a;
-            c += b;
-            d += c;
+        };
+        for (; left >= 32; left -= 32, at += 32) {
+            word(0), word(1), word(2), word(3);
+            word(4), word(5), word(6), word(7);
         }
+        for (; left >= 4; left -= 4, at += 4)
+            word(0);
         m_a = a, m_b = b, m_c = c, m_d = d;
         for (; left; left--)
             carry(*at++);

@@ -176,6 +176,7 @@ bool log_frame_fits(MutableBytes frame)
         sum.add(frame.data() + at, min<size_t>(k_block_size, frame.size() - at));
     u8 found[16];
     sum.store(found);
+    copy_bytes(frame.data() + offsetof(DiskLogFrame, checksum), expected, sizeof(expected));
     return compare_bytes(found, expected, sizeof(found)) == 0;
 }
 

@@ -67,7 +67,7 @@ struct LogFrameHead {
     u32 length_bytes { 0 }, used_bytes { 0 }, record_count { 0 };
 };
 Result<LogFrameHead> read_log_frame_head(const DiskLogFrame& disk, const LogIdentity& identity);
-// Whether the checksum of the whole frame (head.length_bytes of it) fits. The checksum field is zeroed.
+// Whether the checksum of the whole frame (head.length_bytes of it) fits. Puts the field of the checksum to 0 meanwhile.
 bool log_frame_fits(MutableBytes frame);
 
 }

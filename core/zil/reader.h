@@ -6,6 +6,10 @@
 // frames in flight can have reached, and some way beyond. The next frame itself may stand there too, where a late write was
 // evaded.
 //
+// Of a ring with members each frame is taken from whatever member has a good copy of it: those whose devices are there, stale
+// ones as well, since a frame that fits is the frame. It is missing when no member has it. A member that cannot be read is
+// passed over as long as another can.
+//
 // Memory: the frames that hold records of newer groups, so at most the ring.
 #pragma once
 
@@ -40,6 +44,8 @@ public:
     Status look_for_takeover(const LogTail& tail, const LogReader& before);
 
     Span<const LogRecordView> records() const { return m_records.span(); } // in order of their numbers
+    // Frames that had to be taken from another member than the one before them, as no good copy was there.
+    u64 passed_over() const { return m_passed_over; }
     u64 end_position() const { return m_position; }
     u64 next_sequence() const { return m_expected; }
     u64 last_record() const { return m_last_record; }
@@ -58,13 +64,24 @@ private:
     static constexpr u32 k_window_bytes = 2 * k_max_log_frame_bytes;
     static constexpr u64 k_look_ahead_bytes = 4ull << 20;
 
+    // What has been read of one member of the ring.
+    struct Window {
+        u8* bytes { nullptr };
+        u64 position { 0 };
+        u32 valid { 0 };
+    };
     Status prepare();
-    Result<u8*> window(u64 position, u32 bytes);
-    Result<const u8*> window_within(u64 position, u32 bytes);
+    Result<u8*> window(u32 member, u64 position, u32 bytes);
+    Result<const u8*> window_within(u32 member, u64 position, u32 bytes);
     // False: no frame of ours begins there.
-    Result<bool> head_at(u64 position, LogFrameHead& head);
-    Result<bool> frame_at(u64 position, LogFrameHead& head, u8*& bytes);
+    Result<bool> head_at(u32 member, u64 position, LogFrameHead& head);
+    Result<bool> frame_at(u32 member, u64 position, LogFrameHead& head, u8*& bytes);
+    Result<bool> record_at(u32 member, u64 position, u64 newest, LogRecordView& record, u32& bytes);
+    Result<bool> take_frame_from(u32 member, u64 position, TxgId committed);
     Result<bool> take_frame(u64 position, TxgId committed);
+    Result<bool> look_ahead(u32 member, TxgId committed);
+    template <typename Try>
+    Result<bool> any_member(Try attempt);
     Status take_records(const LogFrameHead& head, const u8* bytes, TxgId committed);
     Result<bool> go_on_ahead(TxgId committed);
 
@@ -74,9 +91,9 @@ private:
     host_pool* m_page_pool { nullptr };
     u8* m_pages[k_window_bytes / k_block_size] {};
     core_segment m_segments[k_window_bytes / k_block_size];
-    u8* m_window { nullptr };
-    u64 m_window_position { 0 };
-    u32 m_window_valid { 0 };
+    Window m_windows[k_max_log_members];
+    u32 m_best { 0 }; // the member that gave the last frame
+    u64 m_passed_over { 0 };
     u64 m_position { 0 };
     u64 m_expected { 0 };
     u64 m_last_record { 0 };

@@ -13,6 +13,8 @@ Result<Box<LogWriter>> LogWriter::create(VdevSet& vdevs)
         return Error::no_memory;
     for (Slot& slot : writer->m_slots) {
         slot.writer = writer.get();
+        for (Copy& copy : slot.copies)
+            copy.slot = &slot;
         TRY(slot.frame.prepare(writer->m_pages));
     }
     return writer;
@@ -37,7 +39,7 @@ LogWriter::Slot* LogWriter::try_acquire()
         slot.state = Slot::State::held;
         slot.error = Error::none;
         slot.sequence = 0;
-        slot.owes_flush = false;
+        slot.owes_flush = 0;
         slot.frame.start();
         m_in_flight.add(1);
         return &slot;
@@ -69,51 +71,100 @@ LogToken LogWriter::assign(Slot& slot)
     return slot.sequence;
 }
 
-void LogWriter::submit(Slot& slot, const LogRing::Place& place)
+void LogWriter::trace_frame(const Slot& slot, VdevId vdev, u64 offset_bytes) const
+{
+    const host_log_trace what { m_vdevs.pool_name(), slot.sequence, offset_bytes, 0, vdev.value(), slot.length_bytes,
+                                slot.frame.record_count(), 0, false };
+    host_trace_log_frame(&what);
+}
+
+void LogWriter::trace_completion(const Slot& slot, VdevId vdev, Error error) const
+{
+    const host_log_trace what { m_vdevs.pool_name(), slot.sequence, 0, host_monotonic_ns() - slot.submitted_ns, vdev.value(),
+                                slot.length_bytes, 0, static_cast<u32>(error), true };
+    host_trace_log_frame(&what);
+}
+
+void LogWriter::submit(Slot& slot, const LogRing& ring, u64 position)
 {
     core_segment segments[k_log_frame_pages];
     const u32 count = slot.frame.segments(segments);
-    const Durable by = m_durability.of(place.vdev);
+    const u32 members = ring.members().in_use;
     m_frames.add_relaxed(1);
     m_records.add_relaxed(slot.frame.record_count());
     m_bytes.add_relaxed(slot.frame.length_bytes());
-    m_flushes.add_relaxed(by == Durable::by_fua);
     m_pending_bytes.add(slot.frame.length_bytes());
     slot.length_bytes = slot.frame.length_bytes();
-    slot.vdev = place.vdev;
-    slot.owes_flush = by == Durable::by_flush;
+    slot.owes_flush = 0;
     slot.submitted_ns = host_monotonic_ns();
+    u32 copies = 0;
+    for (u32 left = members; left; left &= left - 1, copies++) {
+        const u32 member = static_cast<u32>(__builtin_ctz(left));
+        slot.copies[member].vdev = ring.place(position, member).vdev;
+        slot.owes_flush |= u32(m_durability.of(slot.copies[member].vdev) == Durable::by_flush) << member;
+    }
     {
         SpinGuard guard(m_lock);
         slot.state = Slot::State::writing;
+        slot.outstanding = copies;
     }
-    const unsigned flags = HOST_IO_SYNC | HOST_IO_META | (by == Durable::by_fua ? unsigned(HOST_IO_FUA) : 0u);
-    m_vdevs.transfer(HOST_IO_WRITE, place.vdev, place.offset_bytes, Span<const core_segment>(segments, count), flags, completed, &slot);
+    for (u32 left = members; left; left &= left - 1) {
+        const u32 member = static_cast<u32>(__builtin_ctz(left));
+        const LogRing::Place place = ring.place(position, member);
+        const bool by_fua = m_durability.of(place.vdev) == Durable::by_fua;
+        m_flushes.add_relaxed(by_fua);
+        const unsigned flags = HOST_IO_SYNC | HOST_IO_META | (by_fua ? unsigned(HOST_IO_FUA) : 0u);
+        if (host_tracing & HOST_TRACE_LOG_FRAME)
+            trace_frame(slot, place.vdev, place.offset_bytes);
+        // The last one's completion may give the slot to somebody else: nothing of it is looked at behind that.
+        m_vdevs.transfer(HOST_IO_WRITE, place.vdev, place.offset_bytes, Span<const core_segment>(segments, count), flags, completed,
+                         &slot.copies[member]);
+    }
 }
 
 void LogWriter::submit_failed(Slot& slot, Error error)
 {
-    slot.length_bytes = 0;
-    slot.owes_flush = false;
     slot.submitted_ns = host_monotonic_ns();
-    completed(&slot, error);
+    SpinGuard guard(m_lock);
+    slot.length_bytes = 0;
+    slot.owes_flush = 0;
+    slot.error = error;
+    m_errors.add_relaxed(1);
+    written_locked(slot);
+}
+
+void LogWriter::note_error_locked(Slot& slot, u32 member, Error error)
+{
+    if (error == Error::none)
+        return;
+    if (slot.error == Error::none)
+        slot.error = error;
+    m_failed_members |= 1u << member;
+    m_errors.add_relaxed(1);
 }
 
 void LogWriter::completed(void* context, Error error)
 {
-    Slot& slot = *static_cast<Slot*>(context);
+    Copy& copy = *static_cast<Copy*>(context);
+    Slot& slot = *copy.slot;
     LogWriter& writer = *slot.writer;
     // Under the lock to the end: who waits for the last slot passes through it before the memory goes.
     SpinGuard guard(writer.m_lock);
-    slot.error = error;
-    slot.state = slot.owes_flush && error == Error::none ? Slot::State::cached : Slot::State::written;
-    writer.m_pending_bytes.sub(slot.length_bytes);
-    if (error != Error::none)
-        writer.m_errors.add_relaxed(1);
-    writer.settle_locked();
-    writer.m_flush_due.store(writer.is_flush_due_locked());
-    writer.m_changes.add(1);
-    writer.m_event.wake();
+    writer.note_error_locked(slot, static_cast<u32>(&copy - slot.copies), error);
+    if (host_tracing & HOST_TRACE_LOG_FRAME)
+        writer.trace_completion(slot, copy.vdev, error);
+    if (--slot.outstanding == 0)
+        writer.written_locked(slot);
+}
+
+void LogWriter::written_locked(Slot& slot)
+{
+    slot.state = slot.owes_flush && slot.error == Error::none ? Slot::State::cached : Slot::State::written;
+    m_pending_bytes.sub(slot.length_bytes);
+    settle_locked();
+    m_flush_due.store(is_flush_due_locked());
+    m_changes.add(1);
+    m_event.wake();
 }
 
 // The next frame to be acknowledged has been written: those behind it that have not are not waited for, nor flushed before.
@@ -144,6 +195,43 @@ u32 LogWriter::take_cached_locked()
     return taken;
 }
 
+// Flushes the devices that frames of `taken` owe a flush to, as many as there are targets for, all at once. Gives the frames that
+// owe others one. Each device's error is that of all its frames.
+u32 LogWriter::flush_some(u32 taken) NO_THREAD_SAFETY_ANALYSIS
+{
+    u32 targets = 0, left = 0;
+    auto find = [&](VdevId vdev) {
+        u32 at = 0;
+        while (at < targets && m_targets[at].vdev != vdev)
+            at++;
+        return at;
+    };
+    for (u32 i = 0; i < k_max_log_frames_in_flight; i++)
+        for (u32 owed = taken >> i & 1 ? m_slots[i].owes_flush : 0; owed; owed &= owed - 1) {
+            const VdevId vdev = m_slots[i].copies[__builtin_ctz(owed)].vdev;
+            if (find(vdev) < targets || targets == k_max_log_frames_in_flight)
+                continue;
+            m_targets[targets].vdev = vdev;
+            m_vdevs.start_flush(vdev, m_targets[targets++].batch);
+        }
+    m_flushes.add_relaxed(targets);
+    for (u32 at = 0; at < targets; at++)
+        m_targets[at].error = m_vdevs.end_flush(m_targets[at].vdev, m_targets[at].batch).error();
+    SpinGuard guard(m_lock);
+    for (u32 i = 0; i < k_max_log_frames_in_flight; i++) {
+        for (u32 owed = taken >> i & 1 ? m_slots[i].owes_flush : 0; owed; owed &= owed - 1) {
+            const u32 member = static_cast<u32>(__builtin_ctz(owed));
+            const u32 at = find(m_slots[i].copies[member].vdev);
+            if (at == targets)
+                continue;
+            m_slots[i].owes_flush &= ~(1u << member);
+            note_error_locked(m_slots[i], member, m_targets[at].error);
+        }
+        left |= taken >> i & 1 && m_slots[i].owes_flush ? 1u << i : 0;
+    }
+    return left;
+}
+
 // A slot that is being flushed is nobody else's.
 bool LogWriter::flush_due() NO_THREAD_SAFETY_ANALYSIS
 {
@@ -156,27 +244,12 @@ bool LogWriter::flush_due() NO_THREAD_SAFETY_ANALYSIS
     }
     if (!taken)
         return false;
-    for (u32 i = 0; i < k_max_log_frames_in_flight; i++) {
-        if (!(taken >> i & 1))
-            continue;
-        bool done = false; // with an earlier one of the same device
-        for (u32 j = 0; j < i && !done; j++) {
-            done = (taken >> j & 1) && m_slots[j].vdev == m_slots[i].vdev;
-            if (done)
-                m_slots[i].error = m_slots[j].error;
-        }
-        if (done)
-            continue;
-        m_flushes.add_relaxed(1);
-        m_slots[i].error = m_vdevs.flush_written(m_slots[i].vdev).error();
-    }
+    for (u32 left = taken; left;)
+        left = flush_some(left);
     SpinGuard guard(m_lock);
-    for (u32 i = 0; i < k_max_log_frames_in_flight; i++) {
-        if (!(taken >> i & 1))
-            continue;
-        m_slots[i].state = Slot::State::written;
-        m_errors.add_relaxed(m_slots[i].error != Error::none);
-    }
+    for (u32 i = 0; i < k_max_log_frames_in_flight; i++)
+        if (taken >> i & 1)
+            m_slots[i].state = Slot::State::written;
     m_flushing = false;
     settle_locked();
     m_flush_due.store(is_flush_due_locked());
@@ -263,6 +336,7 @@ void LogWriter::reset()
     m_flush_due.store(0);
     m_durable.store(m_next.load() - 1);
     m_failed_token.store(0);
+    m_failed_members = 0;
     m_error.store(0);
     m_changes.add(1);
     m_event.wake();

@@ -8,10 +8,12 @@
 // Where a flush follows the write, it is made by one of those who wait, not by a thread of its own: when the frame that is
 // next to be acknowledged has been written, one flush covers it and every other that has been written by then.
 //
-// A write that fails ends the row: nothing from that frame on ever becomes durable, until `reset`, which the owner calls once
-// something else (a group's commit) has made durable what those frames held.
+// A frame goes to every member of the ring that is in use, at once, and is durable when it is on all of them.
 //
-// Cost of a frame: one request of VdevSet, no allocation, one spinlock twice; its completion wakes the waiters directly.
+// A write that fails, on whatever member, ends the row: nothing from that frame on ever becomes durable, until `reset`, which the
+// owner calls once something else (a group's commit) has made durable what those frames held, and has done without the member.
+//
+// Cost of a frame: one request of VdevSet to a member, no allocation, one spinlock twice; its completion wakes the waiters directly.
 #pragma once
 
 #include "core/host/locks.h"
@@ -40,16 +42,23 @@ public:
     static Result<Box<LogWriter>> create(VdevSet& vdevs);
     ~LogWriter(); // shuts down
 
+    struct Slot;
+    // A frame on one member.
+    struct Copy {
+        Slot* slot { nullptr };
+        VdevId vdev {};
+    };
     struct Slot {
         LogFrame frame;
         LogWriter* writer { nullptr };
+        Copy copies[k_max_log_members];
         u64 sequence { 0 };
         u64 submitted_ns { 0 };
         u32 length_bytes { 0 };
-        VdevId vdev {};
-        bool owes_flush { false };
+        u32 owes_flush { 0 };  // bits of members
+        u32 outstanding { 0 }; // of its copies
         enum class State : u8 { free, held, writing, cached, flushing, written } state { State::free };
-        Error error { Error::none };
+        Error error { Error::none }; // the first of its copies
     };
 
     // A free slot, its frame started. Null: as many are in flight as may be, or the writer failed or was shut down.
@@ -61,7 +70,7 @@ public:
     // Numbers the frame. Between this and `submit` the caller seals it.
     LogToken assign(Slot& slot);
     // Starts the write. Sleepable.
-    void submit(Slot& slot, const LogRing::Place& place);
+    void submit(Slot& slot, const LogRing& ring, u64 position);
     // Instead of submit: it could not be made; as if its write had failed.
     void submit_failed(Slot& slot, Error error);
 
@@ -75,6 +84,14 @@ public:
     bool flush_due();
     Status wait_all() { return wait(m_next.load() - 1); }
     Error failed() const { return static_cast<Error>(m_error.load()); }
+    // Bits of the members that have failed since the last reset.
+    u32 failed_members() const
+    {
+        SpinGuard guard(m_lock);
+        return m_failed_members;
+    }
+    // Waits until no frame is being made or written. It can be relied on only while nobody acquires: by the owner. Sleepable.
+    void wait_idle();
     // Waits for what is in flight; afterwards everything up to now counts as durable and the next frame may go. Sleepable.
     void reset();
     // Waits for what is in flight; later acquisitions give nothing.
@@ -100,21 +117,33 @@ private:
     explicit LogWriter(VdevSet& vdevs) : m_vdevs(vdevs), m_durability(vdevs) {}
     template <typename T, typename... Arguments>
     friend Result<Box<T>> make_box(Arguments&&...);
-    static void completed(void* slot, Error error);
+    // A device whose cache is being flushed for some of the frames.
+    struct FlushTarget {
+        VdevId vdev {};
+        IoBatch batch;
+        Error error { Error::none };
+    };
+    static void completed(void* copy, Error error);
+    void trace_frame(const Slot& slot, VdevId vdev, u64 offset_bytes) const;
+    void trace_completion(const Slot& slot, VdevId vdev, Error error) const REQUIRES(m_lock);
+    void written_locked(Slot& slot) REQUIRES(m_lock);
+    void note_error_locked(Slot& slot, u32 member, Error error) REQUIRES(m_lock);
     void settle_locked() REQUIRES(m_lock);
     bool is_flush_due_locked() const REQUIRES(m_lock);
     u32 take_cached_locked() REQUIRES(m_lock);
-    void wait_idle();
+    u32 flush_some(u32 taken);
 
     VdevSet& m_vdevs;
     LogDurability m_durability;
     host_pool* m_pages { nullptr };
-    SpinLock m_lock { LCPFS_RANK_log_writer };
+    mutable SpinLock m_lock { LCPFS_RANK_log_writer };
     Slot m_slots[k_max_log_frames_in_flight] GUARDED_BY(m_lock); // a slot that is not free: its holder's
     Atomic<u64> m_next { 1 };
     Atomic<u64> m_durable { 0 };
     Atomic<u8> m_flush_due { 0 }; // and nobody is making it
     bool m_flushing GUARDED_BY(m_lock) { false };
+    FlushTarget m_targets[k_max_log_frames_in_flight]; // whose who flushes
+    u32 m_failed_members GUARDED_BY(m_lock) { 0 };
     Atomic<u64> m_average_ns { 0 };
     Atomic<u64> m_failed_token { 0 };
     Atomic<u16> m_error { 0 };

@@ -45,6 +45,9 @@ void IntentLog::begin(const LogTail& start, u64 keep, TxgId committed)
     m_writer->start(start.sequence);
     SpinGuard guard(m_lock);
     m_active.store(start.ring);
+    // Who is there has the log from here on, and who is not has not: the first commit says so.
+    if (LogRing& device_ring = m_rings[k_device_ring]; device_ring.present())
+        device_ring.set_members({ device_ring.present(), device_ring.named() & ~device_ring.present(), device_ring.members().gone });
     m_last.store(start.record);
     // The devices may be others than they were, with larger blocks.
     m_head = m_previous = align_up(start.position, ring().alignment());
@@ -158,13 +161,13 @@ bool IntentLog::takes_over_locked() const
     return m_active.load() != k_pool_ring && m_rings[k_pool_ring].is_there() && !m_flush_failed;
 }
 
-// A frame that was written to `ring` failed. Whether its caller looks again rather than failing.
-bool IntentLog::waits_for_takeover(u32 ring, Error error)
+// A frame of that turn failed. Whether its caller looks again rather than failing.
+bool IntentLog::waits_for_takeover(const Turn& turn, Error error)
 {
     bool takes_over;
     {
         SpinGuard guard(m_lock);
-        if (m_active.load() != ring)
+        if (turn.ring != k_pool_ring && turn.number != m_turns.load())
             return true; // it is over
         note_failure_locked();
         takes_over = takes_over_locked();
@@ -172,23 +175,80 @@ bool IntentLog::waits_for_takeover(u32 ring, Error error)
     if (takes_over)
         tell_takeover();
     else if (m_hooks.failed)
-        m_hooks.failed(m_hooks.context, error, false);
+        m_hooks.failed(m_hooks.context, { error });
     return takes_over;
 }
 
-// Once, by whoever comes first, at the latest before the log goes on.
+// By whoever comes first, at the latest before the log goes on.
 void IntentLog::tell_takeover()
 {
-    Error error;
+    Failure failure;
     {
         SpinGuard guard(m_lock);
-        if (!m_failed_txg.value() || !takes_over_locked() || m_takeover_told)
+        if (!m_failed_txg.value() || !takes_over_locked())
             return;
-        m_takeover_told = true;
-        error = m_writer->failed();
+        const u32 failed = m_writer->failed_members() & ring().members().in_use;
+        failure = { m_writer->failed(), true, failed & ~m_told_members, ring().members().in_use & ~failed };
+        if (!failure.members || failure.error == Error::none)
+            return;
+        m_told_members |= failed;
     }
     if (m_hooks.failed)
-        m_hooks.failed(m_hooks.context, error, true);
+        m_hooks.failed(m_hooks.context, failure);
+}
+
+// What the members are once the pause is over.
+LogMembers IntentLog::next_members_locked() const
+{
+    LogMembers next = m_rings[k_device_ring].members();
+    if (!m_failed_txg.value() || m_flush_failed)
+        return next;
+    const u32 failed = takes_over_locked() ? m_writer->failed_members() & next.in_use : 0;
+    next.in_use = (next.in_use & ~failed & ~m_leaving) | m_joining;
+    next.gone = (next.gone | m_leaving) & ~m_joining;
+    if (!breakage::log_trust_stale)
+        next.stale = (next.stale | failed) & ~m_leaving & ~m_joining;
+    return next;
+}
+
+Status IntentLog::change_members(u32 leaving, u32 joining)
+{
+    for (;;) {
+        TxgId pause;
+        bool is_ours = false;
+        {
+            SpinGuard guard(m_lock);
+            if (!m_failed_txg.value()) {
+                note_failure_locked();
+                m_leaving = leaving;
+                m_joining = joining;
+                is_ours = true;
+            }
+            pause = m_failed_txg;
+        }
+        TRY(m_engine.wait_committed(pause));
+        if (is_ours)
+            return {};
+    }
+}
+
+void IntentLog::give_up_device_ring()
+{
+    SpinGuard guard(m_lock);
+    LogRing& ring = m_rings[k_device_ring];
+    ring.set_members({ 0, 0, ring.all() });
+}
+
+LogMembers IntentLog::members() const
+{
+    SpinGuard guard(m_lock);
+    return m_rings[k_device_ring].members();
+}
+
+u32 IntentLog::failed_members() const
+{
+    SpinGuard guard(m_lock);
+    return m_failed_members | (m_active.load() == k_device_ring ? m_writer->failed_members() : 0);
 }
 
 // Where a frame of that length goes. What would be overwritten by a late write is left out, as far as the reader looks; beyond
@@ -198,11 +258,15 @@ u64 IntentLog::place_for_locked(u32 length_bytes) const
     const u64 first = ring().fit(m_head, length_bytes);
     const u64 last = m_head + min(k_max_log_skip_bytes, ring().bytes() / 4);
     for (u64 position = first; position <= last;) {
-        const LogRing::Place place = ring().place(position);
-        const u64 end = m_vdevs.late_write_end(place.vdev, place.offset_bytes, length_bytes);
-        if (!end)
+        u64 late_bytes = 0; // from there on
+        for (u32 left = ring().members().in_use; left; left &= left - 1) {
+            const LogRing::Place place = ring().place(position, static_cast<u32>(__builtin_ctz(left)));
+            const u64 end = m_vdevs.late_write_end(place.vdev, place.offset_bytes, length_bytes);
+            late_bytes = max(late_bytes, end ? end - place.offset_bytes : 0);
+        }
+        if (!late_bytes)
             return position;
-        position = ring().fit(position + align_up(end - place.offset_bytes, u64(ring().alignment())), length_bytes);
+        position = ring().fit(position + align_up(late_bytes, u64(ring().alignment())), length_bytes);
     }
     return first;
 }
@@ -214,7 +278,8 @@ bool IntentLog::plan_frame_locked(Plan& plan)
     u32 used = sizeof(DiskLogFrame);
     u32 count = 0;
     for (LogRecord* record = m_waiting.first(); record && record->sequence() <= most; record = m_waiting.next(*record)) {
-        if (!LogFrame::fits(used, count, *record))
+        const bool is_over = count && used + record->framed_bytes() > m_batch_bytes.load_relaxed();
+        if (is_over || !LogFrame::fits(used, count, *record))
             break;
         used += record->framed_bytes();
         count++;
@@ -268,6 +333,7 @@ void IntentLog::set_batch(const Batch& batch)
 {
     m_batch_records.store(max(1u, min(batch.records, k_max_log_frame_records)));
     m_batch_timeout_us.store(min(batch.timeout_us, k_max_batch_timeout_us));
+    m_batch_bytes.store(max(k_min_batch_bytes, min(batch.bytes, k_max_log_frame_bytes)));
 }
 
 void IntentLog::look_locked(Caller& caller, Plan& plan)
@@ -356,7 +422,7 @@ void IntentLog::build(Plan& plan)
         }
         m_writer->submit_failed(slot, flushed.error());
     } else {
-        m_writer->submit(slot, ring().place(plan.position));
+        m_writer->submit(slot, ring(), plan.position);
     }
     {
         SpinGuard guard(m_lock);
@@ -373,7 +439,7 @@ Status IntentLog::commit()
         if (m_engine.error() != Error::none)
             return m_engine.error();
         const u64 seen = m_writer->changes();
-        const u32 ring = m_active.load();
+        const Turn turn_seen = turn();
         Plan plan;
         look(caller, plan);
         switch (plan.what) {
@@ -383,7 +449,7 @@ Status IntentLog::commit()
             break;
         case Plan::What::wait_token: {
             const Status status = m_writer->wait(plan.token);
-            if (status.is_error() && waits_for_takeover(ring, status.error()))
+            if (status.is_error() && waits_for_takeover(turn_seen, status.error()))
                 break;
             return status;
         }
@@ -407,12 +473,28 @@ Status IntentLog::commit()
 
 LogTail IntentLog::tail_for(TxgId txg)
 {
+    bool ends_turn;
+    {
+        SpinGuard guard(m_lock);
+        ends_turn = m_failed_txg.value() && m_failed_txg <= txg;
+    }
+    if (ends_turn) // no frame is begun until `committed`: with this it is known who has failed
+        m_writer->wait_idle();
     SpinGuard guard(m_lock);
-    // All that is in frames is of groups up to this one; what is appended later goes to the start of the pool's ring, in
-    // which the last committed group has nothing.
-    if (m_failed_txg.value() && m_failed_txg <= txg && takes_over_locked())
-        return { m_identity.generation, 0, m_writer->next_sequence(), covered_locked(), k_pool_ring };
-    LogTail tail { m_identity.generation, m_head, m_writer->next_sequence(), covered_locked(), m_active.load() };
+    const LogMembers members = m_rings[k_device_ring].members();
+    LogTail tail { m_identity.generation, m_head, m_writer->next_sequence(), covered_locked(), m_active.load(), members };
+    if (ends_turn && !m_flush_failed) {
+        // All that is in frames is of groups up to this one; what is appended later goes behind them, or to the start of the
+        // other ring, in which the last committed group has nothing.
+        tail.members = next_members_locked();
+        tail.ring = tail.members.in_use ? k_device_ring : k_pool_ring;
+        const u32 alignment = m_rings[k_device_ring].alignment_of(tail.members.in_use);
+        if (tail.ring != m_active.load())
+            tail.position = 0;
+        else if (tail.ring == k_device_ring)
+            tail.position = align_up(tail.position, u64(alignment));
+        return tail;
+    }
     for (const FirstOfGroup& first : m_first)
         if (first.txg > txg && first.position < tail.position) {
             tail.position = first.position;
@@ -436,13 +518,22 @@ void IntentLog::committed(TxgId txg, const LogTail& tail)
     }
     if (reset) {
         tell_takeover();
+        const u32 failed = m_writer->failed_members();
         m_writer->reset();
         SpinGuard guard(m_lock);
+        m_failed_members |= m_active.load() == k_device_ring ? failed : 0;
+        m_turns.add(1);
+        const u32 lost = m_rings[k_device_ring].members().in_use & ~tail.members.in_use;
+        m_rings[k_device_ring].set_members(tail.members);
         if (tail.ring != m_active.load()) {
             m_active.store(tail.ring);
             m_head = m_previous = tail.position;
         }
-        m_failed_txg = TxgId();
+        m_head = align_up(m_head, u64(ring().alignment()));
+        m_told_members &= ~tail.members.in_use;
+        m_failed_members &= ~tail.members.in_use;
+        m_leaving = m_joining = 0;
+        m_failed_txg = lost && tail.members.in_use ? m_engine.open_txg() : TxgId();
         m_flush_failed = false;
     }
     for (;;) {
@@ -469,7 +560,7 @@ void IntentLog::get_statistics(LogStatistics& out) const
 {
     m_writer->get_statistics(out);
     if (ring().is_there())
-        out.durable = m_writer->durability().choice(ring().segments()[0].vdev);
+        out.durable = m_writer->durability().choice(ring().device_of(ring().first_member()));
     out.waiting_records = m_waiting_records.load_relaxed();
     out.waiting_bytes = m_record_bytes.load_relaxed();
     SpinGuard guard(m_lock);

@@ -32,10 +32,13 @@
 // Failure. A frame that fails in the pool's ring fails every caller whose records it or a later frame holds and that was there
 // when it failed. Then the log pauses: callers that come later, for those records or others, wait for group commits until the
 // group open at the failure has committed; with that the ring starts over behind it. A frame that fails on a log device fails
-// nobody: its callers wait for that commit too, which makes durable all that they did, and with it the log goes on in the
-// pool's ring. Sequence numbers and generation go on. (Where data in place could not be flushed before a frame, the callers are
-// told in any case, and no group commits any more, whatever errors= says: a flush that succeeds later proves nothing about it,
-// see VdevSet::flush_written.)
+// nobody: its callers wait for that commit too, which makes durable all that they did, and says which members of the ring are stale
+// from then on. With it the log goes on, on the members that are left, or in the pool's ring. So whatever has been acknowledged by
+// fewer members than the pool tree names as whole is in the pool's trees as well: any of those tells the whole log. The log goes on
+// on fewer members only when a second group has said so too: then falling back by one finds it said. Members leave on demand
+// in the same way. Sequence numbers and generation go on, so a frame is never taken for another. (Where data in place could not be
+// flushed before a frame, the callers are told in any case, and no group commits any more, whatever errors= says: a flush that
+// succeeds later proves nothing about it, see VdevSet::flush_written.)
 //
 // Locking. m_lock (spin) covers the list and the positions; append takes it under object locks. Building is one caller's at a
 // time (m_building) and holds no lock. commit() is called without any core lock: it may wait for groups.
@@ -53,14 +56,20 @@ struct LogTail {
     u64 sequence { 0 }; // of the frame there
     u64 record { 0 };   // number of the last record before it
     u32 ring { k_pool_ring };
+    LogMembers members {}; // of the ring on log devices, from that group on
 };
 
 class IntentLog {
 public:
+    struct Failure {
+        Error error { Error::none };
+        bool takes_over { false }; // the callers are not told, since others take over from members of the ring on log devices
+        u32 members { 0 };         // these, each told once
+        u32 left { 0 };            // by those; none: the pool's ring takes over
+    };
     struct Hooks {
-        // A frame could not be written, and its callers are told; `takes_over`: they are not, since the pool's ring takes
-        // over from a log device, told once. Sleepable.
-        void (*failed)(void* context, Error error, bool takes_over);
+        // A frame could not be written. Sleepable.
+        void (*failed)(void* context, const Failure& failure);
         void* context;
     };
     static Result<Box<IntentLog>> create(VdevSet& vdevs, TxgEngine& engine, const DiskGuid& pool_guid, const Hooks& hooks);
@@ -68,6 +77,7 @@ public:
 
     // ---- starting
     void set_ring(LogRing&& ring, u32 id = k_pool_ring) { m_rings[id] = lcpfs::move(ring); }
+    LogRing take_ring(u32 id) { return lcpfs::move(m_rings[id]); } // before `begin`, to set it again
     const LogRing& ring(u32 id) const { return m_rings[id]; }
     // The one in use.
     const LogRing& ring() const { return m_rings[m_active.load()]; }
@@ -80,6 +90,13 @@ public:
     void turn_on();
     // No further records; waits for frames under way.
     void turn_off();
+    // Some leave the ring on log devices, others come (back) to it. Returns when the group that says so has committed.
+    Status change_members(u32 leaving, u32 joining);
+    // The whole ring is given up. Before `begin`.
+    void give_up_device_ring();
+    // What the members of the ring on log devices are, and those of them that have failed since it began.
+    LogMembers members() const;
+    u32 failed_members() const;
     bool is_on() const { return m_on.load_relaxed() != 0; }
 
     // ---- operations
@@ -97,7 +114,7 @@ public:
     void set_max_waiting_bytes(u64 bytes) { m_max_waiting_bytes.store_relaxed(bytes); }
 
     // ---- the sync thread
-    // What the uberblock of `txg` says.
+    // What the uberblock of `txg` says. Where members come or go with it, waits for frames under way.
     LogTail tail_for(TxgId txg);
     // The uberblock of `txg` with that tail is durable.
     void committed(TxgId txg, const LogTail& tail);
@@ -106,10 +123,12 @@ public:
     struct Batch {
         u32 records { 32 };      // 1..64
         u32 timeout_us { 0 };    // at most 100; 0: nobody waits for company
+        u32 bytes { k_max_log_frame_bytes }; // of a frame that has more than one record, at least k_min_batch_bytes
     };
+    static constexpr u32 k_min_batch_bytes = k_block_size;
     static constexpr u32 k_max_batch_timeout_us = 100;
     void set_batch(const Batch& batch);
-    Batch batch() const { return { m_batch_records.load_relaxed(), m_batch_timeout_us.load_relaxed() }; }
+    Batch batch() const { return { m_batch_records.load_relaxed(), m_batch_timeout_us.load_relaxed(), m_batch_bytes.load_relaxed() }; }
     LogWriter& writer() { return *m_writer; }
     void get_statistics(LogStatistics& out) const;
     u64 waiting_records() const;
@@ -135,6 +154,11 @@ private:
         bool has_looked { false };
         bool came_late { false };    // a failure was known when it came
         bool has_gathered { false }; // it has waited for company
+    };
+    // One stretch of the log between two failures.
+    struct Turn {
+        u32 ring;
+        u64 number;
     };
     struct FirstOfGroup {
         TxgId txg;
@@ -165,8 +189,10 @@ private:
     void note_failure_locked() REQUIRES(m_lock);
     // What fails now is a log device alone, and the pool has a ring.
     bool takes_over_locked() const REQUIRES(m_lock);
-    bool waits_for_takeover(u32 ring, Error error);
+    bool waits_for_takeover(const Turn& turn, Error error);
     void tell_takeover();
+    LogMembers next_members_locked() const REQUIRES(m_lock);
+    Turn turn() const { return { m_active.load(), m_turns.load() }; }
     void build(Plan& plan);
     void destroy(RecordList& records);
 
@@ -174,8 +200,9 @@ private:
     TxgEngine& m_engine;
     Hooks m_hooks;
     LogIdentity m_identity {};
-    LogRing m_rings[k_log_ring_ids]; // fixed once the log has begun
+    LogRing m_rings[k_log_ring_ids]; // fixed once the log has begun, but for members
     Atomic<u32> m_active { k_pool_ring }; // changed under m_lock while no frame is being made
+    Atomic<u64> m_turns { 0 };
     Box<LogWriter> m_writer;
     Atomic<u8> m_on { 0 };
     Atomic<u64> m_last { 0 };          // number of the newest record; m_lock
@@ -185,6 +212,7 @@ private:
     Atomic<u32> m_waiting_records { 0 }; // of m_waiting
     Atomic<u32> m_batch_records { 32 };
     Atomic<u32> m_batch_timeout_us { 0 };
+    Atomic<u32> m_batch_bytes { k_max_log_frame_bytes };
 
     mutable SpinLock m_lock { LCPFS_RANK_intent_log };
     RecordList m_waiting GUARDED_BY(m_lock); // in order
@@ -204,7 +232,10 @@ private:
     u32 m_next_mark GUARDED_BY(m_lock) { 0 };
     LogToken m_last_token GUARDED_BY(m_lock) { 0 };
     bool m_flush_failed GUARDED_BY(m_lock) { false };   // of data, before the frame that failed
-    bool m_takeover_told GUARDED_BY(m_lock) { false };
+    u32 m_leaving GUARDED_BY(m_lock) { 0 };        // with m_failed_txg
+    u32 m_joining GUARDED_BY(m_lock) { 0 };
+    u32 m_told_members GUARDED_BY(m_lock) { 0 };   // of which it has been told that they failed
+    u32 m_failed_members GUARDED_BY(m_lock) { 0 }; // with groups that have committed since
 };
 
 }

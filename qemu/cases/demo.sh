@@ -7,7 +7,7 @@
 # debug-payload: part
 # programs: e2fsck
 # timeout: 900
-# kernels: 6.12 6.1 debug
+# kernels: 6.12 6.1
 
 # unpack DIRECTORY: the tree into it.
 unpack() {

@@ -41,7 +41,6 @@ say "mkfs"
 must_fail mkfs.lcpfs --log /dev/vdd $DATA 2>/tmp/why
 grep -q 'too few for a log device' /tmp/why || fail "too small: $(cat /tmp/why)"
 must_fail mkfs.lcpfs --log /dev/vda $DATA 2>/tmp/why
-must_fail mkfs.lcpfs --log $LOG --log /dev/vdd $DATA 2>/tmp/why
 must mkfs.lcpfs --log $LOG $DATA
 must_fail mkfs.lcpfs --log $LOG $DATA 2>/tmp/why
 must_fail mkfs.lcpfs --log $LOG /dev/vdd 2>/tmp/why

@@ -4,7 +4,7 @@
 # boots: 2
 # modules: overlay
 # timeout: 120
-# kernels: 6.12 6.1 debug
+# kernels: 6.12 6.1
 mount_all() {
 	must mount_pool /mnt "$@"
 	mkdir -p /lower /merged

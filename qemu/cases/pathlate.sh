@@ -5,7 +5,7 @@
 # modules: dm-mod dm-delay
 # programs: dmsetup
 # files: qemu/guest/paths.sh
-# kernels: 6.12 6.1 debug
+# kernels: 6.12 6.1
 # timeout: 240
 # environment: FILES=40
 . /files/paths.sh

@@ -7,7 +7,7 @@
 # programs: dmsetup fio
 # files: qemu/guest/paths.sh
 # packages: fio
-# kernels: 6.12 6.1
+# kernels: 6.12
 # timeout: 600
 # memory: 1536
 # environment: PATHS=2 LOAD=130

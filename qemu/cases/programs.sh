@@ -49,6 +49,8 @@ try_copies() {
 	dd if=/dev/zero of=/mnt/all/sparse bs=1 count=1 seek=30000000 2>/dev/null
 	ln /mnt/all/sparse /mnt/all/again
 	ln -s nowhere /mnt/all/symlink
+	for i in 1 2 3; do echo "too small for a block of its own $i" >/mnt/all/small$i; done
+	sync
 	mkfifo /mnt/all/pipe
 	mknod /mnt/all/device c 1 3
 	setfattr -n user.note -v "$(seq 300)" /mnt/all/tree/d1 && setfattr -n user.small -v x /mnt/all/sparse || fail "attributes"
@@ -61,6 +63,7 @@ try_copies() {
 	tar -C /mnt/all --xattrs --acls -cSf - . >/mnt/tar || fail tar
 	must tar -C /mnt/untarred --xattrs --acls -xSf /mnt/tar
 	same "$(rsync -aHAXSnic --delete /mnt/all/ /mnt/untarred | head -3)" "" "what differs from what tar unpacked"
+	must cmp /mnt/all/small2 /mnt/untarred/small2
 	same "$(stat -c %b /mnt/untarred/sparse)" "$(stat -c %b /mnt/all/sparse)" "blocks of a sparse file"
 }
 

@@ -6,7 +6,7 @@
 # bus: scsi
 # paths: 4
 # files: build/test/torture qemu/guest/paths.sh
-# kernels: 6.12 6.1
+# kernels: 6.12
 # timeout: 500
 # memory: 1536
 # environment: ROUNDS=1 THREADS=4

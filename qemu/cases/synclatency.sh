@@ -18,7 +18,7 @@ for callers in $(echo $CALLERS | tr , " "); do
 	for work in $(echo $WORKS | tr , " "); do
 		must mkdir /mnt/w
 		must /files/torture sync-load /mnt/w $work $callers $SECONDS_EACH histogram
-		[ -z "$(ls -d /sys/fs/lcpfs/*/log 2>/dev/null)" ] || grep . /sys/fs/lcpfs/*/log/*
+		[ -z "$(ls -d /sys/fs/lcpfs/*/log 2>/dev/null)" ] || grep -s . /sys/fs/lcpfs/*/log/*
 		must rm -r /mnt/w
 	done
 done

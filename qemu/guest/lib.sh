@@ -37,6 +37,15 @@ await_death() { sleep 600; fail "the machine was not killed"; }
 # skip TEXT: the case does not apply here.
 skip() { echo "@@lcpfs-skip $*"; exit 0; }
 
+# sound_json VERB...: what it prints as JSON goes to the runner, which has the schema. Its exit code is the verb's.
+sound_json() {
+	lcpfs "$@" --json >/tmp/json
+	code=$?
+	verb=$(echo "$*" | tr ' ' '\n' | grep -v '^[-/]' | tr '\n' ' ')
+	echo "@@lcpfs-json ${verb% } :: $(tr -d '\n' </tmp/json)"
+	return $code
+}
+
 # dmesg_has REGEX: the kernel log says it.
 dmesg_has() { dmesg | grep -qE "$1"; }
 

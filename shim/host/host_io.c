@@ -18,6 +18,7 @@
 
 #include "core/host/host.h"
 #include "shim/host/host_bdev_types.h"
+#include "shim/host/host_module.h"
 
 static_assert(sizeof(struct host_plug) >= sizeof(struct blk_plug));
 
@@ -34,6 +35,23 @@ struct host_io_pool {
 	struct bio_set set;
 };
 
+static struct bio_set host_io_module_set;
+
+static int host_io_set_init(struct bio_set *set, unsigned int reserve)
+{
+	return bioset_init(set, reserve, offsetof(struct host_io_bio, bio), BIOSET_NEED_BVECS);
+}
+
+int __init host_bios_start(void)
+{
+	return host_io_set_init(&host_io_module_set, 1);
+}
+
+void host_bios_end(void)
+{
+	bioset_exit(&host_io_module_set);
+}
+
 static struct host_io_bio *host_io_bio_of(struct host_io *io)
 {
 	return container_of(io, struct host_io_bio, io);
@@ -45,7 +63,7 @@ struct host_io_pool *host_io_pool_create(const char *name, unsigned int reserve)
 
 	if (!pool)
 		return NULL;
-	if (bioset_init(&pool->set, max(reserve, 1u), offsetof(struct host_io_bio, bio), BIOSET_NEED_BVECS)) {
+	if (host_io_set_init(&pool->set, max(reserve, 1u))) {
 		kfree(pool);
 		return NULL;
 	}

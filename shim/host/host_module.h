@@ -5,5 +5,13 @@
 
 /* The slab caches of all pools, none of which may be left. For the module's exit. */
 void host_slabs_destroy(void);
+/* The tables of checksums. For the module's start, before anything else. */
+void host_checksum_start(void);
+/*
+ * A set of bios of the module's own, so that the slab cache that all sets of ours share stays when a pool is closed: destroying it
+ * waits for RCU twice, some 20 ms of an unmount. -ENOMEM.
+ */
+int host_bios_start(void);
+void host_bios_end(void);
 
 #endif

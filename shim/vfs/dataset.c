@@ -20,6 +20,8 @@
 static_assert(sizeof(((struct lcpfs_ioctl_dataset *)0)->name) == CORE_DATASET_NAME_BYTES);
 static_assert((int)LCPFS_DATASET_SYNC == (int)CORE_DATASET_SET_SYNC);
 static_assert((int)LCPFS_DATASET_LOG_BIAS == (int)CORE_DATASET_SET_LOG_BIAS);
+static_assert((int)LCPFS_DATASET_COMPRESSION == (int)CORE_DATASET_SET_COMPRESSION);
+static_assert((int)LCPFS_DATASET_CHECKSUM == (int)CORE_DATASET_SET_CHECKSUM);
 /* The same for 32- and 64-bit programs. */
 static_assert(sizeof(struct lcpfs_ioctl_dataset) == 216);
 static_assert(sizeof(struct lcpfs_ioctl_dataset_change) == 176);
@@ -43,6 +45,8 @@ static void lcpfs_dataset_fill(struct lcpfs_ioctl_dataset *out, const struct lcp
 	out->users = info->users;
 	out->sync = info->sync;
 	out->log_bias = info->log_bias;
+	out->compression = info->compression;
+	out->checksum = info->checksum;
 	memset(out->reserved, 0, sizeof(out->reserved));
 }
 

@@ -241,7 +241,7 @@ static int lcpfs_direct_write_blocks(struct kiocb *iocb, struct lcpfs_direct *di
 	int error;
 
 	lcpfs_promise_init(&promise, inode);
-	error = lcpfs_promise_need(&promise, direct->blocks);
+	error = lcpfs_promise_need(&promise, iocb->ki_pos / CORE_BLOCK_SIZE, direct->blocks);
 	if (!error && end > size)
 		error = lcpfs_flush_to(inode, size);
 	if (error)

@@ -58,6 +58,15 @@ ssize_t lcpfs_written(struct kiocb *iocb, ssize_t bytes)
 	return generic_write_sync(iocb, bytes);
 }
 
+/*
+ * Whether the inode has something of its own to be written, or somebody is just writing it. That its data was dirty does not
+ * count: it has been written by now, and going through the inode's writeback for it would look through the pages once more.
+ */
+static bool lcpfs_inode_is_dirty(const struct inode *inode)
+{
+	return READ_ONCE(inode->i_state) & (I_DIRTY_SYNC | I_DIRTY_DATASYNC | I_DIRTY_TIME | I_SYNC);
+}
+
 /* Files and directories: data, then what the inode still keeps, then everything the core knows of it. */
 int lcpfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 {
@@ -70,7 +79,7 @@ int lcpfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 	error = file_write_and_wait_range(file, start, end);
 	if (error)
 		return error;
-	if (!datasync || (inode->i_state & I_DIRTY_DATASYNC))
+	if (datasync ? inode->i_state & I_DIRTY_DATASYNC : lcpfs_inode_is_dirty(inode))
 		error = sync_inode_metadata(inode, 1);
 	if (error)
 		return error;

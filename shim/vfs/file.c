@@ -29,7 +29,7 @@ static int lcpfs_make_writable(struct inode *inode, struct folio *folio)
 	int error;
 
 	lcpfs_promise_init(&promise, inode);
-	error = lcpfs_promise_need(&promise, blocks);
+	error = lcpfs_promise_need(&promise, folio->index, blocks);
 	if (error)
 		return error;
 	filemap_invalidate_lock_shared(inode->i_mapping);

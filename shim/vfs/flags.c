@@ -3,7 +3,8 @@
  * flags.c: the attribute flags of chattr(1) and project ids, by FS_IOC_GETFLAGS/SETFLAGS and FS_IOC_FSGETXATTR/FSSETXATTR.
  *
  * Kept as FS_*_FL bits in the object; the VFS acts on the i_flags made from them and asks for CAP_LINUX_IMMUTABLE where it is
- * due. Flags that would promise what is not done (compression, journalled data, secure deletion) are refused.
+ * due. FS_COMPR_FL has new data of a file compressed in a dataset that is not compressed as a whole; the core looks at it. Flags that
+ * would promise what is not done (journalled data, secure deletion) are refused.
  *
  * What is made in a directory gets its flags, as far as they mean something for its type. With FS_PROJINHERIT_FL it gets its
  * project id too, and nothing of another project can be linked or moved there (-EXDEV, as XFS and ext4 have it).
@@ -14,9 +15,10 @@
 
 #include "shim/vfs/inode.h"
 
-#define LCPFS_FLAGS_FILE (FS_SYNC_FL | FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_NOATIME_FL)
+#define LCPFS_FLAGS_FILE (FS_SYNC_FL | FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_NOATIME_FL | FS_COMPR_FL)
 #define LCPFS_FLAGS_DIRECTORY (LCPFS_FLAGS_FILE | FS_DIRSYNC_FL | FS_PROJINHERIT_FL)
-#define LCPFS_FLAGS_INHERITED (FS_SYNC_FL | FS_NODUMP_FL | FS_NOATIME_FL | FS_DIRSYNC_FL | FS_PROJINHERIT_FL)
+#define LCPFS_FLAGS_INHERITED \
+	(FS_SYNC_FL | FS_NODUMP_FL | FS_NOATIME_FL | FS_DIRSYNC_FL | FS_PROJINHERIT_FL | FS_COMPR_FL)
 
 static u32 lcpfs_flags_of_type(umode_t mode)
 {

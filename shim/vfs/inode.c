@@ -244,7 +244,7 @@ static int lcpfs_set_size(struct inode *inode, struct iattr *change)
 		return -EINVAL;
 	if (IS_IMMUTABLE(inode))
 		return -EPERM;
-	if (change->ia_size == i_size_read(inode))
+	if (change->ia_size == i_size_read(inode) && !lcpfs_has_blocks_behind(inode, change->ia_size))
 		return 0;
 	if (!(change->ia_valid & ATTR_MTIME)) {
 		change->ia_valid |= ATTR_MTIME | ATTR_CTIME;
@@ -310,5 +310,8 @@ int lcpfs_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat
 	core_object_attr(lcpfs_object(inode), &attr);
 	/* What is dirty counts as if it were allocated, so that nobody takes a new file for sparse. */
 	stat->blocks = (attr.blocks + atomic64_read(&lcpfs_inode_of(inode)->promised)) * (CORE_BLOCK_SIZE >> SECTOR_SHIFT);
+	/* Data within the inode's record, or a small part of a compressed unit, is no block: tar -S takes none for one great hole. */
+	if (!stat->blocks && attr.has_data && S_ISREG(inode->i_mode))
+		stat->blocks = DIV_ROUND_UP(min_t(u64, attr.size_bytes, CORE_BLOCK_SIZE), SECTOR_SIZE);
 	return 0;
 }

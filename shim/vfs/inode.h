@@ -116,7 +116,11 @@ ssize_t lcpfs_direct_write(struct kiocb *iocb, struct iov_iter *from);
 
 /* holes.c */
 loff_t lcpfs_llseek(struct file *file, loff_t offset, int whence);
+/* Whether it has blocks behind its end: preallocated, or left by a cut that failed. */
+bool lcpfs_has_blocks_behind(struct inode *inode, loff_t size);
 int lcpfs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 bytes);
+
+/* allocate.c */
 long lcpfs_fallocate(struct file *file, int mode, loff_t offset, loff_t bytes);
 
 /* clone.c */
@@ -129,5 +133,7 @@ ssize_t lcpfs_write_iter(struct kiocb *iocb, struct iov_iter *from);
 ssize_t lcpfs_buffered_write(struct kiocb *iocb, struct iov_iter *from);
 /* Zeroes bytes of one page as a write would: inside the file, i_rwsem held, no folio lock. */
 int lcpfs_zero_cached(struct inode *inode, loff_t position, size_t bytes);
+/* Makes the page at `position`, inside the file, dirty as it is. i_rwsem held, no folio lock. */
+int lcpfs_rewrite_cached(struct inode *inode, loff_t position);
 
 #endif

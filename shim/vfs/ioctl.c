@@ -2,6 +2,8 @@
 /*
  * ioctl.c: the ioctls of files and directories.
  *
+ * A group of the pool can be kept readable while it is checked (kept_group.c).
+ *
  * FITRIM tells the devices what is free (fstrim(8)); offsets are bytes of the pool's data devices put one behind the other.
  *
  * Shutting down takes the filesystem down at once, as XFS and ext4 have it, for tests and for administrators whose storage goes away.
@@ -13,6 +15,8 @@
 #include <linux/uaccess.h>
 
 #include "shim/vfs/inode.h"
+#include "shim/vfs/ioctl_abi.h"
+#include "shim/vfs/kept_group.h"
 #include "shim/vfs/super.h"
 
 #define LCPFS_IOC_SHUTDOWN _IOR('X', 125, u32)
@@ -74,10 +78,12 @@ long lcpfs_ioctl(struct file *file, unsigned int command, unsigned long argument
 	struct super_block *sb = file_inode(file)->i_sb;
 	u32 how;
 
-	if (command != LCPFS_IOC_SHUTDOWN && command != FITRIM)
+	if (command != LCPFS_IOC_SHUTDOWN && command != FITRIM && command != LCPFS_IOCTL_KEEP_GROUP)
 		return -ENOTTY;
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
+	if (command == LCPFS_IOCTL_KEEP_GROUP)
+		return lcpfs_keep_group(file);
 	if (command == FITRIM)
 		return lcpfs_trim(sb, (struct fstrim_range __user *)argument);
 	if (get_user(how, (u32 __user *)argument))

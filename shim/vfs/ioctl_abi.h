@@ -92,7 +92,9 @@ struct lcpfs_ioctl_dataset {
 	__u32 users;         /* mounted superblocks, and those being mounted */
 	__u32 sync;          /* property: 0 standard, 1 always, 2 disabled */
 	__u32 log_bias;      /* property: 0 latency, 1 throughput */
-	__u32 reserved[5];
+	__u32 compression;   /* property: 0 off, 1 lz4, 1 + level zstd */
+	__u32 checksum;      /* property: 0 the pool's, 1 crc32c, 2 xxh64, 3 sha256 */
+	__u32 reserved[3];
 };
 
 enum {
@@ -101,7 +103,7 @@ enum {
 	LCPFS_DATASET_RENAME,  /* to `new_name` */
 	LCPFS_DATASET_SET,     /* `property` to `value` */
 };
-enum { LCPFS_DATASET_SYNC, LCPFS_DATASET_LOG_BIAS };
+enum { LCPFS_DATASET_SYNC, LCPFS_DATASET_LOG_BIAS, LCPFS_DATASET_COMPRESSION, LCPFS_DATASET_CHECKSUM };
 struct lcpfs_ioctl_dataset_change {
 	__u8 pool_guid[16];
 	char name[64];       /* NUL-terminated, as new_name */
@@ -171,6 +173,30 @@ struct lcpfs_ioctl_partition_decision {
 	__s64 improvement;                         /* percent, in thousandths */
 };
 
+/* What a started pool told the log: pool_guid and `number` in, the first from that on that is still known out. */
+struct lcpfs_ioctl_event {
+	__u8 pool_guid[16];
+	__u64 number;
+	__s64 time_ns;                             /* since the epoch */
+	__u32 level;                               /* 0 fatal, 1 error, 2 warning, 3 information */
+	__u32 reserved;
+	char text[240];                            /* NUL-terminated */
+};
+
+/* -ENOENT: there is none from that number on; -ENODEV: no such pool is started. */
+#define LCPFS_IOCTL_EVENT_GET _IOWR(0xf5, 23, struct lcpfs_ioctl_event)
+/* A committed group that stays readable on the devices of its pool as long as the descriptor is open. */
+struct lcpfs_ioctl_kept_group {
+	__u8 pool_guid[16];
+	__u64 group;
+	__u32 is_kept;                             /* 0: the pool needed the space, and has given it up */
+	__u32 reserved;
+};
+
+/* On a file or directory of a mount: keeps the group committed last, and gives a descriptor. -EBUSY: one is kept already. */
+#define LCPFS_IOCTL_KEEP_GROUP _IO(0xf5, 24)
+/* On that descriptor. */
+#define LCPFS_IOCTL_KEPT_GROUP _IOR(0xf5, 25, struct lcpfs_ioctl_kept_group)
 /* -ENOENT: there are not that many. */
 #define LCPFS_IOCTL_PARTITION_GET _IOWR(0xf5, 20, struct lcpfs_ioctl_partition)
 /* -ENODEV: no such pool is started; else the message says what is wrong. Durable when it returns, but for the mode. */

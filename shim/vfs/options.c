@@ -19,7 +19,7 @@
 enum {
 	LCPFS_OPT_DATASET, LCPFS_OPT_DEVICE, LCPFS_OPT_ERRORS, LCPFS_OPT_NO_RECOVERY, LCPFS_OPT_RECOVER,
 	LCPFS_OPT_DISCARD, LCPFS_OPT_TXG_INTERVAL, LCPFS_OPT_NO_PATH_TIMEOUT, LCPFS_OPT_SYNC, LCPFS_OPT_LOG_BIAS,
-	LCPFS_OPT_PARTITION_MODE, LCPFS_OPT_SOURCE,
+	LCPFS_OPT_PARTITION_MODE, LCPFS_OPT_COMPRESSION, LCPFS_OPT_CHECKSUM, LCPFS_OPT_SOURCE,
 };
 
 static const struct constant_table lcpfs_errors_values[] = {
@@ -48,7 +48,22 @@ static const struct constant_table lcpfs_partition_modes[] = {
 	{}
 };
 
+static const char *const lcpfs_compression_names[] = {
+	"off", "lz4", "zstd:1", "zstd:2", "zstd:3", "zstd:4", "zstd:5", "zstd:6", "zstd:7", "zstd:8", "zstd:9", "zstd:10",
+	"zstd:11", "zstd:12", "zstd:13", "zstd:14", "zstd:15",
+};
+static_assert(ARRAY_SIZE(lcpfs_compression_names) == CORE_COMPRESSION_MOST + 1);
+
+static const char *const lcpfs_checksum_names[] = {
+	[CORE_CHECKSUM_OF_POOL] = "default",
+	[CORE_CHECKSUM_CRC32C] = "crc32c",
+	[CORE_CHECKSUM_XXH64] = "xxh64",
+	[CORE_CHECKSUM_SHA256] = "sha256",
+};
+
 static const struct fs_parameter_spec lcpfs_parameters[] = {
+	fsparam_string("compression", LCPFS_OPT_COMPRESSION),
+	fsparam_string("checksum", LCPFS_OPT_CHECKSUM),
 	fsparam_string("dataset", LCPFS_OPT_DATASET),
 	fsparam_string("device", LCPFS_OPT_DEVICE),
 	fsparam_flag_no("discard", LCPFS_OPT_DISCARD),
@@ -129,6 +144,30 @@ static char *lcpfs_options_take(struct fs_parameter *parameter)
 	return string;
 }
 
+static int lcpfs_options_parse_compression(struct fs_context *context, struct lcpfs_options *options, const char *word)
+{
+	int code = match_string(lcpfs_compression_names, ARRAY_SIZE(lcpfs_compression_names), word);
+
+	if (!strcmp(word, "zstd"))
+		code = CORE_COMPRESSION_ZSTD_DEFAULT;
+	if (code < 0)
+		return invalf(context, "lcpfs: compression= takes off, lz4, zstd or zstd:1 to zstd:15");
+	options->compression = code;
+	options->named |= LCPFS_NAMED_COMPRESSION;
+	return 0;
+}
+
+static int lcpfs_options_parse_checksum(struct fs_context *context, struct lcpfs_options *options, const char *word)
+{
+	int kind = match_string(lcpfs_checksum_names, ARRAY_SIZE(lcpfs_checksum_names), word);
+
+	if (kind <= CORE_CHECKSUM_OF_POOL)
+		return invalf(context, "lcpfs: checksum= takes crc32c, xxh64 or sha256");
+	options->checksum = kind;
+	options->named |= LCPFS_NAMED_CHECKSUM;
+	return 0;
+}
+
 int lcpfs_options_parse(struct fs_context *context, struct lcpfs_options *options, struct fs_parameter *parameter)
 {
 	struct fs_parse_result result;
@@ -188,6 +227,10 @@ int lcpfs_options_parse(struct fs_context *context, struct lcpfs_options *option
 		options->partition_mode = result.uint_32;
 		options->named |= LCPFS_NAMED_PARTITION_MODE;
 		return 0;
+	case LCPFS_OPT_COMPRESSION:
+		return lcpfs_options_parse_compression(context, options, parameter->string);
+	case LCPFS_OPT_CHECKSUM:
+		return lcpfs_options_parse_checksum(context, options, parameter->string);
 	case LCPFS_OPT_NO_RECOVERY:
 		options->no_recovery = true;
 		return 0;
@@ -249,6 +292,25 @@ void lcpfs_options_take_dataset(struct lcpfs_options *to, const struct core_data
 		WRITE_ONCE(to->sync, (enum lcpfs_sync_mode)info->sync);
 	if (!(to->named & LCPFS_NAMED_LOG_BIAS))
 		WRITE_ONCE(to->log_bias, (enum lcpfs_log_bias)info->log_bias);
+	if (!(to->named & LCPFS_NAMED_COMPRESSION))
+		WRITE_ONCE(to->compression, info->compression);
+	if (!(to->named & LCPFS_NAMED_CHECKSUM))
+		WRITE_ONCE(to->checksum, info->checksum);
+}
+
+int lcpfs_options_use(struct fs_context *context, const struct lcpfs_options *options, struct core_dataset *dataset)
+{
+	int error = core_dataset_use(dataset, options->named & LCPFS_NAMED_COMPRESSION ? (int)options->compression : -1,
+				     options->named & LCPFS_NAMED_CHECKSUM ? (int)options->checksum : -1);
+
+	if (error == -EOPNOTSUPP)
+		errorf(context, "lcpfs: compression=%s cannot be done: the kernel's module for it (%s) was not there when lcpfs was loaded",
+		       lcpfs_compression_names[options->compression],
+		       options->compression == CORE_COMPRESSION_LZ4 ? "lz4_compress" : "zstd_compress");
+	else if (error)
+		errorf(context, "lcpfs: compression=%s cannot be set up: error %d",
+		       lcpfs_compression_names[options->compression], error);
+	return error;
 }
 
 void lcpfs_options_warn(const char *pool, enum lcpfs_sync_mode before, enum lcpfs_sync_mode now)
@@ -275,6 +337,10 @@ void lcpfs_options_show(struct seq_file *out, const struct lcpfs_options *option
 		seq_show_option(out, "sync", lcpfs_sync_names[options->sync]);
 	if (options->log_bias != LCPFS_LOG_BIAS_LATENCY || (int)options->log_bias != (int)dataset->log_bias)
 		seq_show_option(out, "logbias", lcpfs_log_bias_values[options->log_bias].name);
+	if (options->compression != CORE_COMPRESSION_OFF || options->compression != dataset->compression)
+		seq_show_option(out, "compression", lcpfs_compression_names[options->compression]);
+	if (options->checksum != CORE_CHECKSUM_OF_POOL)
+		seq_show_option(out, "checksum", lcpfs_checksum_names[options->checksum]);
 	if (options->no_recovery)
 		seq_puts(out, ",norecovery");
 	if (strcmp(dataset->name, "default"))

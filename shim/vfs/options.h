@@ -4,8 +4,8 @@
  * s_umount; show_options and durable.c read single words of them.
  *
  * errors=, txg_interval= and no_path_timeout= are the whole pool's: the mount that starts it sets them, a further one of another
- * dataset and every remount those that it names. sync= and logbias= are the superblock's; not named, they are what the
- * dataset's properties say, and follow these.
+ * dataset and every remount those that it names. sync=, logbias=, compression= and checksum= are the superblock's; not named, they are
+ * what the dataset's properties say, and follow these.
  */
 #ifndef LCPFS_OPTIONS_H
 #define LCPFS_OPTIONS_H
@@ -27,6 +27,7 @@ enum lcpfs_log_bias { LCPFS_LOG_BIAS_LATENCY, LCPFS_LOG_BIAS_THROUGHPUT };      
 enum {
 	LCPFS_NAMED_ERRORS = 1, LCPFS_NAMED_TXG_INTERVAL = 2, LCPFS_NAMED_NO_PATH_TIMEOUT = 4, LCPFS_NAMED_SYNC = 8,
 	LCPFS_NAMED_LOG_BIAS = 16, LCPFS_NAMED_DISCARD = 32, LCPFS_NAMED_PARTITION_MODE = 64,
+	LCPFS_NAMED_COMPRESSION = 128, LCPFS_NAMED_CHECKSUM = 256,
 };
 
 struct lcpfs_options {
@@ -41,6 +42,8 @@ struct lcpfs_options {
 	enum core_partition_mode partition_mode; /* set when it is named; lcpfs partition mode changes it too */
 	enum lcpfs_sync_mode sync;
 	enum lcpfs_log_bias log_bias;
+	unsigned int compression;             /* core_compression */
+	enum core_checksum checksum;
 	bool no_recovery;                     /* norecovery: with ro, what was committed */
 	bool discard_log;                     /* recover=discard-log */
 };
@@ -63,6 +66,8 @@ int lcpfs_options_check_change(struct fs_context *context, const struct lcpfs_op
 void lcpfs_options_take_pool(struct lcpfs_options *to, const struct lcpfs_options *from);
 /* What it does not name of the dataset's properties is as they say. */
 void lcpfs_options_take_dataset(struct lcpfs_options *to, const struct core_dataset_info *info);
+/* Tells the core how the mounted dataset is to be written. */
+int lcpfs_options_use(struct fs_context *context, const struct lcpfs_options *options, struct core_dataset *dataset);
 /* Says in the kernel log what sync=disabled means, where it was not so before. */
 void lcpfs_options_warn(const char *pool, enum lcpfs_sync_mode before, enum lcpfs_sync_mode now);
 void lcpfs_options_show(struct seq_file *out, const struct lcpfs_options *options, const struct lcpfs_options *pool,

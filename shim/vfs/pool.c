@@ -25,6 +25,32 @@
 static DEFINE_MUTEX(lcpfs_pools_lock);
 static LIST_HEAD(lcpfs_pools);
 
+/* In its own time: the core tells of events in any context. */
+static void lcpfs_pool_tell(struct work_struct *work)
+{
+	lcpfs_sysfs_changed(container_of(work, struct lcpfs_pool, event_work)->sysfs);
+}
+
+static void lcpfs_pool_logged(void *context, u8 level)
+{
+	struct lcpfs_pool *pool = context;
+	unsigned long flags;
+
+	if (level > HOST_LOG_WARNING)
+		return;
+	spin_lock_irqsave(&pool->event_lock, flags);
+	if (pool->tells)
+		schedule_work(&pool->event_work);
+	spin_unlock_irqrestore(&pool->event_lock, flags);
+}
+
+static void lcpfs_pool_set_tells(struct lcpfs_pool *pool, bool tells)
+{
+	spin_lock_irq(&pool->event_lock);
+	pool->tells = tells;
+	spin_unlock_irq(&pool->event_lock);
+}
+
 static void lcpfs_pool_notify(void *context, int event)
 {
 	struct lcpfs_pool *pool = context;
@@ -249,6 +275,7 @@ static int lcpfs_pool_start(const struct core_label *label, const char *source, 
 		.no_recovery = options->no_recovery,
 		.discard_log = options->discard_log,
 		.notify = lcpfs_pool_notify,
+		.logged = lcpfs_pool_logged,
 	};
 	struct lcpfs_pool *pool = kzalloc(sizeof(*pool), GFP_KERNEL);
 	int error;
@@ -256,6 +283,8 @@ static int lcpfs_pool_start(const struct core_label *label, const char *source, 
 	if (!pool)
 		return -ENOMEM;
 	spin_lock_init(&pool->lock);
+	spin_lock_init(&pool->event_lock);
+	INIT_WORK(&pool->event_work, lcpfs_pool_tell);
 	mutex_init(&pool->path_lock);
 	mutex_init(&pool->write_lock);
 	mutex_init(&pool->dataset_lock);
@@ -276,6 +305,7 @@ static int lcpfs_pool_start(const struct core_label *label, const char *source, 
 	}
 	core_pool_set_no_path_timeout(pool->core, lcpfs_options_no_path_ms(options));
 	pool->sysfs = lcpfs_sysfs_add(pool->core, pool->guid);
+	lcpfs_pool_set_tells(pool, true);
 	pool->references = 1;
 	list_add(&pool->node, &lcpfs_pools);
 	*result = pool;
@@ -350,6 +380,8 @@ void lcpfs_pool_put(struct lcpfs_pool *pool)
 		return;
 	}
 	list_del(&pool->node);
+	lcpfs_pool_set_tells(pool, false);
+	cancel_work_sync(&pool->event_work);
 	lcpfs_sysfs_remove(pool->sysfs);
 	error = core_pool_close(pool->core);
 	if (error)

@@ -16,6 +16,7 @@
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 
 #include "core/api/core.h"
 #include "shim/vfs/options.h"
@@ -42,6 +43,9 @@ struct lcpfs_pool {
 	bool read_only;             /* write_lock: what was asked of the core */
 	struct lcpfs_options options; /* write_lock; those that are the pool's */
 	struct mutex dataset_lock;  /* one changes datasets at a time */
+	spinlock_t event_lock;      /* with interrupts off */
+	bool tells;                 /* event_lock: changes are told by uevents */
+	struct work_struct event_work;
 	spinlock_t lock;
 	struct list_head supers;    /* lock */
 	bool frozen;                /* lock */

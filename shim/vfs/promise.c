@@ -14,7 +14,7 @@ static_assert(PAGE_SIZE == CORE_BLOCK_SIZE);
  * A promise is larger than what is used in the end: it covers the metadata of the worst case. When space
  * runs out, writing what is dirty gives the difference back. Only tried for s_umount: who holds it may wait for us.
  */
-static void lcpfs_promise_make_room(struct super_block *sb)
+void lcpfs_promise_make_room(struct super_block *sb)
 {
 	if (!down_read_trylock(&sb->s_umount))
 		return;
@@ -22,25 +22,34 @@ static void lcpfs_promise_make_room(struct super_block *sb)
 	up_read(&sb->s_umount);
 }
 
-int lcpfs_promise_try(struct lcpfs_promise *promise, u64 blocks)
+int lcpfs_promise_try(struct lcpfs_promise *promise, u64 first, u64 count, u64 blocks)
 {
+	bool backed;
 	int error;
 
+	if (promise->backed && (first < promise->first || first + count > promise->end))
+		lcpfs_promise_end(promise);
 	if (promise->blocks >= blocks)
 		return 0;
-	error = core_reserve(lcpfs_object(promise->inode), blocks - promise->blocks);
-	if (!error)
-		promise->blocks = blocks;
-	return error;
+	error = core_reserve_for(lcpfs_object(promise->inode), first, count, blocks - promise->blocks, &backed);
+	if (error)
+		return error;
+	promise->blocks = blocks;
+	if (backed) {
+		promise->backed = true;
+		promise->first = first;
+		promise->end = first + count;
+	}
+	return 0;
 }
 
-int lcpfs_promise_need(struct lcpfs_promise *promise, u64 blocks)
+int lcpfs_promise_need(struct lcpfs_promise *promise, u64 first, u64 count)
 {
-	int error = lcpfs_promise_try(promise, blocks);
+	int error = lcpfs_promise_try(promise, first, count, count);
 
 	if (error == -ENOSPC) {
 		lcpfs_promise_make_room(promise->inode->i_sb);
-		error = lcpfs_promise_try(promise, blocks);
+		error = lcpfs_promise_try(promise, first, count, count);
 	}
 	return error;
 }
@@ -50,6 +59,7 @@ void lcpfs_promise_end(struct lcpfs_promise *promise)
 	if (promise->blocks)
 		core_unreserve(lcpfs_object(promise->inode), promise->blocks);
 	promise->blocks = 0;
+	promise->backed = false;
 }
 
 int lcpfs_folio_prepare(struct folio *folio, gfp_t gfp)

@@ -28,10 +28,15 @@
 #include "core/api/core.h"
 #include "shim/vfs/inode.h"
 
-/* Promises made and not yet given to a folio. Lives on the stack of one operation. */
+/*
+ * Promises made and not yet given to a folio. Lives on the stack of one operation. Those that are `backed` by preallocated blocks are good
+ * for [first, end) only.
+ */
 struct lcpfs_promise {
 	struct inode *inode;
 	u64 blocks;
+	bool backed;
+	u64 first, end;
 };
 
 struct lcpfs_folio {
@@ -47,15 +52,18 @@ static inline void lcpfs_promise_init(struct lcpfs_promise *promise, struct inod
 {
 	promise->inode = inode;
 	promise->blocks = 0;
+	promise->backed = false;
 }
 
 /*
- * Makes sure of `blocks` in hand. May wait for a commit, and for writeback of everything when space is short: no folio
- * locked, and no writeback waits for the caller.
+ * Makes sure of as many in hand as blocks [first, first + count) may need. May wait for a commit, and for writeback of everything
+ * when space is short: no folio locked, and no writeback waits for the caller.
  */
-int lcpfs_promise_need(struct lcpfs_promise *promise, u64 blocks);
-/* The same without writing anything: for writeback itself. */
-int lcpfs_promise_try(struct lcpfs_promise *promise, u64 blocks);
+int lcpfs_promise_need(struct lcpfs_promise *promise, u64 first, u64 count);
+/* The same of `blocks` of them, without writing anything: for writeback itself. */
+int lcpfs_promise_try(struct lcpfs_promise *promise, u64 first, u64 count, u64 blocks);
+/* Writes what is dirty, of everything: promises of more than was needed come back. No folio locked. */
+void lcpfs_promise_make_room(struct super_block *sb);
 /* Gives back what is left in hand. */
 void lcpfs_promise_end(struct lcpfs_promise *promise);
 

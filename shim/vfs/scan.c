@@ -24,6 +24,7 @@
 #include "shim/host/host_bdev.h"
 #include "shim/vfs/ioctl_abi.h"
 #include "shim/vfs/dataset.h"
+#include "shim/vfs/event.h"
 #include "shim/vfs/partition.h"
 #include "shim/vfs/path.h"
 #include "shim/vfs/scan.h"
@@ -158,6 +159,8 @@ static long lcpfs_control_ioctl(struct file *file, unsigned int command, unsigne
 		return lcpfs_dataset_get(user);
 	case LCPFS_IOCTL_DATASET_CHANGE:
 		return lcpfs_dataset_change(user);
+	case LCPFS_IOCTL_EVENT_GET:
+		return lcpfs_event_get(user);
 	case LCPFS_IOCTL_PARTITION_GET:
 		return lcpfs_partition_get(user);
 	case LCPFS_IOCTL_PARTITION_CHANGE:

@@ -247,6 +247,9 @@ static int lcpfs_start_super(struct super_block *sb, struct fs_context *context,
 		}
 		super->is_writer = true;
 	}
+	error = lcpfs_options_use(context, &super->options, super->dataset);
+	if (error)
+		return error;
 	lcpfs_pool_set_options(super->pool, &super->options);
 	return lcpfs_fill_super(sb, context);
 }
@@ -323,10 +326,15 @@ static int lcpfs_reconfigure(struct fs_context *context)
 		if (error)
 			return error;
 	}
+	error = lcpfs_options_use(context, &wanted->options, super->dataset);
+	if (error)
+		return error;
 	lcpfs_options_warn(sb->s_id, super->options.sync, wanted->options.sync);
 	super->options.named = wanted->options.named;
 	WRITE_ONCE(super->options.sync, wanted->options.sync);
 	WRITE_ONCE(super->options.log_bias, wanted->options.log_bias);
+	WRITE_ONCE(super->options.compression, wanted->options.compression);
+	WRITE_ONCE(super->options.checksum, wanted->options.checksum);
 	lcpfs_pool_set_options(super->pool, &wanted->options);
 	return 0;
 }
@@ -363,9 +371,12 @@ static int lcpfs_init_context(struct fs_context *context)
 	if (context->purpose == FS_CONTEXT_FOR_RECONFIGURE) {
 		struct lcpfs_super *old = lcpfs_super_of(context->root->d_sb);
 
-		super->options.named = old->options.named & (LCPFS_NAMED_SYNC | LCPFS_NAMED_LOG_BIAS);
+		super->options.named = old->options.named & (LCPFS_NAMED_SYNC | LCPFS_NAMED_LOG_BIAS |
+							     LCPFS_NAMED_COMPRESSION | LCPFS_NAMED_CHECKSUM);
 		super->options.sync = old->options.sync;
 		super->options.log_bias = old->options.log_bias;
+		super->options.compression = old->options.compression;
+		super->options.checksum = old->options.checksum;
 	}
 	context->s_fs_info = super;
 	context->ops = &lcpfs_context_operations;

@@ -3,14 +3,17 @@
  * sysfs.c: a pool seen from outside, /sys/fs/lcpfs/<pool GUID>/:
  *
  *   name state group objects devices     state: active, read-only or frozen; group: the last committed one
- *   log_device  none, active, failed (the log is in the pool until the next mount), missing or unused
+ *   seconds     since it was mounted first
+ *   log_device  none, active, failed (the log is in the pool until the next mount), missing, unused, or degraded (of several
+ *               some have failed or are missing)
  *   space/      total, free, available and reserved bytes
  *   caches/     metadata nodes and bytes in memory, and how many of the nodes are dirty
  *   counters/   since the pool was started: commits, nodes, data, device I/O, errors, repairs
  *   log/        the intent log, see sysfs_log.c
  *   datasets/   each dataset, see sysfs_dataset.c
+ *   tunables/   what can be changed; 0644
  *
- * What is here comes from one core_pool_status and is read-only. The directory is its own object, not
+ * The rest of what is here comes from one core_pool_status and is read-only. The directory is its own object, not
  * part of the pool: removing it waits for readers and writers, after which the pool may go at once.
  */
 #include <linux/fs.h>
@@ -41,9 +44,14 @@ static ssize_t lcpfs_show_name(const struct core_pool_status *status, char *page
 	return sysfs_emit(page, "%s\n", status->name);
 }
 
+static const char *lcpfs_state_word(const struct core_pool_status *status)
+{
+	return status->frozen ? "frozen" : status->read_only ? "read-only" : "active";
+}
+
 static ssize_t lcpfs_show_state(const struct core_pool_status *status, char *page)
 {
-	return sysfs_emit(page, "%s\n", status->frozen ? "frozen" : status->read_only ? "read-only" : "active");
+	return sysfs_emit(page, "%s\n", lcpfs_state_word(status));
 }
 
 static ssize_t lcpfs_show_devices(const struct core_pool_status *status, char *page)
@@ -53,7 +61,7 @@ static ssize_t lcpfs_show_devices(const struct core_pool_status *status, char *p
 
 static ssize_t lcpfs_show_log_device(const struct core_pool_status *status, char *page)
 {
-	static const char *const words[] = { "none", "active", "failed", "missing", "unused" };
+	static const char *const words[] = { "none", "active", "failed", "missing", "unused", "degraded" };
 
 	return sysfs_emit(page, "%s\n", words[status->log_device]);
 }
@@ -88,9 +96,10 @@ LCPFS_TEXT(devices);
 LCPFS_TEXT(log_device);
 LCPFS_NUMBER(group, committed_txg, 1);
 LCPFS_NUMBER(objects, objects, 1);
+LCPFS_NUMBER(seconds, open_seconds, 1);
 static struct attribute *lcpfs_pool_attrs[] = {
 	LCPFS_ATTRIBUTE(name), LCPFS_ATTRIBUTE(state), LCPFS_ATTRIBUTE(devices), LCPFS_ATTRIBUTE(group),
-	LCPFS_ATTRIBUTE(objects), LCPFS_ATTRIBUTE(log_device), NULL,
+	LCPFS_ATTRIBUTE(objects), LCPFS_ATTRIBUTE(log_device), LCPFS_ATTRIBUTE(seconds), NULL,
 };
 static const struct attribute_group lcpfs_pool_group = { .attrs = lcpfs_pool_attrs };
 
@@ -111,6 +120,24 @@ static struct attribute *lcpfs_caches_attrs[] = {
 	LCPFS_ATTRIBUTE(metadata_nodes), LCPFS_ATTRIBUTE(metadata_bytes), LCPFS_ATTRIBUTE(metadata_dirty_nodes), NULL,
 };
 static const struct attribute_group lcpfs_caches_group = { .name = "caches", .attrs = lcpfs_caches_attrs };
+
+static ssize_t lcpfs_show_dirty_limit(struct core_pool *core, const struct lcpfs_attribute *attribute, char *page)
+{
+	return sysfs_emit(page, "%llu\n", core_pool_dirty_limit(core));
+}
+
+static int lcpfs_store_dirty_limit(struct core_pool *core, const struct lcpfs_attribute *attribute, u64 value)
+{
+	return core_pool_set_dirty_limit(core, value);
+}
+
+static struct lcpfs_attribute lcpfs_dirty_limit = {
+	.attribute = { .name = "dirty_limit_bytes", .mode = 0644 },
+	.show = lcpfs_show_dirty_limit,
+	.store = lcpfs_store_dirty_limit,
+};
+static struct attribute *lcpfs_tunables_attrs[] = { &lcpfs_dirty_limit.attribute, NULL };
+static const struct attribute_group lcpfs_tunables_group = { .name = "tunables", .attrs = lcpfs_tunables_attrs };
 
 LCPFS_NUMBER(commits, txg_commits, 1);
 LCPFS_NUMBER(node_reads, node_reads, 1);
@@ -134,7 +161,7 @@ static const struct attribute_group lcpfs_counters_group = { .name = "counters",
 
 static const struct attribute_group *lcpfs_groups[] = {
 	&lcpfs_pool_group, &lcpfs_space_group, &lcpfs_caches_group, &lcpfs_counters_group, &lcpfs_log_group,
-	&lcpfs_partition_group, NULL,
+	&lcpfs_partition_group, &lcpfs_tunables_group, NULL,
 };
 
 static ssize_t lcpfs_sysfs_show(struct kobject *kobject, struct attribute *attribute, char *page)
@@ -142,7 +169,7 @@ static ssize_t lcpfs_sysfs_show(struct kobject *kobject, struct attribute *attri
 	struct lcpfs_sysfs *sysfs = container_of(kobject, struct lcpfs_sysfs, kobject);
 	const struct lcpfs_attribute *what = container_of(attribute, struct lcpfs_attribute, attribute);
 
-	return what->show(sysfs->core, what, page);
+	return what->show ? what->show(sysfs->core, what, page) : -EIO;
 }
 
 static ssize_t lcpfs_sysfs_store(struct kobject *kobject, struct attribute *attribute, const char *page, size_t length)
@@ -190,6 +217,20 @@ struct lcpfs_sysfs *lcpfs_sysfs_add(struct core_pool *core, const u8 guid[16])
 	}
 	sysfs->datasets = lcpfs_sysfs_add_datasets(&sysfs->kobject, core);
 	return sysfs;
+}
+
+void lcpfs_sysfs_changed(struct lcpfs_sysfs *sysfs)
+{
+	struct core_pool_status status;
+	char name[sizeof(status.name) + 16], state[32];
+	char *environment[] = { name, state, NULL };
+
+	if (!sysfs)
+		return;
+	core_pool_get_status(sysfs->core, &status);
+	snprintf(name, sizeof(name), "LCPFS_POOL=%s", status.name);
+	snprintf(state, sizeof(state), "LCPFS_STATE=%s", lcpfs_state_word(&status));
+	kobject_uevent_env(&sysfs->kobject, KOBJ_CHANGE, environment);
 }
 
 void lcpfs_sysfs_remove(struct lcpfs_sysfs *sysfs)

@@ -29,6 +29,9 @@ struct lcpfs_sysfs *lcpfs_sysfs_add(struct core_pool *core, const u8 guid[16]);
 /* Returns when nobody reads any more: the pool can be closed. NULL allowed. */
 void lcpfs_sysfs_remove(struct lcpfs_sysfs *sysfs);
 
+/* Its state may have changed, or something was told the log: a change uevent says so. NULL allowed. Sleepable. */
+void lcpfs_sysfs_changed(struct lcpfs_sysfs *sysfs);
+
 /* A dataset was made, renamed or destroyed. NULL allowed; one at a time. */
 void lcpfs_sysfs_datasets_changed(struct lcpfs_sysfs *sysfs);
 

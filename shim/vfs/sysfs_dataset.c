@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * sysfs_dataset.c: /sys/fs/lcpfs/<pool GUID>/datasets/<name>/, each dataset of a started pool but those being destroyed. One value
- * per file, read-only: id, objects, used_bytes (file data), sync and logbias (the properties), mounted (0 or 1).
+ * per file, read-only: id, objects, used_bytes (file data), sync, logbias, compression and checksum (the properties), mounted (0 or 1).
  *
  * A directory is known by its dataset's id, so that what is read is that dataset's, whatever it is called. They are brought in
  * line with the core by lcpfs_sysfs_update_datasets, when the pool starts and after each change of a dataset; calls do not
@@ -30,7 +30,7 @@ struct lcpfs_sysfs_dataset {
 	bool is_seen;
 };
 
-enum lcpfs_dataset_file { FILE_ID, FILE_OBJECTS, FILE_USED, FILE_SYNC, FILE_LOG_BIAS, FILE_MOUNTED };
+enum lcpfs_dataset_file { FILE_ID, FILE_OBJECTS, FILE_USED, FILE_SYNC, FILE_LOG_BIAS, FILE_COMPRESSION, FILE_CHECKSUM, FILE_MOUNTED };
 struct lcpfs_dataset_attribute {
 	struct attribute attribute;
 	enum lcpfs_dataset_file file;
@@ -40,6 +40,7 @@ static ssize_t lcpfs_dataset_show(struct kobject *kobject, struct attribute *att
 {
 	static const char *const sync_words[] = { "standard", "always", "disabled" };
 	static const char *const log_bias_words[] = { "latency", "throughput" };
+	static const char *const checksum_words[] = { "default", "crc32c", "xxh64", "sha256" };
 	struct lcpfs_sysfs_dataset *dataset = container_of(kobject, struct lcpfs_sysfs_dataset, kobject);
 	struct core_dataset_info info;
 
@@ -56,6 +57,12 @@ static ssize_t lcpfs_dataset_show(struct kobject *kobject, struct attribute *att
 		return sysfs_emit(page, "%s\n", sync_words[info.sync]);
 	case FILE_LOG_BIAS:
 		return sysfs_emit(page, "%s\n", log_bias_words[info.log_bias]);
+	case FILE_COMPRESSION:
+		if (info.compression > CORE_COMPRESSION_LZ4)
+			return sysfs_emit(page, "zstd:%u\n", info.compression - CORE_COMPRESSION_LZ4);
+		return sysfs_emit(page, "%s\n", info.compression ? "lz4" : "off");
+	case FILE_CHECKSUM:
+		return sysfs_emit(page, "%s\n", checksum_words[info.checksum]);
 	case FILE_MOUNTED:
 		return sysfs_emit(page, "%u\n", info.users != 0);
 	}
@@ -71,10 +78,13 @@ LCPFS_DATASET_FILE(objects, FILE_OBJECTS);
 LCPFS_DATASET_FILE(used_bytes, FILE_USED);
 LCPFS_DATASET_FILE(sync, FILE_SYNC);
 LCPFS_DATASET_FILE(logbias, FILE_LOG_BIAS);
+LCPFS_DATASET_FILE(compression, FILE_COMPRESSION);
+LCPFS_DATASET_FILE(checksum, FILE_CHECKSUM);
 LCPFS_DATASET_FILE(mounted, FILE_MOUNTED);
 static struct attribute *lcpfs_dataset_attrs[] = {
 	&lcpfs_dataset_id.attribute, &lcpfs_dataset_objects.attribute, &lcpfs_dataset_used_bytes.attribute,
-	&lcpfs_dataset_sync.attribute, &lcpfs_dataset_logbias.attribute, &lcpfs_dataset_mounted.attribute, NULL,
+	&lcpfs_dataset_sync.attribute, &lcpfs_dataset_logbias.attribute, &lcpfs_dataset_compression.attribute,
+	&lcpfs_dataset_checksum.attribute, &lcpfs_dataset_mounted.attribute, NULL,
 };
 ATTRIBUTE_GROUPS(lcpfs_dataset);
 

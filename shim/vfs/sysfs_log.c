@@ -4,8 +4,10 @@
  *
  * To be written, at any time:
  *   batch_records      1..64: records that end the wait for company (32)
+ *   batch_bytes        4096..131072: of a log write that has more than one record (131072)
  *   batch_timeout_us   0..100: how long a frame waits for company at most while others are in flight; 0: not at all
  *   frames_in_flight   1..8: log writes under way at once (4)
+ *   remove add         the number of a log device: it leaves the ring, or comes (back) to it, which is committed on return
  *
  * To be read, since the pool was started:
  *   ring_bytes         size of the ring; position: bytes of it used so far, all laps
@@ -16,6 +18,7 @@
  *   latency_ns         of a frame, from its submission to its acknowledgement, the average of late
  *   latency            sixteen numbers: how many frames took less than 16 us, 33 us, 66 us, and so on, twice the time each
  *                      (2^(14 + i) ns), the last one all that took longer than 0.27 s
+ *   members            the log devices, one to a line: number, name ("-": not there), and active, failed, missing or unused
  *   durable            what makes a log write durable: write (no volatile cache), fua, or flush
  *   fua_ns flush_ns    what the two took when the log was opened; 0 where there was nothing to choose
  */
@@ -87,6 +90,34 @@ static ssize_t lcpfs_log_show_durable(struct core_pool *core, const struct lcpfs
 	return sysfs_emit(page, "%s\n", names[log.durable]);
 }
 
+static ssize_t lcpfs_log_show_members(struct core_pool *core, const struct lcpfs_attribute *attribute, char *page)
+{
+	static const char *const states[] = { "active", "failed", "missing", "unused" };
+	struct core_log_member members[CORE_LOG_MEMBERS];
+	unsigned int count = core_log_get_members(core, members, CORE_LOG_MEMBERS);
+	ssize_t length = 0;
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		length += sysfs_emit_at(page, length, "%u %s %s\n", members[i].device, members[i].name[0] ? members[i].name : "-",
+					states[members[i].state]);
+	return length;
+}
+
+static int lcpfs_log_store_remove(struct core_pool *core, const struct lcpfs_attribute *attribute, u64 value)
+{
+	return value > UINT_MAX ? -ENOENT : core_log_remove(core, value);
+}
+
+static int lcpfs_log_store_add(struct core_pool *core, const struct lcpfs_attribute *attribute, u64 value)
+{
+	return value > UINT_MAX ? -ENOENT : core_log_add(core, value);
+}
+
+#define LCPFS_LOG_ACTION(file)                                                          \
+	static struct lcpfs_log_attribute lcpfs_log_##file = {                          \
+		.common = { .attribute = { .name = #file, .mode = 0200 }, .store = lcpfs_log_store_##file }, \
+	}
 #define LCPFS_LOG_TEXT(file)                                                            \
 	static struct lcpfs_log_attribute lcpfs_log_##file = {                          \
 		.common = { .attribute = { .name = #file, .mode = 0444 }, .show = lcpfs_log_show_##file }, \
@@ -105,6 +136,7 @@ static ssize_t lcpfs_log_show_durable(struct core_pool *core, const struct lcpfs
 #define LCPFS_LOG(file) &lcpfs_log_##file.common.attribute
 
 LCPFS_LOG_TUNABLE(batch_records, CORE_LOG_SET_BATCH_RECORDS);
+LCPFS_LOG_TUNABLE(batch_bytes, CORE_LOG_SET_BATCH_BYTES);
 LCPFS_LOG_TUNABLE(batch_timeout_us, CORE_LOG_SET_BATCH_TIMEOUT_US);
 LCPFS_LOG_TUNABLE(frames_in_flight, CORE_LOG_SET_FRAMES_IN_FLIGHT);
 LCPFS_LOG_NUMBER(ring_bytes);
@@ -123,12 +155,15 @@ LCPFS_LOG_NUMBER(flush_ns);
 LCPFS_LOG_TEXT(records_per_frame);
 LCPFS_LOG_TEXT(latency);
 LCPFS_LOG_TEXT(durable);
+LCPFS_LOG_TEXT(members);
+LCPFS_LOG_ACTION(remove);
+LCPFS_LOG_ACTION(add);
 
 static struct attribute *lcpfs_log_attrs[] = {
-	LCPFS_LOG(batch_records), LCPFS_LOG(batch_timeout_us), LCPFS_LOG(frames_in_flight), LCPFS_LOG(ring_bytes),
+	LCPFS_LOG(batch_records), LCPFS_LOG(batch_bytes), LCPFS_LOG(batch_timeout_us), LCPFS_LOG(frames_in_flight), LCPFS_LOG(ring_bytes),
 	LCPFS_LOG(position), LCPFS_LOG(bytes), LCPFS_LOG(frames), LCPFS_LOG(operations), LCPFS_LOG(flushes),
 	LCPFS_LOG(errors), LCPFS_LOG(pending_entries), LCPFS_LOG(pending_bytes), LCPFS_LOG(frames_pending),
 	LCPFS_LOG(latency_ns), LCPFS_LOG(fua_ns), LCPFS_LOG(flush_ns), LCPFS_LOG(records_per_frame), LCPFS_LOG(latency),
-	LCPFS_LOG(durable), NULL,
+	LCPFS_LOG(durable), LCPFS_LOG(members), LCPFS_LOG(remove), LCPFS_LOG(add), NULL,
 };
 const struct attribute_group lcpfs_log_group = { .name = "log", .attrs = lcpfs_log_attrs };

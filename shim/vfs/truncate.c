@@ -6,7 +6,8 @@
  * is told a new size, what lies between the two is written: otherwise the new size would make the unwritten part
  * appear as zeros after a crash.
  *
- * Shrinking: size in memory, then the page cache (which waits for writeback of what goes), then the core.
+ * Shrinking, or to the same size when there are blocks behind it: size in memory, then the page cache (which waits for writeback of
+ * what goes), then the core.
  * Growing: the tail of the old last block is zeroed in the cache, then the core, then the size in memory.
  *
  * The tail of the last block, behind the end of the file. On disk it is zeros in every committed state: writeback
@@ -93,7 +94,7 @@ int lcpfs_truncate(struct inode *inode, loff_t size, struct timespec64 time)
 	int error = 0;
 
 	filemap_invalidate_lock(inode->i_mapping);
-	if (size < old_size)
+	if (size < old_size || (size == old_size && lcpfs_has_blocks_behind(inode, size)))
 		error = lcpfs_shrink(inode, size, time);
 	else if (size > old_size)
 		error = lcpfs_grow(inode, size, time);

@@ -59,7 +59,7 @@ static struct folio *lcpfs_write_begin(struct inode *inode, loff_t position, siz
 	for (;;) {
 		struct lcpfs_range range;
 
-		error = lcpfs_promise_need(promise, need);
+		error = lcpfs_promise_need(promise, position >> PAGE_SHIFT, need);
 		if (error == -ENOSPC && *bytes > PAGE_SIZE) {
 			/* Up to the last block that fits. */
 			*bytes = PAGE_SIZE - offset_in_page(position);
@@ -182,6 +182,21 @@ int lcpfs_zero_cached(struct inode *inode, loff_t position, size_t bytes)
 		folio_zero_range(folio, offset_in_folio(folio, position), bytes);
 		lcpfs_write_end(inode, folio, position, bytes, &promise);
 	}
+	lcpfs_promise_end(&promise);
+	return PTR_ERR_OR_ZERO(folio);
+}
+
+int lcpfs_rewrite_cached(struct inode *inode, loff_t position)
+{
+	/* Less than the page, so that the rest of it is read. */
+	size_t bytes = min_t(loff_t, PAGE_SIZE - 1, i_size_read(inode) - position);
+	struct lcpfs_promise promise;
+	struct folio *folio;
+
+	lcpfs_promise_init(&promise, inode);
+	folio = lcpfs_write_begin(inode, position, &bytes, &promise);
+	if (!IS_ERR(folio))
+		lcpfs_write_end(inode, folio, position, bytes, &promise);
 	lcpfs_promise_end(&promise);
 	return PTR_ERR_OR_ZERO(folio);
 }

@@ -173,7 +173,7 @@ static void lcpfs_write_promise_whole(struct inode *inode, struct folio *folio, 
 	lcpfs_promise_init(&promise, inode);
 	error = lcpfs_folio_prepare(folio, GFP_NOFS);
 	if (!error)
-		error = lcpfs_promise_try(&promise, lcpfs_folio_missing(folio, 0, blocks));
+		error = lcpfs_promise_try(&promise, folio->index, blocks, lcpfs_folio_missing(folio, 0, blocks));
 	if (error)
 		mapping_set_error(inode->i_mapping, error);
 	else

@@ -12,6 +12,7 @@
 
 #include <fstream>
 #include <sstream>
+#include <vector>
 
 #include "userspace/common/devices.h"
 #include "userspace/common/message.h"
@@ -117,6 +118,13 @@ static std::string lcpfs_on(const std::string& path)
     return error == -EUCLEAN ? "a damaged lcpfs label" : "";
 }
 
+// libblkid takes what it cannot read for nothing; where most of what it knows has its signature, that is an error.
+static bool can_read_front(int descriptor)
+{
+    std::vector<char> front(128 << 10);
+    return pread(descriptor, front.data(), front.size(), 0) >= 0;
+}
+
 bool contents_of(const std::string& path, std::string& contents)
 {
     contents = lcpfs_on(path);
@@ -124,8 +132,9 @@ bool contents_of(const std::string& path, std::string& contents)
         return true;
     const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
     blkid_probe probe = descriptor < 0 ? nullptr : new_probe(descriptor);
-    if (!probe) {
+    if (!probe || !can_read_front(descriptor)) {
         complain("{}: cannot look at what is on it: {}", path, strerror(errno));
+        blkid_free_probe(probe);
         if (descriptor >= 0)
             close(descriptor);
         return false;

@@ -20,11 +20,11 @@ Devices::~Devices()
         posix_bdev_close(bdev);
 }
 
-bool Devices::open(const std::vector<std::string>& paths, bool read_only, bool shared)
+bool Devices::open(const std::vector<std::string>& paths, bool read_only, Use use)
 {
     for (const std::string& path : paths) {
         std::string why;
-        host_bdev* bdev = posix_bdev_open(path, read_only, why, shared);
+        host_bdev* bdev = posix_bdev_open(path, read_only, why, use != Use::alone, use == Use::beside_kernel);
         if (!bdev) {
             put_error(why);
             return false;
@@ -40,17 +40,18 @@ OpenPool::~OpenPool()
         core_pool_close(m_pool);
 }
 
-int OpenPool::open(const std::vector<std::string>& paths)
+int OpenPool::open(const std::vector<std::string>& paths, uint64_t group)
 {
-    if (!m_devices.open(paths, true, true))
+    if (!m_devices.open(paths, true, group ? Devices::Use::beside_kernel : Devices::Use::shared))
         return -EIO;
     core_pool_options options {};
     options.read_only = true;
     options.no_recovery = true; // what was committed is looked at, also when a log waits for the next mount
+    options.group = group;
     options.errors = CORE_ERRORS_CONTINUE;
     const int error = core_pool_open(m_devices.data(), m_devices.count(), &options, &m_pool);
     if (error)
-        complain("{}: cannot open the pool: {}", paths.front(), reason(error));
+        complain("{}: cannot open the pool: {}", paths.empty() ? "no device" : paths.front(), reason(error));
     return error;
 }
 

@@ -16,8 +16,9 @@ public:
     Devices() = default;
     ~Devices();
     Devices(const Devices&) = delete;
-    // All of them, or none and false, said why. `shared`: others may have them open.
-    bool open(const std::vector<std::string>& paths, bool read_only, bool shared);
+    enum class Use { alone, shared, beside_kernel }; // others may have them open; the pool is mounted: past the page cache
+    // All of them, or none and false, said why.
+    bool open(const std::vector<std::string>& paths, bool read_only, Use use);
     host_bdev* const* data() const { return m_bdevs.data(); }
     unsigned count() const { return static_cast<unsigned>(m_bdevs.size()); }
 
@@ -31,8 +32,8 @@ public:
     OpenPool() = default;
     ~OpenPool();
     OpenPool(const OpenPool&) = delete;
-    // 0 or a negative errno, said why.
-    int open(const std::vector<std::string>& paths);
+    // 0 or a negative errno, said why. A group is one that a mounted pool keeps (core_pool_keep_group).
+    int open(const std::vector<std::string>& paths, uint64_t group = 0);
     core_pool* get() const { return m_pool; }
 
 private:

@@ -57,6 +57,19 @@ void Json::put(const char* key, const std::string& text)
     m_text += quoted(text);
 }
 
+void Json::put_thousandths(const char* key, uint64_t thousandths)
+{
+    start(key);
+    m_text += fmt::format("{}.{:03}", thousandths / 1000, thousandths % 1000);
+}
+
+void Json::put_thousandths(const char* key, int64_t thousandths)
+{
+    const uint64_t size = thousandths < 0 ? 0 - static_cast<uint64_t>(thousandths) : static_cast<uint64_t>(thousandths);
+    start(key);
+    m_text += fmt::format("{}{}.{:03}", thousandths < 0 ? "-" : "", size / 1000, size % 1000);
+}
+
 void Json::put(const char* key, uint64_t number)
 {
     start(key);

@@ -19,6 +19,8 @@ public:
     void put(const char* key, uint64_t number);
     void put(const char* key, uint32_t number) { put(key, static_cast<uint64_t>(number)); }
     void put(const char* key, bool value);
+    void put_thousandths(const char* key, uint64_t thousandths); // as 12.345
+    void put_thousandths(const char* key, int64_t thousandths);
     // The document to stdout, with a newline.
     void print() const;
 

@@ -10,9 +10,9 @@
 
 namespace lcpfs {
 
-// Opens a regular file or a block device (exclusively, unless read-only or `shared`). Gives nullptr and
-// sets `why` to a sentence that names the path.
-host_bdev* posix_bdev_open(const std::string& path, bool read_only, std::string& why, bool shared = false);
+// Opens a regular file or a block device (exclusively, unless read-only or `shared`; `direct`: past the page cache, read-only).
+// Gives nullptr and sets `why` to a sentence that names the path.
+host_bdev* posix_bdev_open(const std::string& path, bool read_only, std::string& why, bool shared = false, bool direct = false);
 void posix_bdev_close(host_bdev* bdev);
 
 // Memory as a device, zeroed, with errors on request: for unit tests and fuzzing.

@@ -10,7 +10,7 @@
 #include "userspace/common/json.h"
 #include "userspace/common/message.h"
 #include "userspace/lcpfs/control.h"
-#include "userspace/lcpfs/pool_word.h"
+#include "userspace/lcpfs/of_pools.h"
 #include "userspace/lcpfs/verbs.h"
 
 namespace lcpfs::tool {
@@ -27,7 +27,7 @@ The datasets of mounted pools. Each is a tree of files of its own, mounted by -o
 the space of its pool. A name is 1 to 63 letters, digits and "._:-". What destroy frees comes back in the background.
 
 Properties, which a mount option of that name overrides: sync (standard, always, disabled), logbias (latency,
-throughput).
+throughput), and of new data: compression (off, lz4, zstd, zstd:1 to zstd:15), checksum (default, crc32c, xxh64, sha256).
 
       --pool POOL   name, uuid, a device, or a directory on it; needed when several pools are mounted
   -m, --mode MODE   permissions of the new root directory, octal; 0755
@@ -51,6 +51,9 @@ constexpr option k_options[] = {
 constexpr const char* k_states[] = { "ready", "destroying", "damaged" };
 constexpr const char* k_sync[] = { "standard", "always", "disabled", nullptr };
 constexpr const char* k_log_bias[] = { "latency", "throughput", nullptr };
+constexpr const char* k_compression[] = { "off", "lz4", "zstd:1", "zstd:2", "zstd:3", "zstd:4", "zstd:5", "zstd:6", "zstd:7", "zstd:8",
+    "zstd:9", "zstd:10", "zstd:11", "zstd:12", "zstd:13", "zstd:14", "zstd:15", nullptr };
+constexpr const char* k_checksum[] = { "default", "crc32c", "xxh64", "sha256", nullptr };
 
 struct Property {
     const char* name;
@@ -61,47 +64,14 @@ struct Property {
 const Property k_properties[] = {
     { "sync", LCPFS_DATASET_SYNC, k_sync, &lcpfs_ioctl_dataset::sync },
     { "logbias", LCPFS_DATASET_LOG_BIAS, k_log_bias, &lcpfs_ioctl_dataset::log_bias },
+    { "compression", LCPFS_DATASET_COMPRESSION, k_compression, &lcpfs_ioctl_dataset::compression },
+    { "checksum", LCPFS_DATASET_CHECKSUM, k_checksum, &lcpfs_ioctl_dataset::checksum },
 };
 
 const Property* find_property(const std::string& name)
 {
     const auto found = std::find_if(std::begin(k_properties), std::end(k_properties), [&](const Property& p) { return name == p.name; });
     return found == std::end(k_properties) ? nullptr : found;
-}
-
-bool list_datasets(const Control& control, const std::string& pool, std::vector<lcpfs_ioctl_dataset>& datasets)
-{
-    const std::string word = pool_word(pool);
-    for (uint32_t n = 0;; n++) {
-        lcpfs_ioctl_dataset dataset {};
-        dataset.n = n;
-        if (int error = control.call(LCPFS_IOCTL_DATASET_GET, &dataset)) {
-            if (error != ENOENT)
-                complain("cannot list the datasets: {}", strerror(error));
-            return error == ENOENT;
-        }
-        if (word.empty() || word == dataset.pool_name || word == guid_text(dataset.pool_guid))
-            datasets.push_back(dataset);
-    }
-}
-
-// The one pool that all of them are in.
-bool only_pool(const std::vector<lcpfs_ioctl_dataset>& datasets, const std::string& pool, uint8_t (&guid)[16])
-{
-    if (datasets.empty()) {
-        if (pool.empty())
-            complain("no pool is mounted");
-        else
-            complain("{}: no such pool is mounted", pool);
-        return false;
-    }
-    for (const lcpfs_ioctl_dataset& dataset : datasets)
-        if (memcmp(dataset.pool_guid, datasets[0].pool_guid, sizeof(guid)) != 0) {
-            complain("more than one pool is mounted: choose with --pool");
-            return false;
-        }
-    memcpy(guid, datasets[0].pool_guid, sizeof(guid));
-    return true;
 }
 
 struct Format {
@@ -149,6 +119,8 @@ int print_json(const std::vector<lcpfs_ioctl_dataset>& datasets)
         json.put("created_group", static_cast<uint64_t>(dataset.created_group));
         json.put("sync", k_sync[std::min(dataset.sync, 2u)]);
         json.put("logbias", k_log_bias[std::min(dataset.log_bias, 1u)]);
+        json.put("compression", k_compression[std::min(dataset.compression, 16u)]);
+        json.put("checksum", k_checksum[std::min(dataset.checksum, 3u)]);
         json.end_object();
     }
     json.end_array();
@@ -175,6 +147,8 @@ const char* reason_of(int error)
         return "no space, or 256 datasets are there";
     case EROFS:
         return "the pool is read-only";
+    case EOPNOTSUPP:
+        return "the kernel's module for this compression (lz4_compress, zstd_compress) was not there when lcpfs was loaded";
     }
     return strerror(error);
 }
@@ -210,8 +184,10 @@ int set(const Control& control, lcpfs_ioctl_dataset_change& request, char** word
         const std::string word = words[i];
         const size_t equals = word.find('=');
         const Property* const property = find_property(word.substr(0, equals));
+        const std::string given = equals == std::string::npos ? "" : word.substr(equals + 1);
+        const std::string wanted = given == "zstd" ? "zstd:3" : given;
         uint64_t value = 0;
-        while (property && equals != std::string::npos && property->values[value] && word.substr(equals + 1) != property->values[value])
+        while (property && property->values[value] && wanted != property->values[value])
             value++;
         if (!property || equals == std::string::npos || !property->values[value]) {
             complain("{}: no such property or value", word);
@@ -229,7 +205,7 @@ int set(const Control& control, lcpfs_ioctl_dataset_change& request, char** word
     return k_success;
 }
 
-int get(const std::vector<lcpfs_ioctl_dataset>& datasets, const std::string& name, char** words, int count)
+int get(const std::vector<lcpfs_ioctl_dataset>& datasets, const std::string& name, char** words, int count, bool as_json)
 {
     const auto dataset = std::find_if(datasets.begin(), datasets.end(), [&](const lcpfs_ioctl_dataset& other) {
         return name == other.name && other.state != 1;
@@ -243,15 +219,26 @@ int get(const std::vector<lcpfs_ioctl_dataset>& datasets, const std::string& nam
             complain("{}: no such property", words[i]);
             return k_usage_error;
         }
+    Json json;
+    json.begin_array();
     for (const Property& property : k_properties) {
         const auto is_it = [&](const char* word) { return property.name == std::string(word); };
         const bool is_wanted = count == 0 || std::any_of(words, words + count, is_it);
         uint32_t value = 0;
         while (property.values[value + 1] && value < (*dataset).*property.field)
             value++;
-        if (is_wanted)
+        if (!is_wanted)
+            continue;
+        if (!as_json)
             fmt::print("{}\t{}\n", property.name, property.values[value]);
+        json.begin_object();
+        json.put("property", property.name);
+        json.put("value", property.values[value]);
+        json.end_object();
     }
+    json.end_array();
+    if (as_json)
+        json.print();
     return k_success;
 }
 
@@ -292,15 +279,15 @@ int dataset_verb(int argc, char** argv)
     }
     const Control control;
     std::vector<lcpfs_ioctl_dataset> datasets;
-    if (!control || !list_datasets(control, pool, datasets))
+    if (!control || !list_of_pools(control, LCPFS_IOCTL_DATASET_GET, "datasets", pool, datasets))
         return k_failure;
     if (word == "list")
         return format.json ? print_json(datasets) : print_list(datasets, format);
     lcpfs_ioctl_dataset_change request {};
-    if (!only_pool(datasets, pool, request.pool_guid) || !take_name(rest[0], request.name))
+    if (!only_pool(datasets, request.pool_guid) || !take_name(rest[0], request.name))
         return k_failure;
     if (word == "get")
-        return get(datasets, rest[0], rest + 1, left - 1);
+        return get(datasets, rest[0], rest + 1, left - 1, format.json);
     if (word == "set")
         return set(control, request, rest + 1, left - 1);
     if (word == "rename" && !take_name(rest[1], request.new_name))

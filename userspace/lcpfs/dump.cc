@@ -28,7 +28,7 @@ int dump_devices(const std::string& what, const std::vector<std::string>& paths)
     int exit = k_success;
     for (const std::string& path : paths) {
         Devices device;
-        if (!device.open({ path }, true, true)) {
+        if (!device.open({ path }, true, Devices::Use::shared)) {
             exit = k_failure;
             continue;
         }

@@ -19,10 +19,17 @@ struct Verb {
 
 constexpr Verb k_verbs[] = {
     { "scan", scan_verb, "find the devices of pools and tell the kernel of them" },
+    { "list", list_verb, "a row for each pool" },
     { "status", status_verb, "state and space of pools" },
+    { "df", df_verb, "space of the mounted datasets" },
+    { "iostat", iostat_verb, "what mounted pools do, per second" },
+    { "events", events_verb, "what mounted pools have told the kernel log" },
+    { "check", check_verb, "what is wrong with a pool, mounted or not, as fsck.lcpfs -n finds it" },
     { "dataset", dataset_verb, "the datasets of mounted pools: made, listed, changed, destroyed" },
     { "partition", partition_verb, "shares of mounted pools: made, listed, changed, removed, explained" },
     { "path", path_verb, "the paths by which mounted pools reach their disks" },
+    { "log", log_verb, "the intent log of mounted pools: looked at, tuned, its devices taken out and put in" },
+    { "tune", tune_verb, "settings of mounted pools, looked at and changed" },
     { "dump", dump_verb, "what stands on disk: labels, uberblocks, trees, metaslabs, an object" },
     { "version", version_verb, "of this program and of the module" },
 };

@@ -11,7 +11,7 @@
 #include "userspace/common/json.h"
 #include "userspace/common/message.h"
 #include "userspace/lcpfs/control.h"
-#include "userspace/lcpfs/pool_word.h"
+#include "userspace/lcpfs/of_pools.h"
 #include "userspace/lcpfs/verbs.h"
 
 namespace lcpfs::tool {
@@ -63,41 +63,6 @@ std::string thousandths(int64_t number)
     return (number < 0 ? "-" : "+") + thousandths(static_cast<uint64_t>(number < 0 ? -number : number));
 }
 
-bool list_partitions(const Control& control, const std::string& pool, Partitions& partitions)
-{
-    const std::string word = pool_word(pool);
-    for (uint32_t n = 0;; n++) {
-        lcpfs_ioctl_partition partition {};
-        partition.n = n;
-        if (int error = control.call(LCPFS_IOCTL_PARTITION_GET, &partition)) {
-            if (error != ENOENT)
-                complain("cannot list the partitions: {}", strerror(error));
-            return error == ENOENT;
-        }
-        if (word.empty() || word == partition.pool_name || word == guid_text(partition.pool_guid))
-            partitions.push_back(partition);
-    }
-}
-
-// The one pool that all of them are in.
-bool only_pool(const Partitions& partitions, const std::string& pool, uint8_t (&guid)[16])
-{
-    if (partitions.empty()) {
-        if (pool.empty())
-            complain("no pool is mounted");
-        else
-            complain("{}: no such pool is mounted", pool);
-        return false;
-    }
-    for (const lcpfs_ioctl_partition& partition : partitions)
-        if (memcmp(partition.pool_guid, partitions[0].pool_guid, sizeof(guid)) != 0) {
-            complain("more than one pool is mounted: choose with --pool");
-            return false;
-        }
-    memcpy(guid, partitions[0].pool_guid, sizeof(guid));
-    return true;
-}
-
 template <typename... Cells>
 void print_row(bool padded, const Cells&... cells)
 {
@@ -135,23 +100,26 @@ int print_json(const Partitions& partitions)
         json.put("maximum_bytes", uint64_t(partition.maximum_bytes));
         json.put("datasets", uint64_t(partition.datasets));
         json.put("last_resize", uint64_t(partition.last_resize_s));
-        json.put("accesses_per_second", thousandths(uint64_t(partition.frequency)));
-        json.put("latency_us", thousandths(uint64_t(partition.latency_us)));
-        json.put("utilisation", thousandths(uint64_t(partition.utilisation)));
-        json.put("pressure", thousandths(uint64_t(partition.pressure)));
-        json.put("epsilon", thousandths(uint64_t(partition.epsilon)));
+        json.put_thousandths("accesses_per_second", uint64_t(partition.frequency));
+        json.put_thousandths("latency_us", uint64_t(partition.latency_us));
+        json.put_thousandths("utilisation", uint64_t(partition.utilisation));
+        json.put_thousandths("pressure", uint64_t(partition.pressure));
+        json.put_thousandths("epsilon", uint64_t(partition.epsilon));
+        json.begin_object("learned");
         for (uint32_t i = 0; i < LCPFS_PARTITION_LEARNED; i++) {
-            const std::string name = k_learned[i];
-            json.put(name.c_str(), thousandths(uint64_t(partition.learned[i].value)));
-            json.put((name + "_confidence").c_str(), thousandths(uint64_t(partition.learned[i].confidence)));
-            json.put((name + "_observations").c_str(), uint64_t(partition.learned[i].observations));
+            json.begin_object(k_learned[i]);
+            json.put_thousandths("value", uint64_t(partition.learned[i].value));
+            json.put_thousandths("confidence", uint64_t(partition.learned[i].confidence));
+            json.put("observations", uint64_t(partition.learned[i].observations));
+            json.end_object();
         }
+        json.end_object();
         json.put("outcomes", partition.outcomes);
         json.put("moving", partition.moving != 0);
         json.put("mode", k_modes[std::min(partition.mode, 2u)]);
         json.put("pool_bytes", uint64_t(partition.pool_bytes));
         json.put("pool_unassigned_bytes", uint64_t(partition.pool_unassigned_bytes));
-        json.put("pool_epsilon", thousandths(uint64_t(partition.pool_epsilon)));
+        json.put_thousandths("pool_epsilon", uint64_t(partition.pool_epsilon));
         json.end_object();
     }
     json.end_array();
@@ -178,39 +146,85 @@ std::string outcome_text(const lcpfs_ioctl_partition_decision& decision)
     return text;
 }
 
+// Names of partitions by their ids, for decisions about them.
+using Names = std::map<uint64_t, std::string>;
+
+std::string name_of(const Names& names, uint64_t id)
+{
+    const auto found = names.find(id);
+    return id == 0 ? "unassigned space" : found != names.end() ? found->second : fmt::format("partition {} (gone)", id);
+}
+
+bool does_grow(const lcpfs_ioctl_partition_decision& decision) { return decision.action == static_cast<uint32_t>(ActionKind::grow); }
+
+void print_decision(const lcpfs_ioctl_partition_decision& decision, const Names& names, const Format& format)
+{
+    const bool grows = does_grow(decision);
+    const std::string reason = text_of(static_cast<DecisionReason>(decision.reason));
+    const std::string outcome = outcome_text(decision);
+    if (!format.header) {
+        fmt::print("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", decision.number, decision.time_s, name_of(names, decision.partition),
+                   grows ? "grow" : "shrink", decision.size_before, decision.size_after, decision.metaslabs, name_of(names, decision.other),
+                   reason, outcome);
+        return;
+    }
+    fmt::print("{:>5}  {}  {}: {} {} -> {}, {} {} ({} metaslabs): {}\n", decision.number, time_text(decision.time_s),
+               name_of(names, decision.partition), grows ? "grow" : "shrink", format.bytes(decision.size_before),
+               format.bytes(decision.size_after), grows ? "from" : "to", name_of(names, decision.other), decision.metaslabs, reason);
+    fmt::print("       used {}, pressure {} of {}, benefit {}, uncertainty {}{}{}\n", format.bytes(decision.used),
+               thousandths(uint64_t(decision.pressure)), thousandths(uint64_t(decision.threshold)),
+               thousandths(uint64_t(decision.benefit)), thousandths(uint64_t(decision.uncertainty)), outcome.empty() ? "" : "; ",
+               outcome);
+}
+
+void put_decision(Json& json, const lcpfs_ioctl_partition_decision& decision, const Names& names)
+{
+    json.begin_object();
+    json.put("number", uint64_t(decision.number));
+    json.put("time", uint64_t(decision.time_s));
+    json.put("partition", name_of(names, decision.partition));
+    json.put("action", does_grow(decision) ? "grow" : "shrink");
+    json.put("other", name_of(names, decision.other));
+    json.put("reason", text_of(static_cast<DecisionReason>(decision.reason)));
+    json.put("metaslabs", decision.metaslabs);
+    json.put("size_before_bytes", uint64_t(decision.size_before));
+    json.put("size_after_bytes", uint64_t(decision.size_after));
+    json.put("used_bytes", uint64_t(decision.used));
+    json.put_thousandths("pressure", uint64_t(decision.pressure));
+    json.put_thousandths("threshold", uint64_t(decision.threshold));
+    json.put_thousandths("benefit", uint64_t(decision.benefit));
+    json.put_thousandths("uncertainty", uint64_t(decision.uncertainty));
+    json.put("result", k_results[std::min(decision.result, 4u)]);
+    if (decision.result == static_cast<uint32_t>(DecisionResult::measured)) {
+        json.put_thousandths("improvement_percent", int64_t(decision.improvement));
+        json.put_thousandths("epsilon_after", uint64_t(decision.epsilon_after));
+        json.put_thousandths("epsilon_expected", uint64_t(decision.epsilon_expected));
+    }
+    json.end_object();
+}
+
 int print_log(const Control& control, const Partitions& partitions, const Format& format)
 {
-    std::map<uint64_t, std::string> names;
+    Names names;
     for (const lcpfs_ioctl_partition& partition : partitions)
         names[partition.id] = partition.name;
-    const auto name_of = [&](uint64_t id) {
-        return id == 0 ? std::string("unassigned space") : names.count(id) ? names[id] : fmt::format("partition {} (gone)", id);
-    };
+    Json json;
+    json.begin_array();
     lcpfs_ioctl_partition_decision decision {};
     memcpy(decision.pool_guid, partitions[0].pool_guid, sizeof(decision.pool_guid));
-    for (decision.number = 1;; decision.number++) {
-        if (int error = control.call(LCPFS_IOCTL_PARTITION_DECISION, &decision)) {
-            if (error != ENOENT)
-                complain("cannot read the decisions: {}", strerror(error));
-            return error == ENOENT ? k_success : k_failure;
-        }
-        const bool grows = decision.action == static_cast<uint32_t>(ActionKind::grow);
-        const std::string reason = text_of(static_cast<DecisionReason>(decision.reason));
-        const std::string outcome = outcome_text(decision);
-        if (!format.header) {
-            fmt::print("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", decision.number, decision.time_s, name_of(decision.partition),
-                       grows ? "grow" : "shrink", decision.size_before, decision.size_after, decision.metaslabs, name_of(decision.other),
-                       reason, outcome);
-            continue;
-        }
-        fmt::print("{:>5}  {}  {}: {} {} -> {}, {} {} ({} metaslabs): {}\n", decision.number, time_text(decision.time_s),
-                   name_of(decision.partition), grows ? "grow" : "shrink", format.bytes(decision.size_before),
-                   format.bytes(decision.size_after), grows ? "from" : "to", name_of(decision.other), decision.metaslabs, reason);
-        fmt::print("       used {}, pressure {} of {}, benefit {}, uncertainty {}{}{}\n", format.bytes(decision.used),
-                   thousandths(uint64_t(decision.pressure)), thousandths(uint64_t(decision.threshold)),
-                   thousandths(uint64_t(decision.benefit)), thousandths(uint64_t(decision.uncertainty)), outcome.empty() ? "" : "; ",
-                   outcome);
+    int error = 0;
+    for (decision.number = 1; !(error = control.call(LCPFS_IOCTL_PARTITION_DECISION, &decision)); decision.number++) {
+        if (format.json)
+            put_decision(json, decision, names);
+        else
+            print_decision(decision, names, format);
     }
+    json.end_array();
+    if (error != ENOENT)
+        complain("cannot read the decisions: {}", strerror(error));
+    else if (format.json)
+        json.print();
+    return error == ENOENT ? k_success : k_failure;
 }
 
 int change(const Control& control, lcpfs_ioctl_partition_change& request, const std::string& what)
@@ -252,10 +266,10 @@ bool take_setting(const std::string& word, bool creates, lcpfs_ioctl_partition_c
     return true;
 }
 
-int set_mode(const Control& control, const Partitions& partitions, const std::string& pool, char** words, int count)
+int set_mode(const Control& control, const Partitions& partitions, char** words, int count)
 {
     lcpfs_ioctl_partition_change request {};
-    if (!only_pool(partitions, pool, request.pool_guid))
+    if (!only_pool(partitions, request.pool_guid))
         return k_failure;
     if (count == 0) {
         fmt::print("{}\n", k_modes[std::min(partitions[0].mode, 2u)]);
@@ -302,14 +316,14 @@ int partition_verb(int argc, char** argv)
     }
     const Control control;
     Partitions partitions;
-    if (!control || !list_partitions(control, pool, partitions))
+    if (!control || !list_of_pools(control, LCPFS_IOCTL_PARTITION_GET, "partitions", pool, partitions))
         return k_failure;
     if (word == "list")
         return format.json ? print_json(partitions) : print_list(partitions, format);
     if (word == "mode")
-        return set_mode(control, partitions, pool, rest, left);
+        return set_mode(control, partitions, rest, left);
     lcpfs_ioctl_partition_change request {};
-    if (!only_pool(partitions, pool, request.pool_guid))
+    if (!only_pool(partitions, request.pool_guid))
         return k_failure;
     if (word == "log")
         return print_log(control, partitions, format);

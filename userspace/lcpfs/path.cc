@@ -11,6 +11,7 @@
 #include "userspace/common/json.h"
 #include "userspace/common/message.h"
 #include "userspace/lcpfs/control.h"
+#include "userspace/lcpfs/of_pools.h"
 #include "userspace/lcpfs/verbs.h"
 
 namespace lcpfs::tool {
@@ -60,21 +61,6 @@ constexpr Setting k_settings[] = {
     { "shared-cache", LCPFS_PATH_SHARED_CACHE, 1 },
     { "hedged-reads", LCPFS_PATH_HEDGED_READS, 1 },
 };
-
-bool list_paths(const Control& control, const std::string& pool, std::vector<lcpfs_ioctl_path>& paths)
-{
-    for (uint32_t n = 0;; n++) {
-        lcpfs_ioctl_path path {};
-        path.n = n;
-        if (int error = control.call(LCPFS_IOCTL_PATH_GET, &path)) {
-            if (error != ENOENT)
-                complain("cannot list the paths: {}", strerror(error));
-            return error == ENOENT;
-        }
-        if (pool.empty() || pool == path.pool_name || pool == guid_text(path.pool_guid))
-            paths.push_back(path);
-    }
-}
 
 // The name of a block device as the kernel has it.
 std::string kernel_name(const std::string& word)
@@ -285,7 +271,7 @@ int path_verb(int argc, char** argv)
     if (word == "add")
         return add(control, argv[optind + 1], left == 2 ? argv[optind + 2] : "0");
     std::vector<lcpfs_ioctl_path> paths;
-    if (!list_paths(control, pool, paths))
+    if (!list_of_pools(control, LCPFS_IOCTL_PATH_GET, "paths", pool, paths))
         return k_failure;
     if (word == "list")
         return as_json ? print_json(paths) : print_list(paths, header);

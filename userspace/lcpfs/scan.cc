@@ -7,8 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-
 #include "shim/vfs/ioctl_abi.h"
 #include "userspace/common/guid.h"
 #include "userspace/common/json.h"
@@ -24,6 +22,7 @@ Finds devices of lcpfs pools, among those given or all of the machine, and makes
 module when it is loaded, so that mounting one device of a pool finds the others.
 
   -n, --dry-run     only find, tell the module nothing
+      --udev        for a rule of udev: what udev calls a filesystem's properties, of one device
   -H, --no-header   for scripts: tabs, no header
       --json
   -h, --help
@@ -31,6 +30,7 @@ module when it is loaded, so that mounting one device of a pool finds the others
 
 constexpr option k_options[] = {
     { "dry-run", no_argument, nullptr, 'n' },
+    { "udev", no_argument, nullptr, 'u' },
     { "no-header", no_argument, nullptr, 'H' },
     { "json", no_argument, nullptr, 'j' },
     { "help", no_argument, nullptr, 'h' },
@@ -40,6 +40,8 @@ constexpr option k_options[] = {
 // False: the module would not have it, said why. Without the module there is nothing to tell.
 bool make_known(const std::vector<FoundDevice>& devices)
 {
+    if (devices.empty()) // nor is the module loaded for nothing
+        return true;
     const int control = open("/dev/" LCPFS_CONTROL_NAME, O_RDWR | O_CLOEXEC);
     if (control < 0) {
         if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
@@ -111,46 +113,23 @@ void print_table(const std::vector<FoundPool>& pools, bool header)
 
 }
 
-std::vector<std::string> FoundPool::paths() const
+// As udev's own blkid gives them, so that /dev/disk/by-uuid and by-label get their links. Names hold nothing that needs coding.
+static void print_udev(const FoundDevice& device)
 {
-    std::vector<std::string> paths;
-    for (const FoundDevice& device : devices)
-        paths.push_back(device.path);
-    return paths;
-}
-
-bool FoundPool::has_data() const
-{
-    const auto data = std::count_if(devices.begin(), devices.end(), [](const FoundDevice& device) { return !device.label.is_log; });
-    return static_cast<uint32_t>(data) == label.device_count - label.log_device_count;
-}
-
-std::vector<FoundPool> group_by_pool(const std::vector<FoundDevice>& devices)
-{
-    std::vector<FoundPool> pools;
-    for (const FoundDevice& device : devices) {
-        auto pool = std::find_if(pools.begin(), pools.end(), [&](const FoundPool& other) {
-            return memcmp(other.label.pool_guid, device.label.pool_guid, sizeof(device.label.pool_guid)) == 0;
-        });
-        if (pool == pools.end())
-            pool = pools.insert(pool, FoundPool { device.label, {} });
-        // A second way to the same device (a partition's whole disk, a path of several) adds nothing.
-        const bool known = std::any_of(pool->devices.begin(), pool->devices.end(), [&](const FoundDevice& other) {
-            return other.label.device_index == device.label.device_index;
-        });
-        if (!known)
-            pool->devices.push_back(device);
-    }
-    for (FoundPool& pool : pools)
-        std::sort(pool.devices.begin(), pool.devices.end(), [](const FoundDevice& a, const FoundDevice& b) {
-            return a.label.device_index < b.label.device_index;
-        });
-    return pools;
+    bool is_complete = false;
+    for (const FoundPool& pool : group_by_pool(find_devices({})))
+        if (guid_text(pool.label.pool_guid) == guid_text(device.label.pool_guid))
+            is_complete = pool.is_complete();
+    fmt::print("ID_LCPFS_READY={}\n", is_complete ? 1 : 0);
+    const std::string uuid = guid_text(device.label.pool_guid), own = guid_text(device.label.device_guid);
+    fmt::print("ID_FS_TYPE=lcpfs\nID_FS_USAGE=filesystem\n");
+    fmt::print("ID_FS_UUID={0}\nID_FS_UUID_ENC={0}\nID_FS_UUID_SUB={1}\nID_FS_UUID_SUB_ENC={1}\n", uuid, own);
+    fmt::print("ID_FS_LABEL={0}\nID_FS_LABEL_ENC={0}\n", device.label.name);
 }
 
 int scan_verb(int argc, char** argv)
 {
-    bool dry_run = false, header = true, json = false;
+    bool dry_run = false, header = true, json = false, udev = false;
     for (int option; (option = getopt_long(argc, argv, "nHh", k_options, nullptr)) != -1;) {
         if (option == 'n') {
             dry_run = true;
@@ -158,6 +137,8 @@ int scan_verb(int argc, char** argv)
             header = false;
         } else if (option == 'j') {
             json = true;
+        } else if (option == 'u') {
+            udev = true;
         } else {
             fmt::print(option == 'h' ? stdout : stderr, "{}", k_usage);
             return option == 'h' ? k_success : k_usage_error;
@@ -166,7 +147,10 @@ int scan_verb(int argc, char** argv)
     const std::vector<std::string> paths(argv + optind, argv + argc);
     const std::vector<FoundDevice> devices = find_devices(paths);
     const bool known = dry_run || make_known(devices);
-    if (json)
+    if (udev)
+        for (const FoundDevice& device : devices)
+            print_udev(device);
+    else if (json)
         print_json(group_by_pool(devices));
     else
         print_table(group_by_pool(devices), header);

@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <errno.h>
+// lcpfs status: how pools are, and what is the matter with them.
 #include <getopt.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-
-#include <fstream>
-#include <string_view>
 
 #include "userspace/common/guid.h"
 #include "userspace/common/json.h"
 #include "userspace/common/message.h"
+#include "userspace/lcpfs/pool_state.h"
 #include "userspace/lcpfs/verbs.h"
 
 namespace lcpfs::tool {
@@ -18,8 +14,9 @@ namespace lcpfs::tool {
 namespace {
 
 constexpr const char* k_usage = R"(usage: lcpfs status [options] [DEVICE...]
-Shows the pools on the devices given, or on all of the machine. A pool that is not in use is opened
-read-only for it; of one that is mounted the space is what statfs(2) says.
+How the pools on the devices given are, or all of the machine: healthy, degraded (a path or log device does not work), full,
+damaged (something did not fit its checksum since it was mounted, or could not be read), incomplete or stopped; and why.
+A pool that is not in use is opened read-only for it. Exit code: 0 when all are healthy or full, else 1.
 
   -p, --exact    numbers in bytes
       --json
@@ -33,136 +30,69 @@ constexpr option k_options[] = {
     {},
 };
 
-struct State {
-    std::string word;
-    bool is_open { false };
-    bool is_mounted { false };
-    bool is_whole { false };
-    core_pool_status status {}; // of a mounted one only the space
-};
+std::string size_text(uint64_t bytes, bool exact) { return exact ? fmt::format("{}", bytes) : human_bytes(bytes); }
 
-// By core_log_device; as sysfs has them.
-constexpr std::string_view k_log_words[] = { "none", "active", "failed", "missing", "unused" };
-
-// What the module says of the log device of a mounted pool.
-core_log_device ask_log_device(const FoundPool& pool)
+std::string time_text(uint64_t seconds)
 {
-    std::ifstream file("/sys/fs/lcpfs/" + guid_text(pool.label.pool_guid) + "/log_device");
-    std::string word;
-    file >> word;
-    for (int i = CORE_LOG_DEVICE_NONE; i <= CORE_LOG_DEVICE_UNUSED; i++)
-        if (word == k_log_words[i])
-            return static_cast<core_log_device>(i);
-    return CORE_LOG_DEVICE_NONE;
+    if (seconds >= 2 * 86400)
+        return fmt::format("{} days", seconds / 86400);
+    if (seconds >= 2 * 3600)
+        return fmt::format("{} hours", seconds / 3600);
+    return seconds >= 120 ? fmt::format("{} minutes", seconds / 60) : fmt::format("{} seconds", seconds);
 }
 
-bool ask_mount(const FoundPool& pool, State& state)
+// What the log device of that number is to its pool, where that is known.
+std::string log_word(const PoolState& state, uint32_t index)
+{
+    const auto found = state.members.find(index);
+    if (found != state.members.end())
+        return found->second == "active" ? "" : found->second == "unused" ? " (not used any more)" : " (" + found->second + ")";
+    return state.status.log_device == CORE_LOG_DEVICE_UNUSED ? " (not used any more)" : "";
+}
+
+void print_devices(const FoundPool& pool, const PoolState& state, bool exact)
 {
     for (const FoundDevice& device : pool.devices) {
-        struct stat status;
-        if (stat(device.path.c_str(), &status) != 0 || !S_ISBLK(status.st_mode))
-            continue;
-        const std::string point = mount_of(status.st_rdev);
-        struct statvfs space;
-        if (point.empty() || statvfs(point.c_str(), &space) != 0)
-            continue;
-        const uint64_t blocks = space.f_frsize / CORE_BLOCK_SIZE;
-        state.status.total_blocks = space.f_blocks * blocks;
-        state.status.free_blocks = space.f_bfree * blocks;
-        state.status.available_blocks = space.f_bavail * blocks;
-        state.status.log_device = ask_log_device(pool);
-        state.word = "mounted at " + point;
-        state.is_mounted = true;
-        return true;
+        const uint32_t index = device.label.device_index;
+        fmt::print("  device {}   {}, {}{}\n", index, device.path, size_text(device.label.device_bytes, exact),
+                   device.label.is_log ? ", log" + log_word(state, index) : "");
     }
-    return false;
+    for (const auto& [index, paths] : state.paths)
+        for (const PoolPath& path : paths)
+            fmt::print("  path to {}  {}: {}\n", index, path.name, path.state);
 }
 
-State state_of(const FoundPool& pool)
+void print_text(const FoundPool& pool, const PoolState& state, bool exact)
 {
-    State state;
-    if (ask_mount(pool, state))
-        return state;
-    for (const FoundDevice& device : pool.devices) {
-        const std::string use = use_of(device.path);
-        if (!use.empty()) {
-            state.word = use;
-            return state;
-        }
-    }
-    if (!pool.has_data()) {
-        state.word = fmt::format("{} of {} devices are missing", pool.label.device_count - pool.devices.size(), pool.label.device_count);
-        return state;
-    }
-    OpenPool opened;
-    const int error = opened.open(pool.paths());
-    if (error) {
-        state.word = reason(error);
-        return state;
-    }
-    core_pool_get_status(opened.get(), &state.status);
-    state.is_open = true;
-    state.is_whole = state.status.log_device != CORE_LOG_DEVICE_MISSING;
-    state.word = state.is_whole ? "not in use" : "the log device is missing";
-    return state;
-}
-
-std::string size_text(uint64_t blocks, bool exact)
-{
-    const uint64_t bytes = blocks * CORE_BLOCK_SIZE;
-    return exact ? fmt::format("{}", bytes) : human_bytes(bytes);
-}
-
-// What a log device is to its pool, where that is known.
-std::string log_word(const State& state)
-{
-    if (state.status.log_device == CORE_LOG_DEVICE_UNUSED)
-        return " (not used any more)";
-    if (state.status.log_device == CORE_LOG_DEVICE_FAILED)
-        return " (failed)";
-    return "";
-}
-
-void print_text(const FoundPool& pool, const State& state, bool exact)
-{
-    fmt::print("pool {}\n  uuid       {}\n  state      {}\n", pool.label.name, guid_text(pool.label.pool_guid), state.word);
+    fmt::print("pool {}\n  uuid       {}\n  state      {}", pool.label.name, guid_text(pool.label.pool_guid), state.word);
+    for (size_t i = 0; i < state.mounts.size(); i++)
+        fmt::print("{}{}", i ? ", " : ", mounted at ", state.mounts[i]);
+    fmt::print("\n  health     {}\n", name_of(state.health));
+    for (const std::string& problem : state.problems)
+        fmt::print("             {}\n", problem);
     const core_pool_status& status = state.status;
     if (state.is_open || state.is_mounted) {
-        fmt::print("  size       {}\n", size_text(status.total_blocks, exact));
-        fmt::print("  free       {}\n", size_text(status.free_blocks, exact));
-        fmt::print("  available  {}\n", size_text(status.available_blocks, exact));
+        fmt::print("  size       {}\n", size_text(status.total_blocks * CORE_BLOCK_SIZE, exact));
+        fmt::print("  free       {}\n", size_text(status.free_blocks * CORE_BLOCK_SIZE, exact));
+        fmt::print("  available  {}\n", size_text(status.available_blocks * CORE_BLOCK_SIZE, exact));
+        fmt::print("  objects    {}\n  group      {}\n", status.objects, status.committed_txg);
     }
-    if (state.is_open) {
-        fmt::print("  objects    {}\n", status.objects);
-        fmt::print("  group      {}\n", status.committed_txg);
+    if (state.is_open)
         fmt::print("  nodes      {} bytes, {} copies\n", status.node_bytes, status.metadata_copies);
-    }
-    for (const FoundDevice& device : pool.devices)
-        fmt::print("  device {}   {}, {}{}\n", device.label.device_index, device.path,
-                   exact ? fmt::format("{}", device.label.device_bytes) : human_bytes(device.label.device_bytes),
-                   device.label.is_log ? ", log" + log_word(state) : "");
+    print_devices(pool, state, exact);
+    if (!state.is_mounted)
+        return;
+    if (state.checksum_errors || state.io_errors || state.repaired_bytes)
+        fmt::print("  errors     in {}: {} checksums, {} requests; repaired from copies: {}\n"
+                   "             `lcpfs events` says where, `lcpfs check {}` looks at everything\n",
+                   time_text(state.seconds), state.checksum_errors, state.io_errors, size_text(state.repaired_bytes, exact),
+                   pool.label.name);
+    else
+        fmt::print("  errors     none in {}\n", time_text(state.seconds));
 }
 
-void put_json(Json& json, const FoundPool& pool, const State& state)
+void put_devices(Json& json, const FoundPool& pool, const PoolState& state)
 {
-    json.begin_object();
-    json.put("name", pool.label.name);
-    json.put("uuid", guid_text(pool.label.pool_guid));
-    json.put("state", state.word);
-    const core_pool_status& status = state.status;
-    if (state.is_open || state.is_mounted) {
-        json.put("total_bytes", static_cast<uint64_t>(status.total_blocks * CORE_BLOCK_SIZE));
-        json.put("free_bytes", static_cast<uint64_t>(status.free_blocks * CORE_BLOCK_SIZE));
-        json.put("available_bytes", static_cast<uint64_t>(status.available_blocks * CORE_BLOCK_SIZE));
-    }
-    if (state.is_open) {
-        json.put("objects", static_cast<uint64_t>(status.objects));
-        json.put("committed_group", static_cast<uint64_t>(status.committed_txg));
-        json.put("node_bytes", status.node_bytes);
-        json.put("metadata_copies", status.metadata_copies);
-    }
-    if (state.is_open || state.is_mounted)
-        json.put("log_device", std::string(k_log_words[status.log_device]));
     json.begin_array("devices");
     for (const FoundDevice& device : pool.devices) {
         json.begin_object();
@@ -170,9 +100,55 @@ void put_json(Json& json, const FoundPool& pool, const State& state)
         json.put("path", device.path);
         json.put("bytes", static_cast<uint64_t>(device.label.device_bytes));
         json.put("log", device.label.is_log);
+        if (state.members.count(device.label.device_index))
+            json.put("log_state", state.members.at(device.label.device_index));
         json.end_object();
     }
     json.end_array();
+    json.begin_array("paths");
+    for (const auto& [index, paths] : state.paths) {
+        for (const PoolPath& path : paths) {
+            json.begin_object();
+            json.put("device", index);
+            json.put("name", path.name);
+            json.put("state", path.state);
+            json.end_object();
+        }
+    }
+    json.end_array();
+}
+
+void put_json(Json& json, const FoundPool& pool, const PoolState& state)
+{
+    json.begin_object();
+    json.put("name", pool.label.name);
+    json.put("uuid", guid_text(pool.label.pool_guid));
+    json.put("state", state.word);
+    json.put("mounted", state.is_mounted);
+    json.put("health", name_of(state.health));
+    json.begin_array("problems");
+    for (const std::string& problem : state.problems)
+        json.put(nullptr, problem);
+    json.end_array();
+    json.begin_array("mounts");
+    for (const std::string& mount : state.mounts)
+        json.put(nullptr, mount);
+    json.end_array();
+    const core_pool_status& status = state.status;
+    if (state.is_open || state.is_mounted) {
+        json.put("total_bytes", static_cast<uint64_t>(status.total_blocks * CORE_BLOCK_SIZE));
+        json.put("free_bytes", static_cast<uint64_t>(status.free_blocks * CORE_BLOCK_SIZE));
+        json.put("available_bytes", static_cast<uint64_t>(status.available_blocks * CORE_BLOCK_SIZE));
+        json.put("objects", static_cast<uint64_t>(status.objects));
+        json.put("group", static_cast<uint64_t>(status.committed_txg));
+    }
+    if (state.is_mounted) {
+        json.put("seconds", state.seconds);
+        json.put("checksum_errors", state.checksum_errors);
+        json.put("io_errors", state.io_errors);
+        json.put("repaired_bytes", state.repaired_bytes);
+    }
+    put_devices(json, pool, state);
     json.end_object();
 }
 
@@ -197,8 +173,8 @@ int status_verb(int argc, char** argv)
     json.begin_array();
     bool good = true;
     for (const FoundPool& pool : group_by_pool(devices)) {
-        const State state = state_of(pool);
-        good = good && (state.is_open ? state.is_whole : pool.is_complete());
+        const PoolState state = state_of(pool);
+        good = good && (state.health == Health::healthy || state.health == Health::full);
         if (as_json)
             put_json(json, pool, state);
         else

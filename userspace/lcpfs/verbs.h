@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "userspace/common/devices.h"
+#include "userspace/common/pools.h"
 
 namespace lcpfs::tool {
 
@@ -14,20 +14,16 @@ enum Exit { k_success = 0, k_failure = 1, k_usage_error = 2 };
 int scan_verb(int argc, char** argv);
 int status_verb(int argc, char** argv);
 int dump_verb(int argc, char** argv);
+int check_verb(int argc, char** argv);
 int dataset_verb(int argc, char** argv);
 int partition_verb(int argc, char** argv);
 int path_verb(int argc, char** argv);
+int log_verb(int argc, char** argv);
+int list_verb(int argc, char** argv);
+int df_verb(int argc, char** argv);
+int iostat_verb(int argc, char** argv);
+int tune_verb(int argc, char** argv);
+int events_verb(int argc, char** argv);
 int version_verb(int argc, char** argv);
-
-// Devices of one pool, in their order.
-struct FoundPool {
-    core_label label;
-    std::vector<FoundDevice> devices;
-    bool is_complete() const { return devices.size() == label.device_count; }
-    // Enough to look at what was committed: a log device may be missing, or be missed no longer.
-    bool has_data() const;
-    std::vector<std::string> paths() const;
-};
-std::vector<FoundPool> group_by_pool(const std::vector<FoundDevice>& devices);
 
 }

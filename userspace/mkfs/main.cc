@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/format/label_format.h"
 #include "core/format/zil_format.h"
@@ -10,6 +11,7 @@
 #include "userspace/common/guid.h"
 #include "userspace/common/message.h"
 #include "userspace/host/common/log.h"
+#include "userspace/mkfs/populate.h"
 
 using namespace lcpfs::tool;
 
@@ -20,6 +22,7 @@ struct Options {
     bool quiet { false };
     bool verbose { false };
     std::string name { "lcpfs" };
+    std::string folder;             // to fill it from; empty: none
     uint8_t guid[16] {};
     bool has_guid { false };
     core_format_options format {};
@@ -29,12 +32,14 @@ struct Options {
 };
 
 constexpr const char* k_usage = R"(usage: mkfs.lcpfs [options] DEVICE...
-Makes an empty lcpfs pool striped over the devices (block devices or image files).
+Makes an lcpfs pool striped over the devices (block devices or image files).
 
   -f, --force              even where a device carries something (never where it is in use)
   -L, --label NAME         name of the pool, 1 to 63 printable characters, no space or '/' (lcpfs)
+  -d, --root-directory DIR  fill it with what is in this folder
   -U, --uuid GUID          identity of the pool (random)
-      --log DEVICE         keep the intent log there: a device that is fast to write, 4 MiB or more
+      --log DEVICE         keep the intent log there: a device that is fast to write, 4 MiB or more.
+                           Up to four times: they mirror each other, and any one is enough
       --node-size BYTES    size of a metadata node, 16K or 32K (16K)
       --copies N           places each metadata node is written to, 1 to 3 (2)
       --checksum KIND      of file data: crc32c, xxh64 or sha256 (crc32c)
@@ -50,6 +55,7 @@ enum LongOption { k_node_size = 256, k_copies, k_checksum, k_metaslab_size, k_lo
 constexpr option k_options[] = {
     { "force", no_argument, nullptr, 'f' },
     { "label", required_argument, nullptr, 'L' },
+    { "root-directory", required_argument, nullptr, 'd' },
     { "uuid", required_argument, nullptr, 'U' },
     { "log", required_argument, nullptr, k_log },
     { "node-size", required_argument, nullptr, k_node_size },
@@ -111,6 +117,9 @@ bool set_option(int option, Options& options)
         if (!is_name(options.name))
             complain("label {}: 1 to 63 printable characters, no space or '/', are wanted", optarg);
         return is_name(options.name);
+    case 'd':
+        options.folder = optarg;
+        return true;
     case 'U':
         options.has_guid = parse_guid(optarg, options.guid);
         if (!options.has_guid)
@@ -118,9 +127,9 @@ bool set_option(int option, Options& options)
         return options.has_guid;
     case k_log:
         options.logs.push_back(optarg);
-        if (options.logs.size() > 1)
-            complain("log {}: this version has one log device to a pool, and that is {}", optarg, options.logs.front());
-        return options.logs.size() == 1;
+        if (options.logs.size() > lcpfs::k_max_log_members)
+            complain("log {}: a pool has at most {} log devices", optarg, lcpfs::k_max_log_members);
+        return options.logs.size() <= lcpfs::k_max_log_members;
     case k_node_size:
         if (!set_size(optarg, "node size", lcpfs::k_min_node_bytes, lcpfs::k_max_node_bytes, value))
             return false;
@@ -179,7 +188,7 @@ bool are_large_enough(const Options& options)
     constexpr uint64_t k_least_bytes = 16u << 20;
     constexpr uint64_t k_least_log_bytes = lcpfs::k_min_log_device_bytes;
     Devices devices;
-    if (!devices.open(options.paths, true, true))
+    if (!devices.open(options.paths, true, Devices::Use::shared))
         return false;
     for (unsigned i = 0; i < devices.count(); i++) {
         host_bdev_info info;
@@ -223,13 +232,18 @@ void print_result(const Options& options, const Devices& devices)
 
 int make(Options& options)
 {
+    struct stat status;
+    if (!options.folder.empty() && (stat(options.folder.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))) {
+        complain("{}: no folder to fill the pool from", options.folder);
+        return 1;
+    }
     if (!are_free(options) || !are_large_enough(options))
         return 1;
     for (const std::string& path : options.paths)
         if (!wipe_contents(path))
             return 1;
     Devices devices;
-    if (!devices.open(options.paths, false, false))
+    if (!devices.open(options.paths, false, Devices::Use::alone))
         return 1;
     options.format.name = options.name.c_str();
     options.format.guid = options.has_guid ? options.guid : nullptr;
@@ -240,6 +254,8 @@ int make(Options& options)
         complain("cannot make the pool: {}", reason(error));
         return 1;
     }
+    if (!options.folder.empty() && !populate(devices, options.folder))
+        return 1;
     if (!options.quiet)
         print_result(options, devices);
     return 0;
@@ -250,7 +266,7 @@ int make(Options& options)
 int main(int argc, char** argv)
 {
     Options options;
-    for (int option; (option = getopt_long(argc, argv, "fL:U:qvVh", k_options, nullptr)) != -1;) {
+    for (int option; (option = getopt_long(argc, argv, "fL:d:U:qvVh", k_options, nullptr)) != -1;) {
         if (option == 'h') {
             fmt::print("{}", k_usage);
             return 0;

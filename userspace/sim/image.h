@@ -41,6 +41,13 @@ public:
             memcpy(own(offset / k_chunk) + offset % k_chunk, from, part);
         }
     }
+    // What was written to an image over this one is this one's from now on.
+    void take(Image& over)
+    {
+        for (size_t i = 0; i < m_chunks.size(); i++)
+            if (over.m_chunks[i])
+                m_chunks[i] = std::move(over.m_chunks[i]);
+    }
     void flip_bit(u64 offset, u32 bit) { own(offset / k_chunk)[offset % k_chunk] ^= static_cast<u8>(1u << (bit & 7)); }
 
 private:

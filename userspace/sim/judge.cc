@@ -23,6 +23,8 @@ u64 match(Worker& worker, const Tree& found, const History::Range& range, u64 po
         std::string difference;
         for (u64 i = range.first; i <= range.last; i++) {
             std::string text = history.states[i].difference(found, false, 40);
+            if (text.empty())
+                return i; // but for what is open in it: how many blocks an allocation gave that was interrupted
             if (difference.empty() || text.size() < difference.size()) {
                 difference = text;
                 best = i;
@@ -51,15 +53,24 @@ namespace {
 
 // The oldest and the newest state that the tree may be: what does not change anything leaves
 // several alike.
-History::Range alike(const History& history, u64 hash, const History::Range& range)
+template <typename Is>
+History::Range alike(const History::Range& range, Is is)
 {
     History::Range found { range.last + 1, range.first };
     for (u64 i = range.first; i <= range.last; i++)
-        if (history.states[i].hash() == hash) {
+        if (is(i)) {
             found.first = min(found.first, i);
             found.last = i;
         }
     return found;
+}
+
+History::Range alike(const History& history, const Tree& tree, const History::Range& range)
+{
+    const History::Range same = alike(range, [&](u64 i) { return history.states[i].hash() == tree.hash(); });
+    if (same.first <= same.last)
+        return same;
+    return alike(range, [&](u64 i) { return history.states[i].difference(tree, false, 1).empty(); }); // as in match
 }
 
 }
@@ -71,7 +82,7 @@ void match_all(const std::vector<Worker*>& workers, const std::vector<Tree>& fou
         const History& history = workers[i]->history();
         const History::Range range { history.allowed(min(position, kept)).first, history.allowed(position).last };
         match(*workers[i], found[i], range, position);
-        ranges.push_back(alike(history, found[i].hash(), range));
+        ranges.push_back(alike(history, found[i], range));
     }
     for (size_t i = 0; i < workers.size(); i++) {
         const u64 newest = ranges[i].first; // this one is there for certain

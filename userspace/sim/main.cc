@@ -38,9 +38,11 @@ constexpr Kind k_kinds[] = {
     { "enospc", run_no_space, 8, "refusals" },
     { "full", run_full, 8, "changes on full pools" },
     { "mutate", run_mutate, 40, "mutated images" },
+    { "repair", run_repair, 20, "damaged images" },
     { "oom", run_out_of_memory, 8, "failed allocations" },
     { "path", run_path, 24, "broken paths" },
     { "logdev", run_log_device, 24, "crash points with a log device that failed" },
+    { "logmirror", run_log_mirror, 24, "crash points with mirrored log devices" },
     { "log", run_log, 120, "crash states of the log" },
     { "partition", run_partition, 6, "verdicts on partitions" },
 };
@@ -55,7 +57,8 @@ double now_seconds()
 
 void usage()
 {
-    fprintf(stderr, "usage: sim [--seeds A..B | --seed N] [--kind crash|fault|enospc|full|mutate|oom|path|logdev|log|partition|all]\n"
+    fprintf(stderr, "usage: sim [--seeds A..B | --seed N]\n"
+                    "           [--kind crash|fault|enospc|full|mutate|repair|oom|path|logdev|logmirror|log|partition|all]\n"
                     "           [--ops N] [--threads N] [--points N] [--point POSITION.VARIANT] [--jobs N] [--broken=NAME] [-v]\n"
                     "  --broken: a deliberate mistake (\"list\": which there are); succeeds when it is found\n");
     exit(2);
@@ -82,11 +85,14 @@ const Mistake k_mistakes[] = {
     { "skip-checksum", LCPFS_SWITCH(skip_checksum), "fault" },
     { "forget-failed-flush", LCPFS_SWITCH(forget_failed_flush), "fault" },
     { "forget-late-writes", LCPFS_SWITCH(forget_late_writes), "path" },
+    { "unit-free-early", LCPFS_SWITCH(unit_free_early), "crash" },
+    { "unit-trust", LCPFS_SWITCH(unit_trust), "fault" },
     { "log-skip-flush", LCPFS_SWITCH(log_skip_flush), "log" },
     { "log-ack-early", LCPFS_SWITCH(log_ack_early), "log" },
     { "log-reorder", LCPFS_SWITCH(log_reorder), "log" },
     { "log-replay-committed", LCPFS_SWITCH(log_replay_committed), "log" },
     { "log-takeover-early", LCPFS_SWITCH(log_takeover_early), "logdev" },
+    { "log-trust-stale", LCPFS_SWITCH(log_trust_stale), "logmirror" },
     { "log-skip-claim", LCPFS_SWITCH(log_skip_claim), "log" },
 };
 

@@ -89,7 +89,8 @@ std::string object_difference(const ObjectState& expected, const ObjectState& fo
     if (found.partial) {
         if (expected.entries == found.entries)
             return "";
-    } else if (attr_text(expected.attr) != attr_text(expected.frees_later ? with_blocks(found.attr, expected.attr.blocks) : found.attr)) {
+    } else if (const bool is_open = expected.frees_later || expected.allocates;
+               attr_text(expected.attr) != attr_text(is_open ? with_blocks(found.attr, expected.attr.blocks) : found.attr)) {
         return "expected " + attr_text(expected.attr) + "\nlcpfs:             found    " + attr_text(found.attr);
     }
     for (const auto& [name, entry] : found.entries) {

@@ -29,6 +29,7 @@ struct ObjectState {
     std::map<u64, u64> content;           // of a file: block -> hash of what is within the size; zeros left out
     std::string target;                   // of a symlink
     std::map<std::string, u64> xattrs;    // name -> hash of the value and its length
+    bool allocates { false };             // the last change gave it blocks, piece by piece: how many it has is open
     bool frees_later { false };           // a cut stands whose blocks could not all be freed yet: how many it has is open
     bool partial { false };               // only entries count: a directory shared with other workers
     std::string damage;                   // by a walk: what could not be read; empty: all of it could

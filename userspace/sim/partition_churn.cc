@@ -44,6 +44,9 @@ void PartitionChurn::live()
         live_once(i);
         Scheduler::get().note_progress();
     }
+    drop_ballast();
+    for (u8 i = 0; i < 4; i++)
+        ask_for_evacuation(m_run.pool(), m_random);
 }
 
 int PartitionChurn::change(core_partition_operation operation, const std::string& name, u64 minimum, u64 maximum)
@@ -51,8 +54,48 @@ int PartitionChurn::change(core_partition_operation operation, const std::string
     return do_change(m_run.pool(), { operation, k_both, name.c_str(), "", minimum, maximum });
 }
 
+// Of any partition, the workers' too. What it moves nobody is to notice.
+void ask_for_evacuation(core_pool* handle, Random& random)
+{
+    Pool& pool = pool_of(handle);
+    const OwnerSlot slot(static_cast<u8>(1 + random.below(4)));
+    pool.partitions().evacuation().ask(slot, 1000 * k_metaslab);
+    if (pool.wake_background().is_error())
+        fail("the background thread cannot be had");
+}
+
+// Takes most of a metaslab away for a while, so that what is written meanwhile goes to another one, and both hold little then.
+void PartitionChurn::take_ballast()
+{
+    core_partitions all;
+    core_partitions_get(m_run.pool(), &all);
+    Pool& pool = pool_of(m_run.pool());
+    const OwnerSlot slot(static_cast<u8>(1 + m_random.below(3)));
+    if (all.unassigned_blocks < 6 * k_metaslab || pool.allocator().owners()[slot].id.load() == 0)
+        return;
+    for (u32 i = 0; i < 8; i++) {
+        if (pool.space().promise_data(slot, 120).is_error())
+            return;
+        const auto dva = pool.allocator().allocate_data(slot, 120, 1);
+        pool.space().release_data(slot, 120);
+        if (dva.is_ok())
+            m_ballast.push_back(dva.value());
+    }
+}
+
+void PartitionChurn::drop_ballast()
+{
+    for (const Dva& dva : m_ballast)
+        pool_of(m_run.pool()).allocator().cancel(dva);
+    m_ballast.clear();
+}
+
 void PartitionChurn::live_once(u64 number)
 {
+    drop_ballast();
+    for (u64 i = m_random.below(4); i > 0; i--)
+        ask_for_evacuation(m_run.pool(), m_random);
+    take_ballast();
     Life life {};
     life.name = "p" + std::to_string(number);
     core_partitions all;

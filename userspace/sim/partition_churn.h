@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Partitions that come and go beside the workers, some of which live in such: made with a minimum or without, their limits
-// changed so that metaslabs go back and forth, ticks of the controller at odd moments, removed. What a crash may leave of each follows
-// from when each step was begun and when it had returned, since all are durable then; whose each metaslab is the checker looks at.
+// changed so that metaslabs go back and forth, ticks of the controller at odd moments, metaslabs of any partition emptied, removed.
+// What a crash may leave of each follows from when each step was begun and when it had returned, since all are durable then; whose each
+// metaslab is the checker looks at.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "core/format/address.h"
 #include "userspace/sim/random.h"
 #include "userspace/sim/run.h"
 
@@ -16,6 +18,9 @@ struct Fiber;
 
 // Before the run. Limits in metaslabs; a maximum of 0 is none. A pool that has no room for a minimum makes it without.
 void make_partition(Run& run, const std::string& name, u64 minimum = 0, u64 maximum = 0);
+
+// Of one of the first few partitions, in the background.
+void ask_for_evacuation(core_pool* pool, Random& random);
 
 class PartitionChurn {
 public:
@@ -43,10 +48,14 @@ private:
     void live_once(u64 number);
     int change(core_partition_operation operation, const std::string& name, u64 minimum, u64 maximum);
 
+    void take_ballast();
+    void drop_ballast();
+
     Run& m_run;
     Random m_random;
     u64 m_count;
     std::vector<Life> m_lives;
+    std::vector<Dva> m_ballast;
 };
 
 }

@@ -10,7 +10,6 @@ namespace lcpfs::sim {
 namespace {
 
 constexpr double k_write_blocks = 16384; // 64 MiB
-constexpr u64 k_ticks_per_day = 86400 / k_trace_tick_s;
 
 // Searching a crowded share for room takes up to as long again as the access.
 double latency_of(const TraceTenant& tenant, double utilisation)
@@ -38,6 +37,11 @@ u64 follow_demand(Ground& ground, Policy& policy, size_t tenant, u64 tick)
 
 }
 
+double access_cost(const TraceTenant& tenant, double utilisation)
+{
+    return latency_of(tenant, utilisation) * 1e-6 * utilisation;
+}
+
 void Score::add(const Score& other)
 {
     refused += other.refused;
@@ -52,7 +56,7 @@ Score replay(const Trace& trace, Policy& policy)
     Ground ground(trace);
     policy.begin(ground);
     Score score;
-    score.epsilon_by_day.resize((trace.ticks() + k_ticks_per_day - 1) / k_ticks_per_day);
+    score.epsilon_by_window.resize((trace.ticks() + k_window_ticks - 1) / k_window_ticks);
     const double tick_hours = static_cast<double>(k_trace_tick_s) / 3600;
     for (u64 tick = 0; tick < trace.ticks(); tick++) {
         for (size_t i = 0; i < ground.shares.size(); i++)
@@ -63,11 +67,11 @@ Score replay(const Trace& trace, Policy& policy)
             const double frequency = static_cast<double>(trace.tenants[i].frequency[tick]), utilisation = share.utilisation();
             const double latency_us = latency_of(trace.tenants[i], utilisation);
             policy.note(i, frequency * static_cast<double>(k_trace_tick_s), latency_us);
-            epsilon += latency_us * 1e-6 * utilisation * frequency;
+            epsilon += access_cost(trace.tenants[i], utilisation) * frequency;
             score.idle += (share.size_blocks() - share.used) / k_gib_blocks * tick_hours;
         }
         score.epsilon += epsilon / static_cast<double>(trace.ticks());
-        score.epsilon_by_day[tick / k_ticks_per_day] += epsilon / static_cast<double>(k_ticks_per_day);
+        score.epsilon_by_window[tick / k_window_ticks] += epsilon / static_cast<double>(k_window_ticks);
         policy.tick(ground, tick);
         ground.check();
     }

@@ -26,7 +26,7 @@ Images empty_images(const PoolShape& shape)
     Images result;
     for (u32 i = 0; i < shape.disks; i++)
         result.push_back(std::make_unique<Image>(shape.disk_bytes));
-    if (shape.log_disk_bytes)
+    for (u32 i = 0; shape.log_disk_bytes && i < shape.log_disks; i++)
         result.push_back(std::make_unique<Image>(shape.log_disk_bytes));
     return result;
 }

@@ -67,8 +67,8 @@ std::vector<host_bdev*> Run::bdevs() const
 void Run::format(const core_format_options& options)
 {
     std::vector<host_bdev*> devices = bdevs();
-    if (options.log_devices) // the last
-        std::swap(devices.back(), *std::find(devices.begin(), devices.end(), m_disks.back().get()));
+    for (size_t i = 1; i <= options.log_devices; i++) // the last
+        std::swap(devices[devices.size() - i], *std::find(devices.begin(), devices.end(), m_disks[m_disks.size() - i].get()));
     if (int error = core_pool_format(devices.data(), static_cast<unsigned>(devices.size()), &options))
         fail("core_pool_format gave %d", error);
 }
@@ -88,6 +88,8 @@ int Run::try_open(bool read_only, bool no_recovery)
             static_cast<Run*>(context)->m_frozen = true;
     };
     options.notify_context = this;
+    static constexpr int k_ways[] = { CORE_COMPRESSION_OFF, CORE_COMPRESSION_OFF, CORE_COMPRESSION_LZ4, CORE_COMPRESSION_ZSTD(1) };
+    compression = read_only ? CORE_COMPRESSION_OFF : k_ways[Scheduler::get().random().below(4)];
     m_frozen = false;
     int error = core_pool_open(devices.data(), static_cast<unsigned>(devices.size()), &options, &m_pool);
     if (error) {
@@ -104,9 +106,15 @@ int Run::try_open(bool read_only, bool no_recovery)
 core_dataset* Run::dataset(const std::string& name)
 {
     core_dataset*& dataset = m_datasets[name];
-    if (!dataset)
-        if (int error = core_dataset_get(m_pool, name.c_str(), &dataset))
-            fail("dataset \"%s\" gave %d", name.c_str(), error);
+    if (dataset)
+        return dataset;
+    if (int error = core_dataset_get(m_pool, name.c_str(), &dataset))
+        fail("dataset \"%s\" gave %d", name.c_str(), error);
+    // Turning it on writes labels, which a device that is broken by now may refuse: then it is off.
+    constexpr int k_eio = 5;
+    if (compression != CORE_COMPRESSION_OFF)
+        if (int error = core_dataset_use(dataset, compression, -1); error && error != -k_eio)
+            fail("compression %d for dataset \"%s\" gave %d", compression, name.c_str(), error);
     return dataset;
 }
 

@@ -33,16 +33,19 @@ u64 run_fault(u64 seed, const Options& options);
 u64 run_no_space(u64 seed, const Options& options);
 u64 run_full(u64 seed, const Options& options);
 u64 run_mutate(u64 seed, const Options& options);
+u64 run_repair(u64 seed, const Options& options);
 u64 run_out_of_memory(u64 seed, const Options& options);
 u64 run_path(u64 seed, const Options& options);
 u64 run_log_device(u64 seed, const Options& options);
+u64 run_log_mirror(u64 seed, const Options& options);
 u64 run_log(u64 seed, const Options& options);
 u64 run_partition(u64 seed, const Options& options);
 
 struct PoolShape {
     u32 disks { 2 };
     u64 disk_bytes { 32u << 20 };
-    u64 log_disk_bytes { 0 };    // one more, the last; 0: none
+    u64 log_disk_bytes { 0 };    // of further ones, the last; 0: none
+    u32 log_disks { 1 };         // so many, when there are any
     void add_log_device(Random& random);
     core_format_options format {};
     u64 latency_ns { 60000 };
@@ -66,7 +69,7 @@ public:
     void abandon();              // core_pool_shutdown, then close: nothing more reaches the disks
     bool is_open() const { return m_pool != nullptr; }
     core_pool* pool() { return m_pool; }
-    // By its name; it stays in use until the pool is closed.
+    // By its name; it stays in use until the pool is closed. Written as `compression` says.
     core_dataset* dataset(const std::string& name = {});
     IoLog& log() { return m_log; }
     std::vector<std::unique_ptr<Disk>>& disks() { return m_disks; }
@@ -89,6 +92,8 @@ public:
     u64 txg_interval_ms { 1000 };
     u64 cache_limit_bytes { 0 };
     bool discard_log { false }; // recover=discard-log
+    // A core_compression for new data, as by the mount option. try_open draws it: half of the runs write without.
+    int compression { CORE_COMPRESSION_OFF };
 
 private:
     int sync_by(const std::function<int()>& sync);

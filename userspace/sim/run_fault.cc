@@ -131,7 +131,7 @@ std::vector<Place> data_blocks(const Built& built)
             core_extent extent {};
             if (int error = core_map(object, block, &extent))
                 fail("core_map gave %d", error);
-            if (!extent.hole && !extent.inlined) {
+            if (!extent.hole && !extent.inlined && !extent.unwritten) {
                 if (!disk_of.count(extent.device))
                     fail("core_map of object %llu names device %u", static_cast<unsigned long long>(id), extent.device);
                 places.push_back({ id, block, disk_of[extent.device], extent.device_block });

@@ -25,8 +25,12 @@ struct File {
     u64 id;
     std::string name;
     u32 mode;
-    u64 blocks; // 0: its data is in its record
+    u64 blocks; // it takes; 0: its data is in its record
     bool promised; // a block of it, before the pool was full
+    bool is_unit { false }; // written as one, from 0 on: with compression a block of it that is written again cuts a unit
+
+    u64 random_block(Random& random) const { return is_unit ? random.below(k_unit) : 2 * random.below(blocks); }
+    static constexpr u64 k_unit = 32;
 };
 
 struct Thread {
@@ -95,15 +99,22 @@ bool make_file(Thread& thread, Random& random, u32 number)
     core_object_attr(object, &attr);
     file.id = attr.id;
     // In the record, in a few extents there, or in a tree with nodes of its own.
-    const u64 kind = random.below(10);
+    const u64 kind = random.below(12);
+    file.is_unit = kind >= 10;
     file.blocks = kind < 6 ? 0 : kind < 9 ? random.between(1, 3) : 30;
-    Blocks data(1);
-    memset(data.at(0), 1, CORE_BLOCK_SIZE);
-    for (u64 block = 0; block < std::max<u64>(file.blocks, 1) && error == 0; block++)
+    Blocks data(File::k_unit);
+    memset(data.at(0), 1, File::k_unit * CORE_BLOCK_SIZE);
+    if (file.is_unit)
+        error = write_blocks(object, 0, data, File::k_unit, File::k_unit * CORE_BLOCK_SIZE);
+    for (u64 block = 0; block < std::max<u64>(file.blocks, 1) && error == 0 && !file.is_unit; block++)
         error = write_blocks(object, 2 * block, data, 1,
                              file.blocks ? (2 * block + 1) * CORE_BLOCK_SIZE : random.between(1, CORE_INLINE_MAX));
     if (error && error != -k_enospc)
         expect_done(error, "a write", file);
+    if (file.is_unit) {
+        core_object_attr(object, &attr);
+        file.blocks = attr.blocks;
+    }
     if (error == 0 && file.blocks && random.one_in(2))
         file.promised = core_reserve(object, 1) == 0;
     core_object_put(object);
@@ -173,7 +184,11 @@ void use_full(void* context)
         if (!file.promised)
             continue;
         core_object* object = get(thread, file.id);
-        expect_done(write_back(object, 2 * random.below(file.blocks)), "writeback", file);
+        expect_done(write_back(object, file.random_block(random)), "writeback", file);
+        core_attr attr;
+        core_object_attr(object, &attr);
+        if (file.is_unit)
+            file.blocks = attr.blocks;
         core_object_put(object);
         file.promised = false;
         thread.done++;

@@ -5,13 +5,11 @@
 //   without: refused, until the log is discarded. That gives what was committed, and all that was acknowledged when the log had
 //   gone on in the pool. From then on nobody misses the device, and when it comes back nobody listens to it.
 #include <errno.h>
-#include <stdlib.h>
-
-#include <algorithm>
 
 #include "core/api/handles.h"
 #include "userspace/sim/failure.h"
 #include "userspace/sim/judge.h"
+#include "userspace/sim/log_devices.h"
 #include "userspace/sim/prepare.h"
 #include "userspace/sim/scheduler.h"
 
@@ -21,21 +19,10 @@ namespace {
 
 constexpr u64 k_default_points = 24;
 
-// What the log device is like, whatever the others are.
-struct Kind {
-    u32 block_bytes { 512 };
-    bool volatile_cache { true };
-    void apply(Run& run) const
-    {
-        run.disks().back()->info.logical_block_bytes = block_bytes;
-        run.disks().back()->info.volatile_cache = volatile_cache;
-    }
-};
-
 struct Recorded {
     std::vector<Worker*> workers;
     u64 latency_ns { 0 };
-    Kind log;
+    LogDiskKind log;
 };
 
 Images without_log(const Images& images)
@@ -43,16 +30,6 @@ Images without_log(const Images& images)
     Images result = layers_over(images);
     result.pop_back();
     return result;
-}
-
-void fail_now_and_then(Disk& disk, Random& random)
-{
-    static constexpr host_io_status k_statuses[] = { HOST_IO_MEDIUM, HOST_IO_ERROR, HOST_IO_TIMEOUT, HOST_IO_TRANSPORT, HOST_IO_OFFLINE };
-    Fault fault { FaultKind::error, HOST_IO_WRITE };
-    fault.status = k_statuses[random.below(5)];
-    fault.skip = random.one_in(6) ? 0 : random.below(80);
-    fault.count = random.one_in(2) ? k_never : random.between(1, 6);
-    disk.faults.push_back(fault);
 }
 
 void check_and_close(Run& run)
@@ -69,7 +46,7 @@ void open_with(const Recorded& recorded, const Images& images, u64 position, Ran
     u64 hash = 0;
     for (u32 round = 0; round <= random.below(2); round++) {
         Run run(pointers(layers), 1000);
-        recorded.log.apply(run);
+        recorded.log.apply(*run.disks().back());
         run.open(random.one_in(4));
         if (!run.opened_read_only() && run.status().log_device != CORE_LOG_DEVICE_ACTIVE)
             fail("a log device that works again is not used");
@@ -110,13 +87,6 @@ std::vector<Tree> look_without(const Recorded& recorded, const Images& images, b
     if (int error = run.close())
         fail("core_pool_close gave %d", error);
     return trees;
-}
-
-void same_trees(const char* what, const std::vector<Tree>& expected, const std::vector<Tree>& found)
-{
-    for (size_t i = 0; i < expected.size(); i++)
-        if (expected[i].hash() != found[i].hash())
-            fail("%s: worker %zu:%s", what, i, expected[i].difference(found[i], false).c_str());
 }
 
 // It is given up, and the power is cut somewhere in that: before, it is still missed; behind, never again.
@@ -163,7 +133,7 @@ void open_without(const Recorded& recorded, const Images& images, u64 position, 
     // It comes back.
     kept.push_back(std::make_unique<Image>(images.back()->bytes(), images.back().get()));
     Run stale(pointers(kept), 1000, false);
-    recorded.log.apply(stale);
+    recorded.log.apply(*stale.disks().back());
     stale.open(random.one_in(2));
     if (stale.status().log_device != CORE_LOG_DEVICE_UNUSED)
         fail("a log device that was given up is used again");
@@ -173,22 +143,8 @@ void open_without(const Recorded& recorded, const Images& images, u64 position, 
 
 void operate(Run& run, const std::vector<u64>& roots, Random& choice, const Options& options)
 {
-    run.txg_interval_ms = choice.one_in(2) ? 1000 : 5000;
-    run.open(false);
-    const u64 logged_percent = choice.one_in(3) ? 100 : choice.below(80);
-    const u64 sync_percent = choice.one_in(2) ? 60 : 20;
-    for (size_t i = 0; i < roots.size(); i++) {
-        WorkerOptions how;
-        how.number = static_cast<u32>(i);
-        how.root = roots[i];
-        how.mix = static_cast<Mix>(choice.below(3));
-        how.sync_percent = sync_percent;
-        how.logged_percent = logged_percent;
-        how.largest_file_blocks = 60;
-        how.objects = 40;
-        add_worker(run, how, choice.next());
-    }
-    fail_now_and_then(*run.disks().back(), choice);
+    add_syncing_workers(run, roots, choice);
+    fail_writes_now_and_then(*run.disks().back(), choice);
     run.operate(options.operations ? options.operations : choice.between(60, 160) / roots.size() + 1);
 }
 
@@ -202,13 +158,13 @@ u64 run_log_device(u64 seed, const Options& options)
     scheduler.reset(mix(seed, 2), k_switch[choice.below(4)]);
     PoolShape shape = random_shape(choice);
     shape.add_log_device(choice);
-    const Kind kind { choice.one_in(3) ? 4096u : 512u, !choice.one_in(3) };
+    const LogDiskKind kind { choice.one_in(3) ? 4096u : 512u, !choice.one_in(3) };
     const u64 threads = options.threads ? options.threads : choice.one_in(2) ? 1 : choice.between(2, 4);
     Images base = empty_images(shape);
     std::vector<u64> roots;
     {
         Run setup(pointers(base), shape.latency_ns, false);
-        kind.apply(setup);
+        kind.apply(*setup.disks().back());
         setup.format(shape.format);
         setup.open(false);
         for (u64 i = 0; i < threads; i++)
@@ -218,7 +174,7 @@ u64 run_log_device(u64 seed, const Options& options)
     }
     Images layers = layers_over(base);
     Run run(pointers(layers), shape.latency_ns);
-    kind.apply(run);
+    kind.apply(*run.disks().back());
     operate(run, roots, choice, options);
     // No worker expects errors, so none was given one.
     for (auto& worker : run.workers)
@@ -234,13 +190,7 @@ u64 run_log_device(u64 seed, const Options& options)
     for (auto& worker : run.workers)
         recorded.workers.push_back(worker.get());
     const u64 wanted = options.points ? options.points : k_default_points;
-    std::vector<u64> points;
-    if (!options.point.empty())
-        points.push_back(strtoull(options.point.c_str(), nullptr, 10));
-    else
-        for (u64 i = 0; i < wanted; i++)
-            points.push_back(i == 0 ? end : choice.below(end + 1));
-    std::sort(points.begin(), points.end());
+    const std::vector<u64> points = points_of(options, wanted, end, choice);
     const std::string command = reproduce();
     CrashCursor cursor(run.log(), pointers(base));
     for (u64 position : points) {

@@ -78,6 +78,7 @@ u64 run_out_of_memory(u64 seed, const Options& options)
     WorkerOptions who;
     who.root = root;
     who.expect_no_memory = true;
+    who.packing_percent = 80;
     Worker& worker = add_worker(run, who, mix(seed, 10));
     worker.operate(60);
     u64 file = 0, other = 0, directory = 0;
@@ -87,6 +88,13 @@ u64 run_out_of_memory(u64 seed, const Options& options)
     done += fail_each(worker, "mkdir", [&](u64 n) { return worker.create(root, fresh("directory", n), 0040755, "", &directory); });
     done += fail_each(worker, "symlink", [&](u64 n) { return worker.create(root, fresh("symlink", n), 0120777, std::string(300, 't')); });
     done += fail_each(worker, "write", [&](u64 n) { return worker.write(file, n % 7, 5, (n % 7 + 5) * CORE_BLOCK_SIZE - 100); });
+    done += fail_each(worker, "write of units", [&](u64 n) { return worker.write(file, n % 5, 40, (n % 5 + 40) * CORE_BLOCK_SIZE); });
+    done += fail_each(worker, "write in a unit", [&](u64 n) { return worker.write(file, 3 + n * 5 % 30, 1, 45 * CORE_BLOCK_SIZE); });
+    done += fail_each(worker, "punch", [&](u64 n) { return worker.punch(file, n * 3 % 40, 1 + n % 3); });
+    done += fail_each(worker, "allocate", [&](u64 n) { return worker.allocate(file, n * 3 % 40, 4); });
+    done += fail_each(worker, "clone", [&](u64 n) { return worker.clone(file, n % 20, other, n * 7 % 30, 1 + n % 9); });
+    done += fail_each(worker, "shift", [&](u64 n) { return worker.shift(file, n % 9, 1 + n % 4, n % 2); });
+    done += fail_each(worker, "write of units", [&](u64 n) { return worker.write(file, n % 5, 40, (n % 5 + 40) * CORE_BLOCK_SIZE); });
     done += fail_each(worker, "inline write", [&](u64) { return worker.write(other, 0, 1, 900); });
     done += fail_each(worker, "truncate", [&](u64 n) { return worker.truncate(file, (11 - n % 11) * CORE_BLOCK_SIZE - 77); });
     done += fail_each(worker, "set_attr", [&](u64) { return worker.set_attr(file); });

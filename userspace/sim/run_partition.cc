@@ -4,21 +4,30 @@
 // Seeds 1, 4, 7..: the first set of traces, the six shapes of the specification. 2, 5, 8..: the second set (what was
 // chosen on it: partition_second.cc). 3, 6, 9..: learning on and frozen, on a load that the priors do not fit.
 //
-// How the columns are judged. A policy that turns writes away stores less: it has less idle room and moves less because it does
-// not do what was asked, and one that never moves anything moves nothing at all. So "best" in a column is the best of those
-// that refuse none in the set. Of the five as they are that has, so far, always been this controller alone. So that the
-// comparison is one, each of the others also runs with the growth inside writes lent to it (rows with a +): what a write lacks is
-// given to it as this controller gives it, out of what is unassigned, else from whoever uses least of his, and the policy only
-// places space ahead. Those rows refuse none. They are not the five of the specification, and no policy is within
-// 5 % of the best of them in all columns: who never gives back moves least, who holds nothing ahead idles least, and
-// each pays for it elsewhere. The verdict holds the controller to this:
-//   refused   none
-//   as they are     idle, moves and epsilon each best or within 5 % of the best of those that refuse none
-//   with growth lent (+)    epsilon, the cost that it is there to lower, best or within 5 % of the best; idle best or within
-//             5 % of all that do not let a tenth more of its epsilon happen; and no row at least as good in every column
+// How the columns are judged. There is no one fair way, so there are three, and all are printed:
+//   to the letter   the best in a column is the best of the five, whatever it refused. That nobody reaches: a fixed split moves nothing
+//                   at all, and who refuses most has least room idle and moves least, since he does not do what was asked. What
+//                   is not reached has to be out of reach of any policy that refuses none, by the bounds of
+//                   partition_bounds.h; and so it is: with so few moves there is more idle. Epsilon is to be reached.
+//   none refused    the best of those that refuse none in the set. Of the five that has so far always been this controller alone.
+//   growth lent     so that there is somebody to compare with, each of the others also runs with the growth inside writes lent to
+//                   it (rows with a +): what a write lacks is given to it as this controller gives it, out of what is
+//                   unassigned, else from whoever uses least of his, and the policy only places space ahead. Those rows
+//                   refuse none, and they are not the five of the specification. Who never gives back moves least, who holds
+//                   nothing ahead idles least, and each pays for it elsewhere.
+// The verdict holds the controller to this:
+//   refused         none
+//   to the letter   epsilon best or within 5 % of the best; idle and moves so, or out of reach of all
+//   none refused    idle, moves and epsilon each best or within 5 % of the best
+//   growth lent     epsilon so; idle best or within 5 % of all that do not let a tenth more epsilon happen; and no row at
+//                   least as good in every column
+//   the bound       epsilon at most k_above_bound times the least that any policy with so much idle can have, the future known
 #include <stdio.h>
 
+#include <algorithm>
+
 #include "userspace/sim/failure.h"
+#include "userspace/sim/partition_bounds.h"
 #include "userspace/sim/partition_score.h"
 #include "userspace/sim/run.h"
 
@@ -27,11 +36,17 @@ namespace lcpfs::sim {
 namespace {
 
 constexpr double k_within = 1.05;
+constexpr double k_above_bound = 1.3;
 
 struct Row {
     std::string name;
     bool lent;
     Score score;
+};
+
+struct Best {
+    bool any { false };
+    double idle { 0 }, moves_per_hour { 0 }, epsilon { 0 };
 };
 
 std::unique_ptr<Policy> make_policy(size_t which)
@@ -56,6 +71,67 @@ void print(const std::string& text)
     fflush(stdout);
 }
 
+enum class Reading { letter, none_refused, growth_lent };
+
+bool counts(const Row& row, Reading reading)
+{
+    switch (reading) {
+    case Reading::letter: return !row.lent;
+    case Reading::none_refused: return !row.lent && !row.score.refused;
+    case Reading::growth_lent: return row.lent;
+    }
+    return false;
+}
+
+// The best of all others that count in it.
+Best best_of(const std::vector<Row>& rows, Reading reading)
+{
+    Best best;
+    for (size_t i = 0; i + 1 < rows.size(); i++) {
+        if (!counts(rows[i], reading))
+            continue;
+        const Score& score = rows[i].score;
+        best.idle = best.any ? std::min(best.idle, score.idle) : score.idle;
+        best.moves_per_hour = best.any ? std::min(best.moves_per_hour, score.moves_per_hour()) : score.moves_per_hour();
+        best.epsilon = best.any ? std::min(best.epsilon, score.epsilon) : score.epsilon;
+        best.any = true;
+    }
+    return best;
+}
+
+std::string verdict(const char* name, const Score& ours, const Best& best)
+{
+    char text[200];
+    if (!best.any) {
+        snprintf(text, sizeof(text), "partition: %-13s no other policy refuses none\n", name);
+        return text;
+    }
+    const auto word = [](double is, double other) { return is <= other ? "best" : is <= other * k_within ? "within 5 %" : "not best"; };
+    snprintf(text, sizeof(text), "partition: %-13s idle %s (others' best %.0f), moves %s (%.2f), epsilon %s (%.4f)\n", name,
+             word(ours.idle, best.idle), best.idle, word(ours.moves_per_hour(), best.moves_per_hour), best.moves_per_hour,
+             word(ours.epsilon, best.epsilon), best.epsilon);
+    return text;
+}
+
+// What bounds say of a table.
+struct Reach {
+    double idle;    // the least with the letter's best moves
+    double epsilon; // the least with the idle room that there is
+};
+
+// To the letter: what is not reached has to be out of reach.
+void judge_letter(const Score& ours, const Best& best, const Reach& reach)
+{
+    const bool idle = ours.idle <= best.idle * k_within, moves = ours.moves_per_hour() <= best.moves_per_hour * k_within;
+    if ((!idle || !moves) && reach.idle <= best.idle * k_within)
+        fail("partition: %.0f GiB h idle and %.2f moves per hour are not out of reach, and not reached", best.idle,
+             best.moves_per_hour);
+    if (ours.epsilon > best.epsilon * k_within)
+        fail("partition: epsilon %.4f, the best of all %.4f", ours.epsilon, best.epsilon);
+    if (ours.epsilon > reach.epsilon * k_above_bound)
+        fail("partition: epsilon %.4f, and %.4f can be had", ours.epsilon, reach.epsilon);
+}
+
 void judge(const std::vector<Row>& rows)
 {
     const Score& ours = rows.back().score;
@@ -77,6 +153,21 @@ void judge(const std::vector<Row>& rows)
     }
 }
 
+std::string verdicts(const std::vector<Row>& rows, const Reach& reach)
+{
+    const Score& ours = rows.back().score;
+    const Best letter = best_of(rows, Reading::letter);
+    std::string text = verdict("to the letter", ours, letter) + verdict("none refused", ours, best_of(rows, Reading::none_refused)) +
+                       verdict("growth lent", ours, best_of(rows, Reading::growth_lent));
+    char line[240];
+    snprintf(line, sizeof(line),
+             "partition: bounds        refusing none and moving %.2f per hour, any policy has at least %.0f idle; with %.0f idle, epsilon "
+             "at least %.4f (this one: %.4f)\n",
+             letter.moves_per_hour, reach.idle, ours.idle, reach.epsilon,
+             ours.epsilon);
+    return text + line;
+}
+
 u64 run_table(u64 seed, TraceSet set)
 {
     const std::vector<Trace> traces = make_traces(set, seed);
@@ -96,28 +187,39 @@ u64 run_table(u64 seed, TraceSet set)
         }
     for (const Row& row : rows)
         text += line("all", row.name, row.score);
-    print(text);
+    const Bounds bounds(traces);
+    const Best letter = best_of(rows, Reading::letter);
+    const Reach reach { bounds.least_idle(letter.moves_per_hour * k_within), bounds.least_epsilon(rows.back().score.idle) };
+    print(text + verdicts(rows, reach));
     judge(rows);
+    judge_letter(rows.back().score, letter, reach);
     return k_policies * traces.size();
 }
 
+// The load is the same in each window but for a slow growth, so what falls between the two is what was learned.
 u64 run_learning(u64 seed)
 {
     const Trace trace = make_slow_trace(seed);
     std::unique_ptr<Policy> learning = make_controller(true), frozen = make_controller(false);
     const Score on = replay(trace, *learning), off = replay(trace, *frozen);
-    std::string text = "partition: learning, seed " + std::to_string(seed) + ", epsilon by day:";
-    char number[64];
-    for (size_t day = 0; day < on.epsilon_by_day.size(); day++) {
-        snprintf(number, sizeof(number), " %.4f (frozen %.4f)", on.epsilon_by_day[day], off.epsilon_by_day[day]);
-        text += number;
+    std::string text = "partition: epsilon over time on " + trace.name + ", which the priors do not fit, seed " + std::to_string(seed) +
+                       "\npartition: hours        learning    frozen\n";
+    char line[80];
+    const size_t windows = on.epsilon_by_window.size();
+    double last_on = 0, last_off = 0; // a day, so that a wave of the load weighs alike
+    for (size_t window = 0; window < windows; window++) {
+        snprintf(line, sizeof(line), "partition: %3zu to %3zu   %9.4f %9.4f\n", window * 6, window * 6 + 6, on.epsilon_by_window[window],
+                 off.epsilon_by_window[window]);
+        text += line;
+        last_on += window + 4 >= windows ? on.epsilon_by_window[window] : 0;
+        last_off += window + 4 >= windows ? off.epsilon_by_window[window] : 0;
     }
-    print(text + "\n");
+    print(text);
     if (on.refused || off.refused)
         fail("partition: writes were refused though the pool had room");
-    if (on.epsilon_by_day.back() > off.epsilon_by_day.back() * 0.9)
-        fail("partition: learning did not lower epsilon by a tenth by the last day");
-    return on.epsilon_by_day.size();
+    if (last_on > last_off * 0.75)
+        fail("partition: learning did not lower epsilon by a quarter by the last day: %.4f, frozen %.4f", last_on / 4, last_off / 4);
+    return windows;
 }
 
 }

@@ -92,14 +92,16 @@ static int write_reserved(core_object* object, u64 block, Blocks& blocks, u64 co
 
 int write_blocks(core_object* object, u64 block, Blocks& blocks, u64 count, u64 size_bytes, unsigned pieces)
 {
-    if (int error = core_reserve(object, count))
+    bool backed;
+    if (int error = core_reserve_for(object, block, count, count, &backed))
         return error;
     return write_reserved(object, block, blocks, count, size_bytes, pieces);
 }
 
 int log_blocks(core_object* object, u64 block, Blocks& blocks, u64 count, u64 size_bytes, unsigned pieces)
 {
-    if (int error = core_reserve(object, count))
+    bool backed;
+    if (int error = core_reserve_for(object, block, count, count, &backed))
         return error;
     std::vector<core_segment> segments = blocks.segments(count, pieces);
     if (core_log_write(object, block, segments.data(), static_cast<unsigned>(segments.size()), size_bytes) == 0)

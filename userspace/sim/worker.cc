@@ -135,6 +135,7 @@ void Worker::absorb(u64 id, core_object* object)
     edit().update(id, [&](ObjectState& state) {
         if (!state.partial)
             state.attr = attr;
+        state.allocates = false;
     });
 }
 
@@ -257,11 +258,13 @@ int Worker::write(u64 id, u64 block, u64 count, u64 end_bytes)
     u64 written_end = min(end_bytes, (block + count) * CORE_BLOCK_SIZE);
     u64 size = max(old_size, written_end);
     Blocks blocks(count);
+    const bool packs = m_random.below(100) < m_options.packing_percent;
     for (u64 i = 0; i < count; i++) {
         u64* words = reinterpret_cast<u64*>(blocks.at(i));
         u64 tag = m_random.one_in(20) ? 0 : m_random.next() | 1; // some blocks are zeros
+        const u64 repeats = packs && !m_random.one_in(8) ? 64 : 1;
         for (u64 w = 0; w < CORE_BLOCK_SIZE / 8; w++)
-            words[w] = tag ? tag * (w + 1) ^ tag >> 7 : 0;
+            words[w] = tag ? tag * (w / repeats + 1) ^ tag >> 7 : 0;
         u64 start = (block + i) * CORE_BLOCK_SIZE;
         u64 valid = size <= start ? 0 : min<u64>(size - start, CORE_BLOCK_SIZE);
         memset(blocks.at(i) + valid, 0, CORE_BLOCK_SIZE - valid);
@@ -269,9 +272,13 @@ int Worker::write(u64 id, u64 block, u64 count, u64 end_bytes)
     begin("write " + std::to_string(id) + " blocks " + std::to_string(block) + "+" + std::to_string(count) + " size "
           + std::to_string(size));
     const unsigned pieces = static_cast<unsigned>(m_random.between(1, 3));
+    const bool is_backed = has_only_unwritten(object, block, count);
     int error = count <= CORE_LOG_MAX_BLOCKS && m_random.below(100) < m_options.logged_percent
         ? log_blocks(object, block, blocks, count, size, pieces)
         : write_blocks(object, block, blocks, count, size, pieces);
+    if (error == -k_enospc && is_backed)
+        fail("writing %llu preallocated blocks from %llu of object %llu on failed for lack of space",
+             static_cast<unsigned long long>(count), static_cast<unsigned long long>(block), static_cast<unsigned long long>(id));
     // What was promised room is written, whether there is memory or not.
     if (error == -k_enomem)
         fail("writing %llu blocks from %llu of object %llu on failed for lack of memory", static_cast<unsigned long long>(count),

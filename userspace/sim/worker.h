@@ -51,10 +51,14 @@ struct WorkerOptions {
     u64 largest_file_blocks { 300 };
     u64 objects { 120 };            // beyond this, removals become likely
     u64 logged_percent { 30 };      // of small writes: by way of the intent log
+    u64 packing_percent { 50 };     // of writes: what compresses
     u64 sync_percent { 2 };         // of operations: sync of an object, beyond what the mix has
 };
 
 class Run;
+
+// worker_allocate.cc. Whether a write there cannot fail for lack of space.
+bool has_only_unwritten(core_object* object, u64 block, u64 count);
 
 class Worker {
 public:
@@ -80,6 +84,8 @@ public:
     int write(u64 id, u64 block, u64 count, u64 end_bytes);
     int truncate(u64 id, u64 size_bytes);
     int punch(u64 id, u64 block, u64 count);
+    // worker_allocate.cc
+    int allocate(u64 id, u64 block, u64 count);
     int clone(u64 source, u64 from, u64 target, u64 to, u64 count);
     // worker_shift.cc. Blocks taken out, or a hole put in.
     int shift(u64 id, u64 block, u64 count, bool collapses);
@@ -119,6 +125,7 @@ private:
     void random_punch();
     void random_xattr();
     void random_shift();
+    void random_allocate();
     std::string random_xattr_name();
     std::string random_xattr_value(const std::string& name);
     void random_clone();

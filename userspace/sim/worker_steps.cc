@@ -206,7 +206,8 @@ void Worker::step()
     } else if (choice < 54) {
         random_truncate();
     } else if (choice < 57) {
-        m_random.one_in(2) ? random_punch() : random_shift();
+        const u64 which = m_random.below(5);
+        which < 2 ? random_punch() : which < 4 ? random_shift() : random_allocate();
     } else if (choice < 68) {
         if (random_entry(directory, name, entry) && (!tree().at(entry.id).is_directory() || tree().at(entry.id).entries.empty()))
             unlink(directory, name);

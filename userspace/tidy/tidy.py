@@ -10,6 +10,8 @@
  - names of files, licence lines, `#pragma once` in C++ headers, include guards or pragma in C ones;
  - whitespace, and no names of this or that machine;
  - clang's thread-safety analysis and clang-tidy (.clang-tidy) over every C++ file of core/, as errors;
+ - that each message of the tools is told in a guest case, but for those that only a failing machine gives;
+- shellcheck over shell scripts, mandoc's lint over manual pages;
  - sparse with endian checks over all C (`make sparse`).
 
 Each check of each file is one result. Prints what is wrong as FILE:LINE: TEXT, then
@@ -28,7 +30,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 LAYERS = ("base host format codec mpio vdev alloc partition io cache tree object txg zil dataset pool fs "
-          "check api").split()
+          "check repair api").split()
 RANK = {name: index for index, name in enumerate(LAYERS)}
 # The two C headers of the boundary are read by the shim too; placement new comes from the host's <new>.
 ALLOWED = {(name, target) for name in ("core/host/host.h", "core/api/core.h")
@@ -192,6 +194,60 @@ def sparse(make, tidy):
     tidy.result(["sparse:"] + (words or done.stderr.splitlines()[-5:]) if done.returncode else [])
 
 
+# In the cases words are split on purpose, and variables come from qemu/guest/lib.sh or go to it; the guest's shell knows RANDOM.
+SHELL_EXCEPTIONS = "SC1007,SC2010,SC2034,SC2046,SC2048,SC2154,SC2164,SC2238,SC3028"
+
+
+def check_by(tool, arguments, name, tidy):
+    """One file by a checker that prints what is wrong and says nothing else."""
+    if not shutil.which(tool):
+        tidy.result([f"tidy: {tool} is not installed (make deps)"])
+        return
+    done = subprocess.run([tool, *arguments, name], cwd=TOP, capture_output=True, text=True, check=False)
+    tidy.result((done.stdout + done.stderr).splitlines() if done.returncode or done.stdout else [])
+
+
+def texts(tidy):
+    """Shell scripts and manual pages."""
+    for name in source_files():
+        if name.endswith((".sh", ".bash")) or name == "qemu/guest/init":
+            shell = "bash" if name.endswith(".bash") else "sh"
+            check_by("shellcheck", ["-s", shell, "-S", "warning", "-f", "gcc", "-e", SHELL_EXCEPTIONS], name, tidy)
+        elif name.startswith("userspace/man/"):
+            check_by("mandoc", ["-T", "lint", "-W", "warning"], name, tidy)
+
+
+# What no case can bring about: ioctls that fail for want of memory, devices that fail in the middle of a tool's work.
+MESSAGES_WITHOUT_CASE = {
+    "the check could not be finished",
+    "the pool needed the space of what was being checked and went on",
+    "cannot be opened after the repair",
+    "cannot say what is lost by its name",
+    "cannot read the decisions",
+    "the module does not take it",
+    "the new pool cannot be opened",
+    "what was copied cannot be written",
+    "an attribute of a kind that lcpfs does not keep",
+    "what the intent log holds does not fit what is left",
+    "nothing is wrong with what was committed",
+}
+
+
+def check_messages(tidy):
+    """Of each complain("..."), the longest piece without a number or a name in it stands in a case."""
+    cases = "".join((TOP / name).read_text(encoding="utf-8") for name in source_files() if name.startswith("qemu/cases/"))
+    for name in source_files():
+        if not re.match(r"userspace/(common|lcpfs|mkfs|fsck|mount)/.*\.cc$", name):
+            continue
+        text = (TOP / name).read_text(encoding="utf-8")
+        for call in re.finditer(r'complain\(\s*((?:"(?:[^"\\]|\\.)*"\s*)+)', text):
+            words = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', call.group(1))).split(";")[0]
+            piece = max((part.strip(" :,=()\\\"") for part in re.split(r"\{[^}]*\}", words)), key=len)
+            known = len(piece) < 6 or piece in cases or any(piece.startswith(other) for other in MESSAGES_WITHOUT_CASE)
+            line = text.count("\n", 0, call.start()) + 1
+            tidy.result([] if known else [f'{name}:{line}: no guest case has the message "{piece}"'])
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--cxx", default="clang++-14")
@@ -208,6 +264,8 @@ def main():
             lines.pop()
         for check in (check_layers, check_size, check_constructs, check_form):
             tidy.result(list(check(name, lines)))
+    texts(tidy)
+    check_messages(tidy)
     if not options.quick:
         clang(options.cxx, options.clang_tidy, tidy)
         sparse(options.make, tidy)

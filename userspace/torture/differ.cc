@@ -153,15 +153,15 @@ Outcome Side::punch(const Step& step)
 {
     static constexpr int k_modes[] = { FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                                        FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_COLLAPSE_RANGE,
-                                       FALLOC_FL_INSERT_RANGE };
+                                       FALLOC_FL_INSERT_RANGE, 0, FALLOC_FL_KEEP_SIZE };
     const Outcome opened = open_at(step.path, O_RDWR);
     if (opened.error)
         return opened;
     Opened file(static_cast<int>(opened.result));
-    const int mode = k_modes[step.number / 8 % 6];
+    const int mode = k_modes[step.number / 8 % 8];
     uint64_t offset = step.offset, length = step.length * (step.number % 8 ? 1 : 5);
     const bool moves = mode == FALLOC_FL_COLLAPSE_RANGE || mode == FALLOC_FL_INSERT_RANGE;
-    if (moves && step.number / 48 % 8) {
+    if (moves && step.number / 64 % 8) {
         offset &= ~4095ull;
         length = (length + 4095) & ~4095ull;
     }

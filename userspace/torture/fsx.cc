@@ -24,14 +24,14 @@ constexpr uint64_t k_file_bytes = 640 * 1024 + 777;
 constexpr uint64_t k_most_threads = 8, k_most_bytes = 48 * 1024;
 
 enum Kind : unsigned {
-    k_write, k_read, k_map_write, k_map_read, k_direct_write, k_direct_read, k_punch, k_zero, k_allocate, k_clone_source, k_clone_self,
-    k_dedupe, k_copy, k_sync, k_forget, k_shared_kinds,
+    k_write, k_read, k_map_write, k_map_read, k_direct_write, k_direct_read, k_punch, k_zero, k_allocate, k_unshare, k_clone_source,
+    k_clone_self, k_dedupe, k_copy, k_sync, k_forget, k_shared_kinds,
     // alone with the file
     k_truncate = k_shared_kinds, k_collapse, k_insert, k_snapshot, k_check_all, k_kinds
 };
 constexpr const char* k_names[k_kinds] = { "write", "read", "map-write", "map-read", "direct-write", "direct-read", "punch", "zero",
-                                           "allocate", "clone", "clone-self", "dedupe", "copy", "sync", "forget", "truncate", "collapse",
-                                           "insert", "snapshot", "check" };
+                                           "allocate", "unshare", "clone", "clone-self", "dedupe", "copy", "sync", "forget", "truncate",
+                                           "collapse", "insert", "snapshot", "check" };
 
 struct File {
     int fd, direct, source, snapshot;
@@ -101,8 +101,10 @@ void compare(const unsigned char* found, const unsigned char* expected, const Pi
 void fill(Worker& worker, const Piece& piece)
 {
     const uint64_t word = worker.random.next();
+    // What compresses, and what does not.
+    const uint64_t varies = worker.random.one_in(3);
     for (uint64_t i = 0; i < piece.bytes; i++)
-        worker.buffer[i] = static_cast<unsigned char>((word >> i % 8 * 8) + i / 251);
+        worker.buffer[i] = static_cast<unsigned char>((word >> i % 8 * 8) + i / 251 + varies * (i * word >> 40));
 }
 
 void write_some(Worker& worker, Kind kind)
@@ -162,8 +164,11 @@ void zero_some(Worker& worker, Kind kind)
     const Piece piece = draw(worker);
     if (!piece.bytes)
         return;
-    const int mode = (kind == k_punch ? FALLOC_FL_PUNCH_HOLE : kind == k_zero ? FALLOC_FL_ZERO_RANGE : 0) | FALLOC_FL_KEEP_SIZE;
-    if (allocate_mode(mode, piece, kind) && kind != k_allocate)
+    const int what = kind == k_punch ? FALLOC_FL_PUNCH_HOLE
+        : kind == k_zero             ? FALLOC_FL_ZERO_RANGE
+        : kind == k_unshare          ? FALLOC_FL_UNSHARE_RANGE
+                                     : 0;
+    if (allocate_mode(what | FALLOC_FL_KEEP_SIZE, piece, kind) && (kind == k_punch || kind == k_zero))
         memset(file.bytes + piece.at, 0, piece.bytes);
 }
 
@@ -301,6 +306,7 @@ void run_kind(Worker& worker, Kind kind)
     case k_punch:
     case k_zero:
     case k_allocate:
+    case k_unshare:
         return zero_some(worker, kind);
     case k_clone_source:
     case k_clone_self:

@@ -44,6 +44,11 @@ int fsx(int count, char** words);
 // torture handle FILE OUT; torture by-handle DIRECTORY IN
 int save_handle(int count, char** words);
 int open_handle(int count, char** words);
+// torture idmap DIRECTORY TARGET FIRST; torture make-as ID FILE
+int idmap(int count, char** words);
+int make_as(int count, char** words);
+// torture faults DIRECTORY OPERATION FIRST MOST
+int faults(int count, char** words);
 // torture errors FILE [ready]: what fsync says once, and to whom. With `ready` it begins at a line on the standard input.
 int sync_status(int count, char** words);
 // torture reconfigure DIRECTORY OPTION VALUE

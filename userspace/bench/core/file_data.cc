@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What the core costs per read and write of file data: processor time of all its threads and instructions, on a device in
-// memory. Instructions need performance counters, which a virtual machine may not have.
+// memory. Instructions need performance counters, which a virtual machine may not have; under callgrind (`make bench-core`) they
+// are counted anywhere, and exactly: each measure is a dump of its own, which callgrind.py divides by the rounds in its name.
 #include <linux/perf_event.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#include <valgrind/callgrind.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -148,11 +150,19 @@ void measure(const Counter& counter, const char* name, u32 rounds, Body body)
 {
     if (!strstr(name, s_only))
         return;
+    if (RUNNING_ON_VALGRIND)
+        rounds /= 10; // it is fifty times slower, and needs no more to be exact
     for (u32 i = 0; i < rounds / 10; i++)
         body(i);
     const double ns = Counter::cpu_ns(), instructions = counter.instructions();
+    CALLGRIND_ZERO_STATS;
     for (u32 i = 0; i < rounds; i++)
         body(i);
+    char label[64];
+    snprintf(label, sizeof(label), "%s/%u", name, rounds);
+    CALLGRIND_DUMP_STATS_AT(label);
+    if (RUNNING_ON_VALGRIND)
+        return;
     printf("%-28s %10.0f ns", name, (Counter::cpu_ns() - ns) / rounds);
     if (instructions >= 0)
         printf(" %12.0f instructions", (counter.instructions() - instructions) / rounds);
@@ -167,7 +177,8 @@ int main(int count, char** words)
         s_only = words[1];
     Counter counter; // before the threads, which inherit it
     Ground ground;
-    printf("file data, per operation:\n");
+    if (!RUNNING_ON_VALGRIND)
+        printf("file data, per operation:\n");
     measure(counter, "write 4 KiB", 20000, [&](u32 i) { ground.write(i * 37 % k_file_blocks, 1); });
     measure(counter, "write 1 MiB", 400, [&](u32 i) { ground.write(i % 4 * 256, 256); });
     measure(counter, "fsync 4 KiB", 50000, [&](u32 i) { ground.log_write(i * 37 % k_file_blocks); });

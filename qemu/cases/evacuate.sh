@@ -1,0 +1,74 @@
+# A partition is shrunk whose data lies in pieces: its nearly empty metaslabs are emptied in the background and given back; the
+# files are what they were, clones included, and the check is clean. With discard the devices are told of what is given back, as
+# they count themselves, without it of nothing.
+# disks: 2x256M
+# kernels: 6.12
+# timeout: 240
+must make_pool
+on() { mkdir -p "$1" && mount -i -t lcpfs -o "device=/dev/vdb,discard,txg_interval=1,$2" /dev/vda "$1"; }
+size() { lcpfs partition list -H -p | awk -F'\t' '$2 == "a" { print $4 }'; }
+# told: bytes that the devices have been told of.
+told() { cat /sys/block/vda/stat /sys/block/vdb/stat | awk '{ n += $14 } END { print n * 512 }'; }
+# scatter NAME: 120 files, of which 20 stay.
+scatter() {
+	i=0
+	while [ $i -lt 120 ]; do
+		dd if=/dev/urandom of="/data/$1$i" bs=128k count=4 2>/dev/null || fail "writing $1$i"
+		i=$((i + 1))
+	done
+	must sync
+	[ "$1" = again ] || must cp --reflink=always "/data/${1}0" /data/clone
+	i=0
+	while [ $i -lt 120 ]; do
+		[ $((i % 6)) = 0 ] || must rm "/data/$1$i"
+		i=$((i + 1))
+	done
+	must sync
+	sleep 3
+}
+# shrink MIB: sees it through.
+shrink() {
+	before=$(size)
+	[ "$before" -gt $(($1 << 20)) ] || fail "the partition has only $before"
+	lcpfs partition set a max=$1M >/tmp/said 2>&1 && fail "it lay not in pieces: $(lcpfs partition list)"
+	grep -q 'have to be emptied first' /tmp/said || fail "$(cat /tmp/said)"
+	for try in $(seq 60); do
+		lcpfs partition set a max=$1M >/tmp/said 2>&1 && break
+		sleep 1
+	done
+	[ "$(size)" -le $(($1 << 20)) ] || fail "still $(size): $(cat /tmp/said)"
+}
+must on /mnt rw
+must lcpfs partition create a
+must lcpfs dataset create --partition a data
+must on /data dataset=data
+scatter file
+(cd /data && sha256sum *) >/tmp/sums
+freed=$(told)
+shrink 24
+dmesg | grep 'partition a:'
+dmesg_has 'partition a: [1-9][0-9]* blocks were moved; [1-9]' || fail "nothing was moved"
+for try in $(seq 20); do # when no committed group reaches it any more
+	[ $(($(told) - freed)) -lt $((before - $(size) - (4 << 20))) ] || break
+	must touch /data/file0
+	sync
+	sleep 0.5
+done
+say "from $before to $(size) bytes; the devices were told of $(($(told) - freed))"
+[ $(($(told) - freed)) -ge $((before - $(size) - (4 << 20))) ] || fail "what was given back was not discarded"
+
+say "without discard"
+must mount -i -o remount,nodiscard /mnt
+must lcpfs partition set a max=none
+freed=$(told)
+scatter again
+shrink 40
+same "$(told)" "$freed" "bytes that the devices were told of"
+say "from $before to $(size) bytes"
+
+rm /data/again*
+echo 3 >/proc/sys/vm/drop_caches
+(cd /data && sha256sum -c /tmp/sums >/dev/null) || fail "a file differs"
+must umount /data
+must umount /mnt
+must check_pool
