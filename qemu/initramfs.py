@@ -84,8 +84,15 @@ def libraries(program, beside=None):
     return sorted(set(re.findall(r"(/\S+) \(0x", done.stdout)))
 
 
+def lean(path):
+    """A program or module of ours without its debugging information, most of it: a guest of 512 MiB has no room for that."""
+    with tempfile.NamedTemporaryFile() as stripped:
+        subprocess.run(["objcopy", "--strip-debug", str(path), stripped.name], check=True)
+        return Path(stripped.name).read_bytes()
+
+
 def add_program(archive, source, name):
-    archive.copy(name, source)
+    archive.add(name, lean(source) if Path(source).is_relative_to(TOP / "build") else Path(source).read_bytes())
     for library in libraries(source):
         archive.copy(library, os.path.realpath(library))
 
@@ -138,10 +145,7 @@ def add_modules(archive, kernel, wanted, ours):
             if not paths and need.replace("-", "_") not in builtin:
                 raise Missing(f"{path.name} needs module {need}, which {kernel.release} lacks")
             below = [item for item in below if item not in paths] + paths
-        # Without debugging information, most of it; a guest of 512 MiB has no room for that.
-        with tempfile.NamedTemporaryFile() as lean:
-            subprocess.run(["objcopy", "--strip-debug", str(path), lean.name], check=True)
-            archive.copy(f"lib/modules/{kernel.release}/extra/{path.name}", lean.name, 0o644)
+        archive.add(f"lib/modules/{kernel.release}/extra/{path.name}", lean(path), 0o644)
         lines.append(f"extra/{path.name}: {' '.join(below)}")
     archive.add(f"lib/modules/{kernel.release}/modules.dep", "\n".join(lines) + "\n", 0o644)
     # The kernel itself asks by alias: crypto-crc32c, fs-ext4.
