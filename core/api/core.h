@@ -127,6 +127,12 @@ void core_pool_set_options(struct core_pool *pool, uint32_t txg_interval_ms, enu
  */
 uint64_t core_pool_dirty_limit(struct core_pool *pool);
 int core_pool_set_dirty_limit(struct core_pool *pool, uint64_t bytes);
+/*
+ * Bytes of clean metadata that the pool may keep in memory; more is dropped at once where nothing uses it. -EINVAL below 1 MiB or
+ * above the machine's memory. Takes no lock that sleeps.
+ */
+uint64_t core_pool_cache_limit(struct core_pool *pool);
+int core_pool_set_cache_limit(struct core_pool *pool, uint64_t bytes);
 void core_pool_set_discard(struct core_pool *pool, bool discard);
 /*
  * Tells the devices what is free in [begin, begin + length) of the bytes of all data devices in a row, in runs of at least

@@ -184,6 +184,16 @@ int core_pool_set_dirty_limit(core_pool* handle, uint64_t bytes)
     return 0;
 }
 
+uint64_t core_pool_cache_limit(core_pool* handle) { return pool_of(handle).cache().limit_bytes(); }
+
+int core_pool_set_cache_limit(core_pool* handle, uint64_t bytes)
+{
+    if (bytes < Pool::k_min_cache_limit_bytes || bytes > max(host_memory_bytes(), Pool::k_min_cache_limit_bytes))
+        return to_errno(Error::invalid);
+    pool_of(handle).cache().set_limit(bytes);
+    return 0;
+}
+
 void core_pool_pause(core_pool* handle, bool pause)
 {
     Background& background = pool_of(handle).background();

@@ -270,8 +270,16 @@ void NodeCache::insert_unless_present(Ref<Node>& node)
             m_counters.bytes.add_relaxed(node->m_page.capacity());
         }
     }
-    if (m_counters.bytes.load_relaxed() > m_limit_bytes)
+    if (m_counters.bytes.load_relaxed() > limit_bytes())
         evict(8);
+}
+
+void NodeCache::set_limit(u64 bytes)
+{
+    m_limit_bytes.store(bytes);
+    while (m_counters.bytes.load_relaxed() > bytes)
+        if (!evict(k_shards * k_looks))
+            break;
 }
 
 void NodeCache::insert(Node& node)

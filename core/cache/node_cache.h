@@ -46,6 +46,9 @@ public:
     // A node just synced becomes an ordinary cached one.
     void insert(Node& node);
     void forget(Node& node);
+    // What the cache may hold before each new node costs it old ones; what it holds above that goes at once, as far as it is not in use.
+    u64 limit_bytes() const { return m_limit_bytes.load_relaxed(); }
+    void set_limit(u64 bytes);
     // Frees up to `wanted` unreferenced nodes, never waits for a lock it may not have. Gives how many.
     u64 evict(u64 wanted);
 
@@ -110,7 +113,7 @@ private:
 
     VdevSet& m_vdevs;
     u32 m_node_bytes;
-    u64 m_limit_bytes;
+    Atomic<u64> m_limit_bytes;
     Atomic<u8> m_repair { 0 };
     host_pool* m_nodes { nullptr };
     host_pool* m_small { nullptr };

@@ -139,6 +139,36 @@ static void hits_and_eviction(Test& test)
     CHECK_ERROR(cache.get(later, k_owner), node_damaged);
 }
 
+static void another_limit(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start(64u << 20));
+    NodeCache& cache = *ground->cache;
+    constexpr u32 k_nodes = 100;
+    Vector<NodePointer> pointers;
+    for (u32 i = 0; i < k_nodes; i++) {
+        REQUIRE_OK(pointers.push_back(ground->put(i)));
+        REQUIRE(ground->is_node(pointers[i], i));
+    }
+    auto used = cache.get(pointers[3], k_owner);
+    REQUIRE_OK(used);
+    cache.set_limit(10 * k_node_bytes);
+    CHECK_EQ(cache.limit_bytes(), 10 * k_node_bytes);
+    CHECK(cache.counters().bytes.load() <= 10 * k_node_bytes);
+    CHECK(used.value()->page().count() == 1);
+    // It stays below while others are read, but for the shards' rests.
+    for (u32 i = 0; i < k_nodes; i++)
+        REQUIRE(ground->is_node(pointers[i], i));
+    CHECK(cache.counters().bytes.load() <= 20 * k_node_bytes);
+    // What is in use is not dropped for any limit.
+    cache.set_limit(1);
+    CHECK_EQ(cache.counters().nodes.load(), 1u);
+    cache.set_limit(64u << 20);
+    for (u32 i = 0; i < k_nodes; i++)
+        REQUIRE(ground->is_node(pointers[i], i));
+    CHECK_EQ(cache.counters().nodes.load(), k_nodes);
+}
+
 static void bounded(Test& test)
 {
     Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
@@ -252,6 +282,7 @@ static void sizes(Test& test)
 
 namespace {
 constexpr TestCase k_cases[] = { { "hits_and_eviction", hits_and_eviction },
+                                 { "another_limit", another_limit },
                                  { "bounded", bounded },
                                  { "repairing", repairing },
                                  { "no_memory", no_memory },

@@ -169,6 +169,7 @@ public:
     bool discards() const { return m_discards.load_relaxed() != 0; }
     void shutdown();
     static constexpr u64 k_min_dirty_limit_bytes = 1ull << 20;
+    static constexpr u64 k_min_cache_limit_bytes = 1ull << 20;
     void get_status(core_pool_status& status);
     void log(host_log_level level, StringView text) const;
 

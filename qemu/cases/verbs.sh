@@ -62,6 +62,11 @@ code 1 tune set log-batch=0
 grep -q "not a value" /tmp/said || fail "$(cat /tmp/said)"
 code 1 tune set dirty-limit=12
 code 2 tune set colour=3
+ls -lR /mnt >/dev/null
+held=$(cat /sys/fs/lcpfs/*/caches/metadata_bytes)
+code 1 tune set cache-limit=1000
+must lcpfs tune set cache-limit=1048576
+same "$(lcpfs tune get -H cache-limit | cut -f3)" 1048576
 code 2 tune set log-batch
 same "$(lcpfs tune get -H log-batch | cut -f3)" 17
 groups=$(cat /sys/fs/lcpfs/*/counters/commits)

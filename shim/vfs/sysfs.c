@@ -136,7 +136,23 @@ static struct lcpfs_attribute lcpfs_dirty_limit = {
 	.show = lcpfs_show_dirty_limit,
 	.store = lcpfs_store_dirty_limit,
 };
-static struct attribute *lcpfs_tunables_attrs[] = { &lcpfs_dirty_limit.attribute, NULL };
+
+static ssize_t lcpfs_show_cache_limit(struct core_pool *core, const struct lcpfs_attribute *attribute, char *page)
+{
+	return sysfs_emit(page, "%llu\n", core_pool_cache_limit(core));
+}
+
+static int lcpfs_store_cache_limit(struct core_pool *core, const struct lcpfs_attribute *attribute, u64 value)
+{
+	return core_pool_set_cache_limit(core, value);
+}
+
+static struct lcpfs_attribute lcpfs_cache_limit = {
+	.attribute = { .name = "cache_limit_bytes", .mode = 0644 },
+	.show = lcpfs_show_cache_limit,
+	.store = lcpfs_store_cache_limit,
+};
+static struct attribute *lcpfs_tunables_attrs[] = { &lcpfs_dirty_limit.attribute, &lcpfs_cache_limit.attribute, NULL };
 static const struct attribute_group lcpfs_tunables_group = { .name = "tunables", .attrs = lcpfs_tunables_attrs };
 
 LCPFS_NUMBER(commits, txg_commits, 1);

@@ -21,6 +21,7 @@ constexpr const char* k_usage = R"(usage: lcpfs tune get [options] [SETTING...]
        lcpfs tune set [options] SETTING=VALUE...
 Settings of mounted pools, until they are unmounted. What is to last is a mount option (lcpfs(5)) or a property of a dataset.
 
+  cache-limit        bytes of metadata that are kept in memory in case they are read again
   dirty-limit        bytes of metadata that may wait for a group before it is closed early
   log-batch          records that are gathered in one write of the intent log
   log-batch-timeout  microseconds that one may be held back for company
@@ -37,6 +38,7 @@ struct Setting {
     const char* file;
 };
 constexpr Setting k_settings[] = {
+    { "cache-limit", "tunables/cache_limit_bytes" },
     { "dirty-limit", "tunables/dirty_limit_bytes" },
     { "log-batch", "log/batch_records" },
     { "log-batch-timeout", "log/batch_timeout_us" },
