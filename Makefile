@@ -11,6 +11,7 @@
 #   make test       tidy unit sim kunit guest, one sum at the end
 #   make unit | sim [SEEDS=.. SAN=1 BREAK=name] | sim-broken | fuzz [SECONDS=..] | tidy | sparse
 #   make bench [WORK=name]        lcpfs beside ext4, XFS and btrfs in a guest: a table, and build/bench/compare.json
+#                                 (ARGS="--mode growth|disk" and more: qemu/bench.py)
 #   make bench-core [WORK=name]   instructions of the core alone, per operation, by valgrind's callgrind
 #   make kunit      all core cases inside the debug kernel
 #   make guest [CASE=name] [KERNEL=6.1|6.12|debug]       make shell [KERNEL=..]

@@ -10,26 +10,14 @@
 # packages: libxml2 libxslt1.1 libicu72 libldap-2.5-0 libgssapi-krb5-2
 # programs: setpriv mkfs.ext4
 # modules: ext4
+# files: qemu/guest/postgres.sh
 # environment: SECONDS_OF_LOAD=20 SCALE=2
-B=/usr/lib/postgresql/15/bin
+. /files/postgres.sh
 D=/mnt/postgres
 W=/witness
-export TZ=UTC PGHOST=/tmp PGUSER=postgres PGDATABASE=bench PGOPTIONS= LC_ALL=C
-as_postgres() { (cd /tmp && setpriv --reuid=70 --regid=70 --clear-groups "$@"); }
-
-mkdir -p /dev/shm $W
-must mount -t tmpfs shm /dev/shm
-chmod 1777 /dev/shm /tmp
-echo 'root:x:0:0::/:/bin/sh
-postgres:x:70:70::/tmp:/bin/sh' >/etc/passwd
-ip link set lo up 2>/dev/null
+mkdir -p $W
 modprobe ext4 2>/dev/null
 
-start() {
-	as_postgres $B/pg_ctl -D $D -w -t 300 -l /tmp/postgres.log start >/tmp/pg_ctl.out 2>&1 ||
-		{ cat /tmp/pg_ctl.out /tmp/postgres.log; fail "pg_ctl start"; }
-}
-ask() { as_postgres $B/psql -X -q -A -t -v ON_ERROR_STOP=1 -c "$1" || fail "psql: $1"; }
 all_even() {
 	for table in pgbench_accounts:abalance pgbench_branches:bbalance pgbench_tellers:tbalance; do
 		same "$(ask "SELECT coalesce(sum(${table#*:}), 0) FROM ${table%:*}")" \
@@ -51,15 +39,10 @@ if [ "$STAGE" = 1 ]; then
 	must make_pool
 	must mount_pool /mnt ${MOUNT_OPTIONS:-}
 	mkfs.ext4 -q -F /dev/vdc && mount -t ext4 /dev/vdc $W || skip "no ext4 for the witness"
-	mkdir -m 700 $D && chown 70:70 $D
 	say "initdb ($(uptime_s) s)"
-	as_postgres $B/initdb -D $D -E UTF8 --locale=C -A trust --data-checksums >/tmp/initdb.out 2>&1 ||
-		{ cat /tmp/initdb.out; fail initdb; }
-	printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '/tmp'" 'shared_buffers = 16MB' 'checkpoint_timeout = 30s' \
-		'max_wal_size = 64MB' 'jit = off' >>$D/postgresql.conf
+	make_cluster $D
 	say "start ($(uptime_s) s)"
-	start
-	as_postgres $B/createdb bench || fail createdb
+	start_server $D
 	ask 'CREATE TABLE told(n bigint PRIMARY KEY, text text); CREATE EXTENSION amcheck;'
 	as_postgres $B/pgbench -q -i -s $SCALE >/tmp/bench.out 2>&1 || { cat /tmp/bench.out; fail "pgbench -i"; }
 	all_even
@@ -69,7 +52,7 @@ else
 	must mount_pool /mnt ${MOUNT_OPTIONS:-}
 	must mount -t ext4 /dev/vdc $W
 	told=$(cat $W/told)
-	start
+	start_server $D
 	grep -h 'redo done\|redo starts' /tmp/postgres.log
 	rows=$(ask 'SELECT count(*) FROM told')
 	same "$(ask 'SELECT coalesce(max(n), 0) FROM told')" "$rows" "rows up to the last"
@@ -86,7 +69,7 @@ if [ "$STAGE" != "$STAGES" ]; then
 	say "$(cat $W/told) acknowledged, $(ask 'SELECT count(*) FROM pgbench_history') of pgbench's: killed ($(uptime_s) s)"
 	kill_machine
 fi
-as_postgres $B/pg_ctl -D $D -w -m fast stop >/dev/null || fail "pg_ctl stop"
+stop_server
 as_postgres $B/pg_checksums -D $D --check >/tmp/checksums || { cat /tmp/checksums; fail pg_checksums; }
 must umount /mnt
 must check_pool
