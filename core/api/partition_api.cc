@@ -17,6 +17,17 @@ static void fill_learned(core_partition_info* out, core_partition_learned which,
     out->learned[which].observations = from.observations;
 }
 
+static void fill_evacuation(Pool& pool, OwnerSlot owner, core_partition_info* out)
+{
+    const Allocator::Leaving left = pool.allocator().leaving(owner);
+    const Evacuation::Begun begun = pool.partitions().evacuation().begun(owner);
+    if (!left.metaslabs || !begun.metaslabs)
+        return;
+    out->evacuated_metaslabs = begun.metaslabs;
+    out->evacuation_blocks = begun.blocks;
+    out->evacuation_left_blocks = min(left.reached_blocks, begun.blocks);
+}
+
 static void fill_info(Pool& pool, const PartitionView& view, core_partition_info* out)
 {
     zero_bytes(out, sizeof(*out));
@@ -25,7 +36,9 @@ static void fill_info(Pool& pool, const PartitionView& view, core_partition_info
     out->size_blocks = view.size_blocks;
     out->used_blocks = view.used_blocks;
     out->minimum_blocks = view.minimum_blocks;
-    out->maximum_blocks = pool.allocator().owners()[pool.partitions().slot_of(view.id)].maximum_blocks.load();
+    const OwnerSlot owner = pool.partitions().slot_of(view.id);
+    out->maximum_blocks = pool.allocator().owners()[owner].maximum_blocks.load();
+    fill_evacuation(pool, owner, out);
     out->last_resize_s = view.last_resize_s;
     out->frequency = view.frequency.thousandths();
     out->latency_us = view.latency_us.thousandths();

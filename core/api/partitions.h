@@ -25,6 +25,11 @@ struct core_partition_info {
 	} learned[CORE_LEARNED_COUNT];          /* pressure; seconds; percent; percent */
 	uint32_t outcomes;
 	bool is_moving;                         /* a decision about it has no outcome yet */
+	/*
+	 * Metaslabs that are being emptied so that it can shrink, and what was in use in them when that began; 0: that is not going
+	 * on. What is still in use in them goes down with the groups that are committed.
+	 */
+	uint64_t evacuated_metaslabs, evacuation_blocks, evacuation_left_blocks;
 };
 /* The first one with an id from `id` on. -ENOENT: there is none. */
 int core_partition_next(struct core_pool *pool, uint64_t id, struct core_partition_info *info);

@@ -272,6 +272,7 @@ bool begin(Pool& pool, Evacuation& work)
     }
     work.said_none[owner.value()] = false;
     work.owner = owner;
+    work.show(owner, { leaving.metaslabs, leaving.reached_blocks });
     work.size_before = pool.allocator().owners()[owner].size_blocks.load();
     work.passes = 0;
     work.moved_blocks = 0;
@@ -289,6 +290,7 @@ void end(Pool& pool, Evacuation& work, const TextLine& result)
     line.add(work.moved_blocks).add(" blocks were moved; ").add(result.text());
     say(pool, work.owner, line);
     work.owner = k_nobody;
+    work.show(k_nobody, {});
     work.forget();
 }
 

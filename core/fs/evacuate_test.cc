@@ -2,113 +2,15 @@
 // Metaslabs that are emptied so that a partition can shrink.
 #include "core/fs/evacuate.h"
 
-#include "core/fs/dataset_change.h"
 #include "core/fs/extents.h"
 #include "core/fs/move_extent.h"
-#include "core/test/partition_pool.h"
+#include "core/test/evacuation_ground.h"
 #include "core/test/test.h"
 
 namespace lcpfs {
 
+using namespace evacuation_test;
 using namespace partition_test;
-
-namespace {
-
-constexpr u32 k_pieces = 96; // files of half a MiB
-constexpr u32 k_piece_blocks = 32;
-
-// A partition of 3 metaslabs and some, of which one piece in four stays: none is empty, all would fit into one.
-struct Ground {
-    Box<TestPool> pool;
-    Opened data;
-
-    // `compressed`: those that stay, and those alone. not_supported: there is no lz4 here.
-    Status start(const char* partition = "a", bool compressed = false)
-    {
-        pool = TRY(make_box<TestPool>());
-        TRY(pool->start());
-        if (create(*pool, partition, 0, 0) || create_dataset(*pool, "data", partition) || data.open(*pool, "data"))
-            return Error::invalid;
-        for (u32 i = 0; i < k_pieces; i++) {
-            if (compressed && i % 4 < 2)
-                TRY(set_dataset_compression(pool->pool(), "data", { i % 4 ? Encoding::none : Encoding::lz4, 0 }));
-            if (write_piece(i))
-                return Error::io_error;
-        }
-        for (u32 i = 0; i < k_pieces; i++)
-            if (i % 4 && remove_piece(i))
-                return Error::io_error;
-        return pool->settle() ? Error::io_error : Error::none;
-    }
-    static const char* name_of(u32 i)
-    {
-        static char name[] = "p000";
-        name[1] = static_cast<char>('0' + i / 100);
-        name[2] = static_cast<char>('0' + i / 10 % 10);
-        name[3] = static_cast<char>('0' + i % 10);
-        return name;
-    }
-    int write_piece(u32 i)
-    {
-        core_object* file;
-        if (int error = pool->create(data.root, name_of(i), k_file, &file))
-            return error;
-        const int error = pool->write(file, 0, k_piece_blocks, i * 100 + 1, k_piece_blocks * k_block_size);
-        core_object_put(file);
-        return error;
-    }
-    // Into the log, and to its place later.
-    int log_write(core_object* file, u64 block, u32 tag)
-    {
-        u32* const words = reinterpret_cast<u32*>(pool->page());
-        for (u32 i = 0; i < k_block_size / sizeof(u32); i++)
-            words[i] = tag;
-        const core_segment segment { pool->page(), k_block_size };
-        return core_log_write(file, block, &segment, 1, k_piece_blocks * k_block_size);
-    }
-    int remove_piece(u32 i) { return data.remove(name_of(i)); }
-    // Whether the pieces that stay have what was written.
-    bool is_whole(u32 except = ~0u)
-    {
-        for (u32 i = 0; i < k_pieces; i += 4) {
-            u32 tags[k_piece_blocks];
-            core_object* file;
-            if (i == except)
-                continue;
-            if (data.find(name_of(i), &file))
-                return false;
-            const int error = pool->read(file, 0, k_piece_blocks, tags);
-            core_object_put(file);
-            for (u32 block = 0; block < k_piece_blocks; block++)
-                if (error || tags[block] != i * 100 + 1 + block)
-                    return false;
-        }
-        return true;
-    }
-    OwnerSlot owner() { return pool->pool().partitions().slot_of(PartitionId(2)); }
-    u64 size() { return size_of(*pool, "a"); }
-    // Asks for all that is not used, as the controller does, and sees it through.
-    void ask(u64 blocks = 100 * k_metaslab) { pool->pool().partitions().evacuation().ask(owner(), blocks); }
-    int evacuate(u64 blocks = 100 * k_metaslab)
-    {
-        ask(blocks);
-        if (pool->pool().wake_background().is_error())
-            return -1;
-        pool->pool().background().wait_idle();
-        return 0;
-    }
-    int lower_maximum(u64 blocks)
-    {
-        return change(*pool, { CORE_PARTITION_SET, CORE_PARTITION_SET_MAXIMUM, "a", "", 0, blocks });
-    }
-    u64 wrong()
-    {
-        const int settled = pool->settle();
-        return settled ? ~0ull : pool->check();
-    }
-};
-
-}
 
 static void empties(Test& test)
 {
@@ -133,6 +35,61 @@ static void empties(Test& test)
     CHECK_EQ(ground.size(), 1 * k_metaslab);
     REQUIRE_EQ(ground.data.open(*ground.pool, "data"), 0);
     CHECK(ground.is_whole());
+}
+
+// How far it is, as a list of partitions shows it.
+static void progress(Test& test)
+{
+    Ground ground;
+    REQUIRE_OK(ground.start());
+    core_partition_info info;
+    REQUIRE(find(*ground.pool, "a", info));
+    CHECK(info.evacuated_metaslabs == 0 && info.evacuation_blocks == 0 && info.evacuation_left_blocks == 0);
+    const u64 metaslabs = ground.size() / k_metaslab - 1;
+    u64 blocks = 0, left = ~0ull;
+    ground.ask();
+    REQUIRE_OK(ground.pool->pool().wake_background());
+    while (ground.size() > k_metaslab && find(*ground.pool, "a", info)) {
+        host_yield();
+        if (!info.evacuated_metaslabs)
+            continue;
+        CHECK_EQ(info.evacuated_metaslabs, metaslabs);
+        CHECK(info.evacuation_blocks > 0 && info.evacuation_blocks <= k_pieces / 4 * k_piece_blocks);
+        CHECK(blocks == 0 || info.evacuation_blocks == blocks);
+        CHECK(info.evacuation_left_blocks <= min(left, info.evacuation_blocks));
+        blocks = info.evacuation_blocks;
+        left = info.evacuation_left_blocks;
+    }
+    CHECK(blocks > 0);
+    ground.pool->pool().background().wait_idle();
+    REQUIRE(find(*ground.pool, "a", info));
+    CHECK(info.evacuated_metaslabs == 0 && info.evacuation_blocks == 0 && info.evacuation_left_blocks == 0);
+}
+
+// What is left goes down with the groups that free it; what another partition is shown is its own.
+static void progress_left(Test& test)
+{
+    Ground ground;
+    REQUIRE_OK(ground.start());
+    Allocator& allocator = ground.pool->pool().allocator();
+    const Allocator::Leaving leaving = allocator.start_leaving(ground.owner(), 100 * k_metaslab);
+    ground.pool->pool().partitions().evacuation().show(ground.owner(), { leaving.metaslabs, leaving.reached_blocks });
+    core_partition_info info;
+    REQUIRE(find(*ground.pool, "a", info));
+    CHECK(info.evacuated_metaslabs == leaving.metaslabs && leaving.metaslabs > 0);
+    CHECK(info.evacuation_blocks == leaving.reached_blocks && info.evacuation_left_blocks == leaving.reached_blocks);
+    for (u32 i = 0; i < k_pieces; i += 8)
+        REQUIRE_EQ(ground.remove_piece(i), 0);
+    REQUIRE_EQ(ground.pool->settle(), 0);
+    REQUIRE(find(*ground.pool, "a", info));
+    CHECK(info.evacuated_metaslabs == leaving.metaslabs && info.evacuation_blocks == leaving.reached_blocks);
+    CHECK(info.evacuation_left_blocks > 0 && info.evacuation_left_blocks < leaving.reached_blocks);
+    REQUIRE(find(*ground.pool, "default", info));
+    CHECK_EQ(info.evacuated_metaslabs, 0u);
+    // A writer found no other place: none of them is emptied any more.
+    allocator.keep_all(ground.owner());
+    REQUIRE(find(*ground.pool, "a", info));
+    CHECK(info.evacuated_metaslabs == 0 && info.evacuation_blocks == 0 && info.evacuation_left_blocks == 0);
 }
 
 // A lower maximum is what a person shrinks a partition by: refused until there is room, and then not.
@@ -566,6 +523,8 @@ static void delayed_and_full(Test& test)
 namespace {
 constexpr TestCase k_cases[] = {
     { "empties", empties },
+    { "progress", progress },
+    { "progress_left", progress_left },
     { "lower_maximum", lower_maximum },
     { "impatient", impatient },
     { "damaged", damaged },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Evacuation: which partition's metaslabs are to be emptied, and how far the walk that does it has come (fs/evacuate.h).
 //
-// Asking is any thread's, in any context. All else is the background thread's. None of it is on disk.
+// Asking and looking at the progress are any thread's, in any context. All else is the background thread's. None of it is on disk.
 #pragma once
 
 #include "core/alloc/owners.h"
@@ -29,6 +29,23 @@ public:
                 return OwnerSlot(slot);
         }
         return k_nobody;
+    }
+
+    // What there was when the one under way began. How much of it is left Allocator::leaving says.
+    struct Begun {
+        u64 metaslabs { 0 }; // 0: none is under way for that owner
+        u64 blocks { 0 };    // in use in them
+    };
+    Begun begun(OwnerSlot of) const
+    {
+        return m_shown_owner.load() == of.value() ? Begun { m_begun_metaslabs.load(), m_begun_blocks.load() } : Begun {};
+    }
+    void show(OwnerSlot of, const Begun& begun)
+    {
+        m_shown_owner.store(k_nobody.value());
+        m_begun_metaslabs.store(begun.metaslabs);
+        m_begun_blocks.store(begun.blocks);
+        m_shown_owner.store(of.value());
     }
 
     OwnerSlot owner { k_nobody };  // of the one under way; nobody: none is
@@ -134,6 +151,8 @@ private:
 
     Vector<Moved> m_moved;
     Atomic<u64> m_wanted[k_owner_slots];
+    Atomic<u64> m_begun_metaslabs { 0 }, m_begun_blocks { 0 };
+    Atomic<u8> m_shown_owner { k_nobody.value() };
 };
 
 }

@@ -141,7 +141,9 @@ struct lcpfs_ioctl_partition {
 	__u32 moving;                                               /* a decision about it has no outcome yet */
 	__u32 mode;                                                 /* of the pool, as the rest: 0 off, 1 advise, 2 auto */
 	__u64 pool_partitions, pool_bytes, pool_unassigned_bytes, pool_epsilon, pool_last_decision;
-	__u64 reserved[4];
+	__u64 evacuated_metaslabs;                                  /* of this one again: being emptied so that it can shrink; 0: none */
+	__u64 evacuation_bytes, evacuation_left_bytes;              /* in use in them when that began; still in use */
+	__u64 reserved[1];
 };
 
 enum {

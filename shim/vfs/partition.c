@@ -60,6 +60,9 @@ static void lcpfs_partition_fill(struct lcpfs_ioctl_partition *out, const struct
 		out->learned[i].observations = info->learned[i].observations;
 	}
 	out->moving = info->is_moving;
+	out->evacuated_metaslabs = info->evacuated_metaslabs;
+	out->evacuation_bytes = info->evacuation_blocks * CORE_BLOCK_SIZE;
+	out->evacuation_left_bytes = info->evacuation_left_blocks * CORE_BLOCK_SIZE;
 	core_partitions_get(pool->core, &all);
 	out->mode = all.mode;
 	out->pool_partitions = all.count;

@@ -69,18 +69,31 @@ void print_row(bool padded, const Cells&... cells)
     if (padded)
         fmt::print("{:12} {:20} {:>4} {:>10} {:>10} {:>10} {:>10} {:>8} {:>12} {:>12}\n", cells...);
     else
-        fmt::print("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", cells...);
+        fmt::print("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}", cells...);
+}
+
+void print_evacuation(const lcpfs_ioctl_partition& partition, const Format& format)
+{
+    const uint64_t metaslabs = partition.evacuated_metaslabs, bytes = partition.evacuation_bytes, left = partition.evacuation_left_bytes;
+    if (!format.header)
+        fmt::print("\t{}\t{}\t{}\n", metaslabs, bytes, left);
+    else if (metaslabs)
+        fmt::print("    shrinking: {} emptied, {} of {} still to be moved ({} % done)\n",
+                   metaslabs == 1 ? "1 metaslab is being" : fmt::format("{} metaslabs are being", metaslabs), format.bytes(left),
+                   format.bytes(bytes), bytes ? (bytes - left) * 100 / bytes : 100);
 }
 
 int print_list(const Partitions& partitions, const Format& format)
 {
     if (format.header)
         print_row(true, "POOL", "NAME", "ID", "SIZE", "USED", "MIN", "MAX", "DATASETS", "ACCESSES/S", "LATENCY US");
-    for (const lcpfs_ioctl_partition& partition : partitions)
+    for (const lcpfs_ioctl_partition& partition : partitions) {
         print_row(format.header, partition.pool_name, partition.name, partition.id, format.bytes(partition.size_bytes),
                   format.bytes(partition.used_bytes), format.bytes(partition.minimum_bytes),
                   partition.maximum_bytes ? format.bytes(partition.maximum_bytes) : "none", partition.datasets,
                   thousandths(uint64_t(partition.frequency)), thousandths(uint64_t(partition.latency_us)));
+        print_evacuation(partition, format);
+    }
     return k_success;
 }
 
@@ -116,6 +129,13 @@ int print_json(const Partitions& partitions)
         json.end_object();
         json.put("outcomes", partition.outcomes);
         json.put("moving", partition.moving != 0);
+        if (partition.evacuated_metaslabs) {
+            json.begin_object("evacuation");
+            json.put("metaslabs", uint64_t(partition.evacuated_metaslabs));
+            json.put("bytes", uint64_t(partition.evacuation_bytes));
+            json.put("left_bytes", uint64_t(partition.evacuation_left_bytes));
+            json.end_object();
+        }
         json.put("mode", k_modes[std::min(partition.mode, 2u)]);
         json.put("pool_bytes", uint64_t(partition.pool_bytes));
         json.put("pool_unassigned_bytes", uint64_t(partition.pool_unassigned_bytes));
