@@ -34,6 +34,7 @@ struct Kind {
 };
 constexpr Kind k_kinds[] = {
     { "crash", run_crash, 104, "crash points" },
+    { "evacuate", run_evacuate, 24, "crash points while data moves" },
     { "fault", run_fault, 20, "faults" },
     { "enospc", run_no_space, 8, "refusals" },
     { "full", run_full, 8, "changes on full pools" },
@@ -58,7 +59,7 @@ double now_seconds()
 void usage()
 {
     fprintf(stderr, "usage: sim [--seeds A..B | --seed N]\n"
-                    "           [--kind crash|fault|enospc|full|mutate|repair|oom|path|logdev|logmirror|log|partition|all]\n"
+                    "           [--kind crash|evacuate|fault|enospc|full|mutate|repair|oom|path|logdev|logmirror|log|partition|all]\n"
                     "           [--ops N] [--threads N] [--points N] [--point POSITION.VARIANT] [--jobs N] [--broken=NAME] [-v]\n"
                     "  --broken: a deliberate mistake (\"list\": which there are); succeeds when it is found\n");
     exit(2);

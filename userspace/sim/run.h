@@ -29,6 +29,7 @@ struct Options {
 // What one kind of test does for one seed, in a process of its own. Gives how many things it checked
 // (crash points, faults, ...); what is wrong ends the process by fail().
 u64 run_crash(u64 seed, const Options& options);
+u64 run_evacuate(u64 seed, const Options& options);
 u64 run_fault(u64 seed, const Options& options);
 u64 run_no_space(u64 seed, const Options& options);
 u64 run_full(u64 seed, const Options& options);

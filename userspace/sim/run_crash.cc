@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Crash runs: a workload, then for many positions of its I/O log: cut the power there, open, check, walk,
 // compare; for a share of them go on working on what was recovered, and cut the power in that once more.
+//
+// Kind evacuate: the workers live in partitions that are emptied all the while, and most crashes come while data moves.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,6 +12,7 @@
 #include "userspace/sim/partition_churn.h"
 #include "userspace/sim/failure.h"
 #include "userspace/sim/judge.h"
+#include "userspace/sim/pieces.h"
 #include "userspace/sim/prepare.h"
 #include "userspace/sim/run.h"
 #include "userspace/sim/scheduler.h"
@@ -29,6 +32,7 @@ struct Subject {
     const Churn* churn { nullptr };
     const PartitionChurn* partitions { nullptr };
     u64 first_group { 0 }; // the base is this one; what came before the histories know nothing of
+    bool evacuates { false }; // goes on with that, too
     bool fell_back { false }; // the base lacks its newest group, so its bitmaps may be gone: one finding, after they are rebuilt
 };
 
@@ -54,7 +58,8 @@ void go_on(const Subject& subject, const Images& images, std::vector<Tree> trees
         // The state before is durable already.
         run.workers.back()->acknowledge(0, 0);
     }
-    run.operate(random.between(4, 16));
+    Evacuations evacuations(run, subject.evacuates ? random.next() : 0, subject.evacuates);
+    evacuations.beside([&] { run.operate(random.between(4, 16)); });
     run.workers[0]->sync_pool();
     for (auto& worker : run.workers)
         worker->check_live();
@@ -69,7 +74,8 @@ void go_on(const Subject& subject, const Images& images, std::vector<Tree> trees
     } else {
         run.abandon();
     }
-    Subject again { &run.log(), pointers(images), {}, nullptr, nullptr, committed_groups(images)[0], fell_back || subject.fell_back };
+    Subject again { &run.log(), pointers(images), {}, nullptr, nullptr, committed_groups(images)[0], subject.evacuates,
+                    fell_back || subject.fell_back };
     for (auto& worker : run.workers)
         again.workers.push_back(worker.get());
     CrashCursor cursor(run.log(), pointers(images));
@@ -142,13 +148,17 @@ void check_point(const Subject& subject, Images images, u64 position, Random& ra
 
 }
 
-u64 run_crash(u64 seed, const Options& options)
+static u64 run_one(u64 seed, const Options& options, bool evacuates)
 {
     Scheduler& scheduler = Scheduler::get();
     static constexpr u32 k_switch[] = { 2, 5, 20, 100 };
     Random choice(mix(seed, 1));
     scheduler.reset(mix(seed, 2), k_switch[choice.below(4)]);
     PoolShape shape = random_shape(choice, true);
+    if (evacuates) { // room for two partitions in pieces
+        shape.disks = 2;
+        shape.disk_bytes = 64ull << 20;
+    }
     u64 threads = options.threads ? options.threads : choice.one_in(2) ? 1 : choice.between(2, 4);
     u64 operations = options.operations ? options.operations : choice.between(60, 240) / threads;
 
@@ -156,9 +166,11 @@ u64 run_crash(u64 seed, const Options& options)
     Run setup(pointers(images), shape.latency_ns, false);
     setup.format(shape.format);
     setup.open(false);
+    if (evacuates)
+        setup.compression = choice.one_in(5) ? CORE_COMPRESSION_OFF : CORE_COMPRESSION_LZ4;
     Setup made;
-    const bool has_datasets = choice.one_in(2);
-    const bool has_partitions = has_datasets && mix(seed, 30) % 2;
+    const bool has_datasets = choice.one_in(2) || evacuates;
+    const bool has_partitions = has_datasets && (mix(seed, 30) % 2 || evacuates);
     for (u64 i = 0; i < 3 && has_datasets; i++) {
         const std::string partition = has_partitions && i ? "q" + std::to_string(i) : "";
         if (!partition.empty())
@@ -166,8 +178,14 @@ u64 run_crash(u64 seed, const Options& options)
         make_dataset(setup, "d" + std::to_string(i), partition);
     }
     for (u64 i = 0; i < threads; i++) {
-        made.datasets.push_back(has_datasets ? worker_dataset(choice, i) : "");
+        made.datasets.push_back(evacuates ? "d" + std::to_string(1 + i % 2) : has_datasets ? worker_dataset(choice, i) : "");
         made.roots.push_back(make_directory(setup, "worker" + std::to_string(i), made.datasets[i]));
+        if (evacuates && i < 2) {
+            WorkerOptions how;
+            how.dataset = made.datasets[i];
+            how.root = made.roots[i];
+            make_pieces(add_worker(setup, how, mix(seed, 50 + i)), choice);
+        }
     }
     if (threads > 1 && choice.one_in(2))
         made.shared = make_directory(setup, "shared");
@@ -196,7 +214,8 @@ u64 run_crash(u64 seed, const Options& options)
     }
     Churn churn(run, mix(seed, 20), has_datasets ? choice.below(6) : 0);
     PartitionChurn partitions(run, mix(seed, 31), has_partitions ? 1 + mix(seed, 32) % 5 : 0);
-    partitions.beside([&] { churn.beside([&] { run.operate(operations); }); });
+    Evacuations evacuations(run, mix(seed, 33), evacuates);
+    partitions.beside([&] { churn.beside([&] { evacuations.beside([&] { run.operate(operations); }); }); });
     for (auto& worker : run.workers)
         worker->check_live();
     u64 end = run.log().position();
@@ -222,11 +241,14 @@ u64 run_crash(u64 seed, const Options& options)
     } else {
         u64 wanted = options.points ? options.points : k_default_points;
         for (u64 i = 0; i < wanted; i++)
-            points.push_back({ i == 0 ? end : choice.below(end + 1), i });
+            points.push_back({ i == 0                          ? end
+                                   : evacuates && choice.below(4) ? min(end, evacuations.random_position(choice, end))
+                                                                  : choice.below(end + 1),
+                               i });
         std::sort(points.begin(), points.end());
     }
     std::string command = reproduce();
-    Subject subject { &run.log(), pointers(images), {}, &churn, &partitions, committed_groups(images)[0] };
+    Subject subject { &run.log(), pointers(images), {}, &churn, &partitions, committed_groups(images)[0], evacuates };
     for (auto& worker : run.workers)
         subject.workers.push_back(worker.get());
     CrashCursor cursor(run.log(), subject.base);
@@ -242,7 +264,12 @@ u64 run_crash(u64 seed, const Options& options)
         check_point(subject, cursor.crash(random), position, random, 0);
     }
     set_reproduce(command);
+    if (is_verbose())
+        fprintf(stderr, "lcpfs: %llu blocks were moved\n", static_cast<unsigned long long>(evacuations.moved_blocks()));
     return points.size();
 }
+
+u64 run_crash(u64 seed, const Options& options) { return run_one(seed, options, false); }
+u64 run_evacuate(u64 seed, const Options& options) { return run_one(seed, options, true); }
 
 }
