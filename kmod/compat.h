@@ -141,6 +141,22 @@ static inline size_t lcpfs_copy_to_folio(struct folio *folio, size_t offset, siz
 #endif
 }
 
+/*
+ * Pages of memory that a request reads into, held until it is done: gives bytes, from *offset in the first page on. Of memory that is not
+ * user space's nothing is pinned by the newer call: its owner keeps it.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+#define lcpfs_pin_pages(iter, pages, bytes, count, offset) iov_iter_get_pages2(iter, pages, bytes, count, offset)
+#define lcpfs_unpin_page(page) put_page(page)
+#else
+static inline ssize_t lcpfs_pin_pages(struct iov_iter *iter, struct page **pages, size_t bytes, unsigned int count,
+				      size_t *offset)
+{
+	return iov_iter_extract_pages(iter, &pages, bytes, count, 0, offset);
+}
+#define lcpfs_unpin_page(page) unpin_user_page(page)
+#endif
+
 /* write_cache_pages() with one kind of callback. */
 typedef int (*lcpfs_write_folio_fn)(struct folio *folio, struct writeback_control *wbc, void *data);
 

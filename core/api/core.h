@@ -474,6 +474,11 @@ int core_parent(struct core_object *directory, uint64_t *id);
 #define CORE_READ_MAX_BLOCKS 1024u
 void core_read(struct core_object *object, uint64_t block, const struct core_segment *segments, unsigned int count,
 	       void (*done)(void *context, int error, const uint64_t *bad), void *context);
+/*
+ * Whether core_read of these blocks would, before it returns, wait for a lock, for metadata to be read or for what only the intent log
+ * has to be written. A hint, of the moment; waits for nothing.
+ */
+bool core_read_waits(struct core_object *object, uint64_t block, uint64_t blocks);
 
 /*
  * Promises space for `blocks` dirty blocks of the object. -ENOSPC; may wait for a group to commit to get

@@ -19,6 +19,7 @@
 #define RELEASE(...) LCPFS_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
 #define RELEASE_SHARED(...) LCPFS_THREAD_ANNOTATION(release_shared_capability(__VA_ARGS__))
 #define RELEASE_GENERIC(...) LCPFS_THREAD_ANNOTATION(release_generic_capability(__VA_ARGS__))
+#define TRY_ACQUIRE_SHARED(...) LCPFS_THREAD_ANNOTATION(try_acquire_shared_capability(__VA_ARGS__))
 #define TRY_ACQUIRE(...) LCPFS_THREAD_ANNOTATION(try_acquire_capability(__VA_ARGS__))
 #define EXCLUDES(...) LCPFS_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
 #define NO_THREAD_SAFETY_ANALYSIS LCPFS_THREAD_ANNOTATION(no_thread_safety_analysis)

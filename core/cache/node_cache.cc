@@ -228,23 +228,29 @@ Node* NodeCache::find_locked(Shard& shard, u64 hash, const NodePointer& pointer)
     return nullptr;
 }
 
-Result<Ref<Node>> NodeCache::get(const NodePointer& pointer, const TreeOwner& owner, Must must)
+Result<Ref<Node>> NodeCache::find(const NodePointer& pointer, const TreeOwner& owner)
 {
     u64 hash = hash_of(pointer);
     Shard& shard = shard_of(hash);
-    {
-        SpinGuard guard(shard.m_lock);
-        if (Node* node = find_locked(shard, hash, pointer)) {
-            node->m_touched.store_relaxed(1);
-            Ref<Node> found(*node);
-            const DiskNodeHeader& head = node->m_page.header();
-            // A damaged tree can name one node twice.
-            VERIFY_DISK(head.kind == static_cast<u8>(owner.kind) && head.dataset.get() == owner.dataset
-                    && head.object.get() == owner.object && head.level == pointer.level, node_identity);
-            return found;
-        }
-    }
-    Ref<Node> node = TRY(read(pointer, owner, must));
+    SpinGuard guard(shard.m_lock);
+    Node* const node = find_locked(shard, hash, pointer);
+    if (!node)
+        return Ref<Node>();
+    node->m_touched.store_relaxed(1);
+    Ref<Node> found(*node);
+    const DiskNodeHeader& head = node->m_page.header();
+    // A damaged tree can name one node twice.
+    VERIFY_DISK(head.kind == static_cast<u8>(owner.kind) && head.dataset.get() == owner.dataset
+            && head.object.get() == owner.object && head.level == pointer.level, node_identity);
+    return found;
+}
+
+Result<Ref<Node>> NodeCache::get(const NodePointer& pointer, const TreeOwner& owner, Must must)
+{
+    Ref<Node> node = TRY(find(pointer, owner));
+    if (node)
+        return node;
+    node = TRY(read(pointer, owner, must));
     insert_unless_present(node);
     return node;
 }

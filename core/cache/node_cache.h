@@ -43,6 +43,8 @@ public:
 
     // The node behind a pointer: cached or read. `level` is what the parent says it must be.
     Result<Ref<Node>> get(const NodePointer& pointer, const TreeOwner& owner, Must must = Must::may_fail);
+    // The same without reading it: null when it is not here.
+    Result<Ref<Node>> find(const NodePointer& pointer, const TreeOwner& owner);
     // A node just synced becomes an ordinary cached one.
     void insert(Node& node);
     void forget(Node& node);

@@ -417,4 +417,17 @@ void read_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment>
     do_round(operation);
 }
 
+bool read_waits(Object& object, u64 block, u64 count)
+{
+    if (count == 0 || !is_in_file(block, count))
+        return false;
+    const BigEndianKey first = extent_key(block), last = extent_key(block + count - 1);
+    if (!object.m_lock.try_lock_shared())
+        return true;
+    const bool waits = object.m_delayed_writes.load() || !object.m_tree.is_in_memory({ first.data(), 8 })
+        || !object.m_tree.is_in_memory({ last.data(), 8 });
+    object.m_lock.unlock_shared();
+    return waits;
+}
+
 }

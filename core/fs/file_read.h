@@ -17,4 +17,7 @@ namespace lcpfs {
 void read_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment> segments,
     void (*done)(void* context, int error, const u64* bad), void* context);
 
+// See core_read_waits.
+bool read_waits(Object& object, u64 block, u64 count);
+
 }

@@ -337,11 +337,37 @@ static void damaged_block(Test& test)
     CHECK_EQ(pool.check(), 0u);
 }
 
+// core_read_waits knows what a read would have to read first, and whether somebody changes the file.
+static void read_waits(Test& test)
+{
+    Box<FileGround> ground = REQUIRE_VALUE(make_box<FileGround>());
+    REQUIRE_OK(ground->start());
+    TestPool& pool = ground->pool;
+    for (u32 block = 0; block < k_blocks; block += 2)
+        REQUIRE_EQ(ground->write(block, 1), 0);
+    CHECK(!core_read_waits(ground->file, 0, k_blocks));
+    REQUIRE_EQ(ground->reopen(), 0);
+    pool.pool().cache().evict(~0ull);
+    CHECK(core_read_waits(ground->file, 0, 1));
+    CHECK(core_read_waits(ground->file, k_blocks - 1, 1));
+    u32 tag;
+    for (u32 block = 0; block < k_blocks; block += 2) {
+        REQUIRE_EQ(pool.read(ground->file, block, 1, &tag), 0);
+        CHECK_EQ(tag, ground->model.tags[block]);
+    }
+    CHECK(!core_read_waits(ground->file, 0, k_blocks));
+    {
+        WriteGuard guard(object_of(ground->file).m_lock);
+        CHECK(core_read_waits(ground->file, 0, 1));
+    }
+    CHECK(!core_read_waits(ground->file, 0, 1));
+}
+
 namespace {
 constexpr TestCase k_cases[] = { { "random_crc32c", random_crc32c }, { "random_xxh64", random_xxh64 },
                                  { "random_sha256", random_sha256 }, { "overwrite", overwrite },         { "many_extents", many_extents },
                                  { "inlined", inlined },             { "sizes", sizes },
-                                 { "damaged_block", damaged_block } };
+                                 { "damaged_block", damaged_block }, { "read_waits", read_waits } };
 }
 LCPFS_SUITE(file, k_cases);
 

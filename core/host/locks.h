@@ -31,6 +31,7 @@ public:
     bool try_lock() TRY_ACQUIRE(true) { return host_rwlock_write_trylock(&m_host); }
     void unlock() RELEASE() { host_rwlock_write_unlock(&m_host); }
     void lock_shared(unsigned subclass = 0) ACQUIRE_SHARED() { host_rwlock_read_lock(&m_host, subclass); }
+    bool try_lock_shared() TRY_ACQUIRE_SHARED(true) { return host_rwlock_read_trylock(&m_host); }
     void unlock_shared() RELEASE_SHARED() { host_rwlock_read_unlock(&m_host); }
 
 private:

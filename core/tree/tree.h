@@ -95,6 +95,8 @@ public:
     Result<bool> seek(Bytes key, TreeCursor& cursor);         // first >= key
     Result<bool> seek_at_most(Bytes key, TreeCursor& cursor); // last <= key
     Result<bool> next(TreeCursor& cursor);
+    // Whether the nodes on the way to where `key` is or would be are all in memory. A hint: they may be gone the next moment.
+    bool is_in_memory(Bytes key);
 
     Status prepare_insert(TxgId txg, Bytes key, u32 value_bytes);
     Status prepare_change(TxgId txg, Bytes key);

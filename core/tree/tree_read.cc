@@ -155,6 +155,41 @@ Result<bool> Tree::descend(Bytes key, bool strictly_below, TreeCursor& cursor, u
     return true;
 }
 
+bool Tree::is_in_memory(Bytes key)
+{
+    if (is_empty())
+        return true;
+    Ref<Node> node = m_root;
+    NodePointer pointer = m_pointer;
+    for (;;) {
+        if (!node) {
+            auto found = m_context.cache.find(pointer, m_owner);
+            if (found.is_error() || !found.value())
+                return false;
+            node = lcpfs::move(found.value());
+        }
+        if (node->level() == 0)
+            return true;
+        const NodePage& page = node->page();
+        bool exact;
+        u32 i = page.lower_bound(key, exact);
+        if (i > 0 && !exact)
+            i--;
+        Ref<Node> child;
+        if (Node* known = node->child(i)) {
+            child = Ref<Node>(*known);
+        } else {
+            DiskNodePointer disk;
+            copy_bytes(&disk, page.value(i).data(), sizeof(disk));
+            auto decoded = NodePointer::decode(disk);
+            if (decoded.is_error() || decoded.value().is_null() || decoded.value().level + 1 != node->level())
+                return false;
+            pointer = decoded.value();
+        }
+        node = lcpfs::move(child);
+    }
+}
+
 Result<bool> Tree::find(Bytes key, TreeCursor& cursor)
 {
     u8 left[k_max_key_bytes];

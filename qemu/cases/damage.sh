@@ -3,6 +3,7 @@
 # in file data takes away that block and nothing else.
 # disks: 2x64M
 # programs: e2fsck cmp build/test/guestkit
+# files: build/test/torture
 # timeout: 400
 # kernels: 6.12 6.1 debug
 
@@ -98,6 +99,7 @@ dd if=/mnt/data of=/tmp/found bs=4k conv=noerror,sync 2>/dev/null
 must cp /tmp/data /tmp/wanted
 dd if=/dev/zero of=/tmp/wanted bs=4k seek=$victim count=1 conv=notrunc 2>/dev/null
 must cmp /tmp/found /tmp/wanted
+must /files/torture queued /mnt/data bad $victim
 dmesg | grep -q "object $data block $victim at device ${place%:*} block ${place#*:}\b" ||
 	fail "the log does not name the block: $(dmesg)"
 # One byte of it cannot be changed, all of it can: then the file is whole again.

@@ -206,6 +206,7 @@ long lcpfs_fallocate(struct file *file, int mode, loff_t offset, loff_t bytes)
 	if (!S_ISREG(inode->i_mode) || !lcpfs_fallocate_knows(mode))
 		return -EOPNOTSUPP;
 	inode_lock(inode);
+	inode_dio_wait(inode);
 	error = IS_IMMUTABLE(inode) ? -EPERM : file_modified(file);
 	if (!error)
 		error = lcpfs_fallocate_locked(inode, mode, offset, offset + bytes);

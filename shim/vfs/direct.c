@@ -3,8 +3,9 @@
  * direct.c: O_DIRECT: transfers that leave nothing in the page cache.
  *
  * They go through memory of our own, not straight to and from the caller's: blocks are checksummed as they are written and verified
- * as they are read, and a buffer that changes meanwhile must not make a block that fails its checksum. The price is one copy; no
- * page of the caller's is pinned. Requests of up to LCPFS_DIRECT_BLOCKS blocks go one after the other, and the call waits for each.
+ * as they are read, and a buffer that changes meanwhile must not make a block that fails its checksum, nor a good one look
+ * damaged. The price is one copy. Here is what the caller waits for: pieces of up to LCPFS_DIRECT_BLOCKS blocks go one after the
+ * other. Requests of io_uring and libaio overlap where they can: direct_async.c.
  *
  * Position, length and addresses are multiples of the logical block of 512 bytes (-EINVAL). What is not whole blocks of ours is
  * written through the page cache, which leaves again.
@@ -17,9 +18,9 @@
  *
  * A synchronous write of little is handed to the intent log, like one of fsync (writeback.c).
  *
- * Locking: i_rwsem shared for reads, exclusive for writes.
+ * Locking: i_rwsem shared for reads, exclusive for writes. Who has it exclusively and changes data or size, other than by an
+ * asynchronous direct write, waits for the asynchronous requests under way (inode_dio_wait).
  */
-#include <linux/completion.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -28,28 +29,17 @@
 #include <linux/slab.h>
 #include <linux/uio.h>
 
+#include "shim/vfs/direct.h"
 #include "shim/vfs/inode.h"
 #include "shim/vfs/promise.h"
 #include "shim/vfs/super.h"
 #include "shim/vfs/transfer.h"
 
-#define LCPFS_DIRECT_BLOCKS CORE_WRITE_MAX_BLOCKS
 #define LCPFS_DIRECT_ORDER 4 /* of the largest piece */
-
-/* Memory for some blocks, and a transfer of it. */
-struct lcpfs_direct {
-	struct inode *inode;
-	struct completion done;
-	int error;
-	unsigned int bad;      /* the first block that could not be read */
-	unsigned int count;    /* segments */
-	unsigned int blocks;
-	struct core_segment segments[];
-};
 
 static_assert(LCPFS_DIRECT_BLOCKS <= CORE_READ_MAX_BLOCKS);
 
-static void lcpfs_direct_free(struct lcpfs_direct *direct)
+void lcpfs_direct_free(struct lcpfs_direct *direct)
 {
 	unsigned int i;
 
@@ -59,7 +49,7 @@ static void lcpfs_direct_free(struct lcpfs_direct *direct)
 }
 
 /* Pieces as large as there are, single pages at last. */
-static struct lcpfs_direct *lcpfs_direct_alloc(struct inode *inode, unsigned int blocks)
+struct lcpfs_direct *lcpfs_direct_alloc(struct inode *inode, unsigned int blocks)
 {
 	struct lcpfs_direct *direct = kmalloc(struct_size(direct, segments, blocks), GFP_KERNEL);
 	unsigned int left = blocks;
@@ -91,8 +81,7 @@ static struct lcpfs_direct *lcpfs_direct_alloc(struct inode *inode, unsigned int
 	return direct;
 }
 
-/* Between the caller's memory and ours from `skip` on: all of `bytes`, or up to where the caller's is not there. */
-static size_t lcpfs_direct_copy(struct lcpfs_direct *direct, size_t skip, size_t bytes, struct iov_iter *iter, bool out)
+size_t lcpfs_direct_copy(struct lcpfs_direct *direct, size_t skip, size_t bytes, struct iov_iter *iter, bool out)
 {
 	size_t done = 0;
 	unsigned int i;
@@ -111,12 +100,24 @@ static size_t lcpfs_direct_copy(struct lcpfs_direct *direct, size_t skip, size_t
 	return done;
 }
 
+void lcpfs_direct_note_read(struct lcpfs_direct *direct, int error, const uint64_t *bad)
+{
+	direct->error = error;
+	direct->bad = error && bad ? find_first_bit((const unsigned long *)bad, direct->blocks) : 0;
+}
+
+size_t lcpfs_direct_readable(const struct lcpfs_direct *direct, size_t skip, size_t bytes)
+{
+	if (!direct->error)
+		return bytes;
+	return direct->bad ? min_t(size_t, bytes, direct->bad * CORE_BLOCK_SIZE - skip) : 0;
+}
+
 static void lcpfs_direct_was_read(void *context, int error, const uint64_t *bad)
 {
 	struct lcpfs_direct *direct = context;
 
-	direct->error = error;
-	direct->bad = error && bad ? find_first_bit((const unsigned long *)bad, direct->blocks) : 0;
+	lcpfs_direct_note_read(direct, error, bad);
 	complete(&direct->done);
 }
 
@@ -146,8 +147,7 @@ static ssize_t lcpfs_direct_read_some(struct inode *inode, loff_t position, size
 		  direct);
 	memalloc_nofs_restore(scope);
 	wait_for_completion_io(&direct->done);
-	if (direct->error)
-		bytes = direct->bad ? min_t(size_t, bytes, direct->bad * CORE_BLOCK_SIZE - skip) : 0;
+	bytes = lcpfs_direct_readable(direct, skip, bytes);
 	if (bytes)
 		result = lcpfs_direct_copy(direct, skip, bytes, to, true) ?: -EFAULT;
 	else
@@ -184,16 +184,20 @@ static bool lcpfs_direct_is_aligned(const struct kiocb *iocb, const struct iov_i
 ssize_t lcpfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
+	struct lcpfs_async *async;
 	ssize_t result;
 
 	if (!(iocb->ki_flags & IOCB_DIRECT))
 		return generic_file_read_iter(iocb, to);
-	if (iocb->ki_flags & IOCB_NOWAIT)
-		return -EAGAIN;
 	if (!lcpfs_direct_is_aligned(iocb, to))
 		return -EINVAL;
 	if (!iov_iter_count(to))
 		return 0;
+	async = lcpfs_async_read_prepare(iocb, to);
+	if (async)
+		return lcpfs_async_read(async, to);
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
 	inode_lock_shared(inode);
 	result = lcpfs_direct_read(iocb, to);
 	inode_unlock_shared(inode);
@@ -201,14 +205,25 @@ ssize_t lcpfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	return result;
 }
 
-/* Whether the log takes it: little, and the caller waits until it is durable. */
-static bool lcpfs_direct_is_for_log(struct kiocb *iocb, const struct lcpfs_direct *direct)
+bool lcpfs_direct_is_for_log(struct kiocb *iocb, const struct lcpfs_direct *direct)
 {
 	const struct lcpfs_options *options = &lcpfs_super_of(direct->inode->i_sb)->options;
-	enum lcpfs_sync_mode mode = READ_ONCE(options->sync);
 
 	return direct->blocks <= CORE_LOG_MAX_BLOCKS && READ_ONCE(options->log_bias) == LCPFS_LOG_BIAS_LATENCY &&
-	       (mode == LCPFS_SYNC_ALWAYS || (mode == LCPFS_SYNC_STANDARD && iocb_is_dsync(iocb)));
+	       lcpfs_write_syncs(iocb);
+}
+
+int lcpfs_direct_clear_cache(struct inode *inode, loff_t position, loff_t end)
+{
+	struct address_space *mapping = inode->i_mapping;
+	int error;
+
+	if (!mapping->nrpages)
+		return 0;
+	error = filemap_write_and_wait_range(mapping, position, end - 1);
+	if (!error && invalidate_inode_pages2_range(mapping, position >> PAGE_SHIFT, (end - 1) >> PAGE_SHIFT))
+		error = -EBUSY;
+	return error;
 }
 
 /* Space is promised; uses the promise up. The range is not in the cache and does not get there. */
@@ -247,9 +262,7 @@ static int lcpfs_direct_write_blocks(struct kiocb *iocb, struct lcpfs_direct *di
 	if (error)
 		goto out;
 	filemap_invalidate_lock(mapping);
-	error = filemap_write_and_wait_range(mapping, iocb->ki_pos, end - 1);
-	if (!error && invalidate_inode_pages2_range(mapping, iocb->ki_pos >> PAGE_SHIFT, (end - 1) >> PAGE_SHIFT))
-		error = -EBUSY;
+	error = lcpfs_direct_clear_cache(inode, iocb->ki_pos, end);
 	if (!error) {
 		promise.blocks -= direct->blocks;
 		error = lcpfs_direct_to_core(iocb, direct, max(size, end));
@@ -315,6 +328,9 @@ ssize_t lcpfs_direct_write(struct kiocb *iocb, struct iov_iter *from)
 
 	if (!lcpfs_direct_is_aligned(iocb, from))
 		return -EINVAL;
+	if (lcpfs_async_write(iocb, from))
+		return -EIOCBQUEUED;
+	inode_dio_wait(file_inode(iocb->ki_filp));
 	while (iov_iter_count(from)) {
 		size_t in_block = iocb->ki_pos & (CORE_BLOCK_SIZE - 1);
 

@@ -43,6 +43,13 @@ int lcpfs_inode_changed(struct inode *inode)
 	return lcpfs_inode_commit_if(inode, IS_SYNC(inode));
 }
 
+bool lcpfs_write_syncs(const struct kiocb *iocb)
+{
+	enum lcpfs_sync_mode mode = lcpfs_sync_mode(file_inode(iocb->ki_filp));
+
+	return mode == LCPFS_SYNC_ALWAYS || (mode == LCPFS_SYNC_STANDARD && iocb_is_dsync(iocb));
+}
+
 ssize_t lcpfs_written(struct kiocb *iocb, ssize_t bytes)
 {
 	switch (lcpfs_sync_mode(file_inode(iocb->ki_filp))) {

@@ -12,6 +12,7 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 
+#include "shim/vfs/direct.h"
 #include "shim/vfs/inode.h"
 #include "shim/vfs/promise.h"
 #include "shim/vfs/xattr.h"
@@ -33,6 +34,8 @@ static int lcpfs_make_writable(struct inode *inode, struct folio *folio)
 	if (error)
 		return error;
 	filemap_invalidate_lock_shared(inode->i_mapping);
+	/* What the page shows may be from before one of them. */
+	lcpfs_async_wait_writes(inode);
 	folio_lock(folio);
 	/* -EAGAIN: fault again. The size of a folio changes only when it is split, and then it is another. */
 	if (!lcpfs_folio_is_current(inode, folio) || folio_nr_pages(folio) != blocks)

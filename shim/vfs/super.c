@@ -20,6 +20,7 @@
 #include <linux/statfs.h>
 #include <linux/string.h>
 
+#include "shim/vfs/direct.h"
 #include "shim/vfs/inode.h"
 #include "shim/vfs/super.h"
 #include "shim/vfs/xattr.h"
@@ -401,11 +402,16 @@ int lcpfs_super_init(void)
 	error = lcpfs_transfer_init();
 	if (error)
 		goto exit_inodes;
-	error = register_filesystem(&lcpfs_filesystem_type);
+	error = lcpfs_async_init();
 	if (error)
 		goto exit_transfer;
+	error = register_filesystem(&lcpfs_filesystem_type);
+	if (error)
+		goto exit_async;
 	return 0;
 
+exit_async:
+	lcpfs_async_exit();
 exit_transfer:
 	lcpfs_transfer_exit();
 exit_inodes:
@@ -416,6 +422,7 @@ exit_inodes:
 void lcpfs_super_exit(void)
 {
 	unregister_filesystem(&lcpfs_filesystem_type);
+	lcpfs_async_exit();
 	lcpfs_transfer_exit();
 	/* Inodes are freed after a grace period; the cache they go to must still be there. */
 	rcu_barrier();

@@ -93,6 +93,7 @@ int lcpfs_truncate(struct inode *inode, loff_t size, struct timespec64 time)
 	loff_t old_size = i_size_read(inode);
 	int error = 0;
 
+	inode_dio_wait(inode);
 	filemap_invalidate_lock(inode->i_mapping);
 	if (size < old_size || (size == old_size && lcpfs_has_blocks_behind(inode, size)))
 		error = lcpfs_shrink(inode, size, time);

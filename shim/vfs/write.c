@@ -201,6 +201,13 @@ int lcpfs_rewrite_cached(struct inode *inode, loff_t position)
 	return PTR_ERR_OR_ZERO(folio);
 }
 
+/* Of a block of which only part is written the rest is read: not before what is under way has been written. */
+static ssize_t lcpfs_cached_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	inode_dio_wait(file_inode(iocb->ki_filp));
+	return lcpfs_buffered_write(iocb, from);
+}
+
 ssize_t lcpfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct file *file = iocb->ki_filp;
@@ -223,7 +230,7 @@ ssize_t lcpfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	if (iocb->ki_flags & IOCB_DIRECT)
 		result = lcpfs_direct_write(iocb, from);
 	else
-		result = lcpfs_buffered_write(iocb, from);
+		result = lcpfs_cached_write(iocb, from);
 unlock:
 	inode_unlock(inode);
 	if (result > 0)

@@ -37,6 +37,7 @@ int main(int count, char** words)
                   { "differ", torture::differ },
                   { "same", torture::same_trees },
                   { "fsx", torture::fsx },
+                  { "queued", torture::queued },
                   { "handle", torture::save_handle },
                   { "by-handle", torture::open_handle },
                   { "idmap", torture::idmap },

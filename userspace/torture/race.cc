@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Many processes on a few names. Whoever writes at an offset writes the same there, so a file may hold only that or zeros, in
 // whatever order things happened, before and after a crash. Errors are those that the race itself explains.
-#include "userspace/torture/torture.h"
+#include "userspace/torture/queue.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -86,6 +86,65 @@ void use_mapping(Random& random, int fd)
     munmap(words, bytes);
 }
 
+constexpr unsigned k_depth = 32;
+constexpr uint64_t k_most_queued = 4 * k_page;
+alignas(4096) uint64_t s_queued[k_depth][k_most_queued / 8];
+
+// Requests past the cache, all under way at once. The file is closed, and the process may end, while they are.
+void use_queue(Random& random, int fd, const char* path, bool dies)
+{
+    Queue queue(k_depth);
+    explained(queue.is_open(), "io_setup", path);
+    if (!queue.is_open())
+        return (void)close(fd);
+    iocb requests[k_depth];
+    unsigned under_way = 0;
+    for (unsigned i = 0; i < k_depth; i++) {
+        const uint64_t unit = random.one_in(4) ? 512 : k_page;
+        const uint64_t bytes = (1 + random.below(k_most_queued / unit)) * unit;
+        const uint64_t offset = random.below((k_most_bytes - bytes) / unit + 1) * unit;
+        const bool writes = random.one_in(2);
+        for (uint64_t word = 0; word < bytes / 8; word++)
+            s_queued[i][word] = writes ? word_at(offset + word * 8) : 0;
+        if (queue.submit(requests[i], fd, writes, s_queued[i], bytes, offset, i))
+            under_way++;
+        else
+            explained(false, "io_submit", path);
+    }
+    close(fd);
+    if (dies)
+        raise(SIGKILL);
+    for (; under_way && !random.one_in(50); under_way--) {
+        io_event event;
+        queue.take(&event, 1, 1);
+        const iocb& request = requests[event.data];
+        errno = event.res < 0 ? (int)-event.res : 0;
+        explained(event.res >= 0, "a queued request", path);
+        if (event.res > 0 && request.aio_lio_opcode == IOCB_CMD_PREAD)
+            check_range(path, (uint64_t)request.aio_offset, s_queued[event.data], (uint64_t)event.res);
+    }
+}
+
+void use_queue_of(Random& random, const char* path)
+{
+    const int fd = open(path, O_RDWR | O_DIRECT | O_NOFOLLOW | (random.one_in(3) ? O_DSYNC : 0));
+    if (fd < 0)
+        return explained(false, "open", path);
+    if (s_no_memory || !random.one_in(4))
+        return use_queue(random, fd, path, false);
+    const pid_t child = fork();
+    must(child >= 0, "fork");
+    if (child == 0) {
+        use_queue(random, fd, path, true);
+        _Exit(1);
+    }
+    close(fd);
+    int status = 0;
+    must(waitpid(child, &status, 0) == child, "waitpid");
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+        fail("a process with requests under way ended with status %#x", status);
+}
+
 void use_file(Random& random, const char* path)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | (random.one_in(8) ? O_TRUNC : 0), 0644);
@@ -96,8 +155,10 @@ void use_file(Random& random, const char* path)
         uint64_t count = (1 + random.below(random.one_in(3) ? 8000 : 600)) * 8;
         if (offset + count > k_most_bytes)
             count = k_most_bytes - offset;
-        uint64_t choice = random.below(20);
-        if (choice < 8) {
+        uint64_t choice = random.below(22);
+        if (choice >= 20) {
+            use_queue_of(random, path);
+        } else if (choice < 8) {
             fill_words(offset, count);
             explained(pwrite(fd, s_words, count, (off_t)offset) >= 0, "pwrite", path);
         } else if (choice < 12) {

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * direct.h: what the synchronous (direct.c) and the asynchronous (direct_async.c) part of O_DIRECT share: memory of our own for some
+ * blocks.
+ */
+#ifndef LCPFS_DIRECT_H
+#define LCPFS_DIRECT_H
+
+#include <linux/completion.h>
+#include <linux/fs.h>
+#include <linux/uio.h>
+
+#include "core/api/core.h"
+
+/* Of one request. */
+#define LCPFS_DIRECT_BLOCKS CORE_WRITE_MAX_BLOCKS
+
+struct lcpfs_direct {
+	struct inode *inode;
+	struct completion done; /* of who waits */
+	int error;
+	unsigned int bad;       /* the first block that could not be read */
+	unsigned int count;     /* segments */
+	unsigned int blocks;
+	struct core_segment segments[];
+};
+
+struct lcpfs_direct *lcpfs_direct_alloc(struct inode *inode, unsigned int blocks);
+void lcpfs_direct_free(struct lcpfs_direct *direct);
+/* Between the caller's memory and ours from `skip` on: all of `bytes`, or up to where the caller's is not there. */
+size_t lcpfs_direct_copy(struct lcpfs_direct *direct, size_t skip, size_t bytes, struct iov_iter *iter, bool out);
+/* Keeps what `done` of core_read was given. */
+void lcpfs_direct_note_read(struct lcpfs_direct *direct, int error, const uint64_t *bad);
+/* How many of `bytes` from `skip` on are there: all, or up to the first block that could not be read. */
+size_t lcpfs_direct_readable(const struct lcpfs_direct *direct, size_t skip, size_t bytes);
+/* Whether the intent log takes what is to be written: little, and the caller waits until it is durable. */
+bool lcpfs_direct_is_for_log(struct kiocb *iocb, const struct lcpfs_direct *direct);
+/* Writes what the cache has of [position, end) and takes it out. -EBUSY: a page does not leave. Invalidate lock held. */
+int lcpfs_direct_clear_cache(struct inode *inode, loff_t position, loff_t end);
+
+/* direct_async.c */
+
+int lcpfs_async_init(void);
+void lcpfs_async_exit(void);
+
+struct lcpfs_async;
+/* A read that need not be waited for; NULL: it has to be. No lock held. */
+struct lcpfs_async *lcpfs_async_read_prepare(struct kiocb *iocb, struct iov_iter *to);
+/* -EIOCBQUEUED, or what the call gives at once. Uses `async` up. */
+ssize_t lcpfs_async_read(struct lcpfs_async *async, struct iov_iter *to);
+/* Starts a write inside the file. False: nothing was done, it has to be waited for. i_rwsem held. */
+bool lcpfs_async_write(struct kiocb *iocb, struct iov_iter *from);
+/* No write is under way that was not waited for, nor starts. Invalidate lock held, shared or not. */
+void lcpfs_async_wait_writes(struct inode *inode);
+
+#endif
