@@ -26,6 +26,8 @@
 
 /* A block is three stretches and 16 bytes. */
 #define CRC_STRETCH 1360
+/* What one turn of the loop takes of each: what is beside the sums themselves should be little. */
+#define CRC_TURN 272
 
 /* What so many zero bytes behind it make of a sum, by each of its four bytes: the sum is linear. */
 static u32 crc_shift[4][256] __ro_after_init;
@@ -65,13 +67,16 @@ static u32 crc_by_stretches(u32 from, const u8 *at, size_t bytes)
 		u64 first = from, second = 0, third = 0;
 		const u8 *end = at + CRC_STRETCH;
 
-		for (; at < end; at += 16) {
-			first = crc_step(first, at);
-			second = crc_step(second, at + CRC_STRETCH);
-			third = crc_step(third, at + 2 * CRC_STRETCH);
-			first = crc_step(first, at + 8);
-			second = crc_step(second, at + CRC_STRETCH + 8);
-			third = crc_step(third, at + 2 * CRC_STRETCH + 8);
+		while (at < end) {
+			unsigned int word;
+
+#pragma GCC unroll 34
+			for (word = 0; word < CRC_TURN; word += 8) {
+				first = crc_step(first, at + word);
+				second = crc_step(second, at + CRC_STRETCH + word);
+				third = crc_step(third, at + 2 * CRC_STRETCH + word);
+			}
+			at += CRC_TURN;
 		}
 		from = crc_moved(crc_moved(first) ^ second) ^ third;
 		at += 2 * CRC_STRETCH;
@@ -80,7 +85,7 @@ static u32 crc_by_stretches(u32 from, const u8 *at, size_t bytes)
 	return crc_plain(from, at, bytes);
 }
 
-static_assert(CRC_STRETCH % 16 == 0);
+static_assert(CRC_STRETCH % CRC_TURN == 0 && CRC_TURN % 8 == 0);
 
 void __init host_checksum_start(void)
 {
