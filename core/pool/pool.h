@@ -187,7 +187,7 @@ private:
     Status assemble(Span<host_bdev* const> bdevs, bool read_only);
     Status assemble_one(host_bdev* bdev, bool read_only, Vector<Box<Vdev>>& vdevs, Vector<PathCandidate>& candidates);
     Status add_path_at_opening(const PathCandidate& candidate, bool read_only);
-    Status start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes);
+    Status start_layers(Span<const Uberblock> uberblocks, u64 cache_limit_bytes, u64 dirty_limit_bytes);
     Status make_request_pools();
     Status start_compression();
     Status enable_compression_locked(const CompressionChoice& choice) REQUIRES(m_state_lock);

@@ -155,12 +155,12 @@ void Pool::release_request_pools()
     m_requests = RequestPools();
 }
 
-Status Pool::start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes)
+Status Pool::start_layers(Span<const Uberblock> uberblocks, u64 cache_limit_bytes, u64 dirty_limit_bytes)
 {
     const DiskLabelHeader& header = m_label->header;
     u32 node_bytes = 1u << header.node_shift;
     u64 memory = host_memory_bytes();
-    m_uberblock_writer = TRY(UberblockWriter::create(*m_vdevs, header.pool_guid));
+    m_uberblock_writer = TRY(UberblockWriter::create(*m_vdevs, header.pool_guid, uberblocks));
     m_allocator = TRY(Allocator::create(*m_vdevs, header.pool_guid, node_bytes / k_block_size));
     m_cache = TRY(NodeCache::create(*m_vdevs, node_bytes, cache_limit_bytes ? cache_limit_bytes : memory / 4));
     m_trees = TRY(make_box<TreeContext>(*m_cache, *m_allocator, u32(header.metadata_copies),
@@ -406,7 +406,7 @@ Result<Box<Pool>> Pool::open(Span<host_bdev* const> bdevs, const core_pool_optio
         return scanned.error();
     }
     UberblockScan scan = scanned.release_value();
-    TRY(pool->start_layers(options.cache_limit_bytes, options.dirty_limit_bytes));
+    TRY(pool->start_layers(scan.found.span(), options.cache_limit_bytes, options.dirty_limit_bytes));
     pool->m_read_only.store(options.read_only);
     pool->m_errors.store(static_cast<u8>(options.errors));
     pool->m_discards.store(options.discard);
@@ -438,7 +438,7 @@ Result<Box<Pool>> Pool::open_bare(Span<host_bdev* const> bdevs, TxgId group)
     Box<Pool> pool(::new (memory) Pool());
     TRY(pool->assemble(bdevs, false));
     UberblockScan scan = TRY(scan_uberblocks(*pool->m_vdevs, pool->m_label->header.pool_guid));
-    TRY(pool->start_layers(0, 0));
+    TRY(pool->start_layers(scan.found.span(), 0, 0));
     const Uberblock* wanted = group.value() ? nullptr : &scan.found[0];
     for (const Uberblock& uberblock : scan.found)
         if (uberblock.txg == group)

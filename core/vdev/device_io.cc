@@ -11,7 +11,7 @@ Result<Box<DeviceIo>> DeviceIo::create(host_bdev* bdev)
     host_bdev_info info;
     host_bdev_get_info(bdev, &info);
     io->m_capacity_blocks = info.capacity_bytes / k_block_size;
-    io->m_requests = host_io_pool_create("lcpfs_label_io", 1);
+    io->m_requests = host_io_pool_create("lcpfs_label_io", k_most_at_once);
     io->m_page_pool = host_pool_create("lcpfs_label_page", k_block_size, 0);
     if (!io->m_requests || !io->m_page_pool)
         return Error::no_memory;
@@ -40,7 +40,7 @@ bool DeviceIo::is_inside(u64 offset_bytes, u64 bytes) const
         && bytes % k_block_size == 0;
 }
 
-Status DeviceIo::run(host_io_op op, u64 offset_bytes, size_t bytes)
+host_io* DeviceIo::start(host_io_op op, u64 offset_bytes, size_t bytes, size_t first_page)
 {
     host_io* io = host_io_alloc(m_requests, m_bdev, op, op == HOST_IO_READ ? HOST_IO_META : HOST_IO_META | HOST_IO_SYNC,
                                 static_cast<unsigned>(bytes / k_block_size));
@@ -48,26 +48,68 @@ Status DeviceIo::run(host_io_op op, u64 offset_bytes, size_t bytes)
     io->context = this;
     bool added = true;
     for (size_t at = 0; at < bytes; at += k_block_size)
-        added = host_io_add(io, m_window[at / k_block_size], k_block_size) && added;
+        added = host_io_add(io, m_window[first_page + at / k_block_size], k_block_size) && added;
     if (!added) {
         host_io_free(io);
-        return Error::io_error;
+        return nullptr;
     }
     io->done = [](host_io* finished) {
         DeviceIo* self = static_cast<DeviceIo*>(finished->context);
         SpinGuard guard(self->m_lock);
-        self->m_finished.store(1);
-        self->m_event.wake();
+        if (self->m_under_way.sub(1) == 0)
+            self->m_event.wake();
     };
-    m_finished.store(0);
+    m_under_way.add(1);
     host_io_submit(io);
-    m_event.wait([this] { return m_finished.load() != 0; });
-    {
-        SpinGuard guard(m_lock); // the completion is out of here
-    }
+    return io;
+}
+
+void DeviceIo::wait()
+{
+    m_event.wait([this] { return m_under_way.load() == 0; });
+    SpinGuard guard(m_lock); // the completion is out of here
+}
+
+Error DeviceIo::finish(host_io* io)
+{
+    if (!io)
+        return Error::io_error;
     const Error error = error_of(io->status);
     host_io_free(io);
     return error;
+}
+
+Status DeviceIo::run(host_io_op op, u64 offset_bytes, size_t bytes)
+{
+    host_io* const io = start(op, offset_bytes, bytes, 0);
+    wait();
+    return finish(io);
+}
+
+void DeviceIo::read_at_once(Span<Piece> pieces)
+{
+    host_io* requests[k_most_at_once] {};
+    size_t page = 0;
+    for (size_t i = 0; i < pieces.size(); i++) {
+        Piece& piece = pieces[i];
+        const size_t blocks = piece.into.size() / k_block_size;
+        const bool fits = i < k_most_at_once && page + blocks <= k_window_pages && is_inside(piece.offset_bytes, piece.into.size());
+        piece.error = fits ? Error::none : Error::address_out_of_range;
+        if (!fits)
+            continue;
+        requests[i] = start(HOST_IO_READ, piece.offset_bytes, piece.into.size(), page);
+        page += blocks;
+    }
+    wait();
+    page = 0;
+    for (size_t i = 0; i < pieces.size(); i++) {
+        Piece& piece = pieces[i];
+        if (piece.error != Error::none)
+            continue;
+        piece.error = finish(requests[i]);
+        for (size_t at = 0; at < piece.into.size(); at += k_block_size, page++)
+            copy_bytes(piece.into.data() + at, m_window[page], k_block_size);
+    }
 }
 
 Status DeviceIo::read(u64 offset_bytes, MutableBytes into)

@@ -17,16 +17,29 @@ public:
     u64 capacity_blocks() const { return m_capacity_blocks; }
     // Whole 4 KiB blocks inside the device: address_out_of_range else.
     Status read(u64 offset_bytes, MutableBytes into);
+    // Several places at once, at most k_most_at_once, together no more than k_window_pages blocks; each has its own outcome.
+    struct Piece {
+        u64 offset_bytes { 0 };
+        MutableBytes into;
+        Error error { Error::none };
+    };
+    static constexpr u32 k_most_at_once = 4;
+    void read_at_once(Span<Piece> pieces);
     Status write(u64 offset_bytes, Bytes from);
     Status write_zeros(u64 offset_bytes, u64 bytes);
     Status flush();
 
-private:
     static constexpr u32 k_window_pages = 16;
+
+private:
     explicit DeviceIo(host_bdev* bdev) : m_bdev(bdev) {}
     template <typename T, typename... Arguments>
     friend Result<Box<T>> make_box(Arguments&&...);
-    // One request over the first `bytes` of the window (none: a flush).
+    // One request over `bytes` of the window from that page on (none: a flush), sent. Null: it cannot be made.
+    host_io* start(host_io_op op, u64 offset_bytes, size_t bytes, size_t first_page);
+    Error finish(host_io* io);
+    void wait();
+    // One request over the first `bytes`.
     Status run(host_io_op op, u64 offset_bytes, size_t bytes);
     Status write_pieces(u64 offset_bytes, const u8* from, u64 bytes);
     bool is_inside(u64 offset_bytes, u64 bytes) const;
@@ -36,7 +49,7 @@ private:
     host_io_pool* m_requests { nullptr };
     host_pool* m_page_pool { nullptr };
     u8* m_window[k_window_pages] {};
-    Atomic<u32> m_finished { 0 };
+    Atomic<u32> m_under_way { 0 };
     SpinLock m_lock { LCPFS_RANK_io };
     Event m_event;
 };

@@ -94,31 +94,45 @@ void seal_label(Label& label)
     header.checksum.set(header_checksum(header));
 }
 
+static void take_label(Bytes bytes, Label& label)
+{
+    copy_bytes(&label.header, bytes.data(), sizeof(label.header));
+    copy_bytes(&label.vdevs, bytes.data() + k_block_size, sizeof(label.vdevs));
+}
+
 // Header and vdev table of one label, with no look at what they say.
 static Status read_one(DeviceIo& io, u64 offset_bytes, MutableBytes scratch, Label& label)
 {
     TRY(io.read(offset_bytes + k_label_header_offset, scratch));
-    copy_bytes(&label.header, scratch.data(), sizeof(label.header));
-    copy_bytes(&label.vdevs, scratch.data() + k_block_size, sizeof(label.vdevs));
+    take_label(scratch, label);
     return {};
 }
 
 Result<Box<Label>> read_label(host_bdev* bdev)
 {
     static_assert(k_label_vdevs_offset == k_label_header_offset + k_block_size);
+    constexpr size_t k_bytes = k_block_size + sizeof(DiskVdevTable);
+    static_assert(k_label_count <= DeviceIo::k_most_at_once && k_label_count * k_bytes <= DeviceIo::k_window_pages * k_block_size);
     Box<DeviceIo> io = TRY(DeviceIo::create(bdev));
-    Vector<u8> scratch;
-    TRY(scratch.resize(k_block_size + sizeof(DiskVdevTable)));
+    struct Scratch {
+        u8 bytes[k_label_count][k_bytes];
+    };
+    Box<Scratch> scratch = TRY(make_box<Scratch>());
     Box<Label> best = TRY(make_box<Label>());
     Box<Label> label = TRY(make_box<Label>());
     if (io->capacity_blocks() < 2 * k_label_count * k_label_blocks)
         return Error::label_not_lcpfs;
 
+    DeviceIo::Piece pieces[k_label_count];
+    for (u32 i = 0; i < k_label_count; i++)
+        pieces[i] = { label_offset(i, io->capacity_blocks()) + k_label_header_offset, { scratch->bytes[i], k_bytes }, Error::none };
+    io->read_at_once({ pieces, k_label_count });
     bool found = false;
     u32 foreign = 0;
     Error refusal = Error::label_not_lcpfs;
     for (u32 i = 0; i < k_label_count; i++) {
-        const Status read = read_one(*io, label_offset(i, io->capacity_blocks()), scratch.span(), *label);
+        const Status read = pieces[i].error;
+        take_label(pieces[i].into, *label);
         const Error error = read.is_error() ? read.error() : verify_label(*label).error();
         if (error == Error::none) {
             if (!found || label->header.label_generation.get() > best->header.label_generation.get())

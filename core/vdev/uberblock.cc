@@ -63,6 +63,14 @@ Result<Uberblock> Uberblock::decode(const DiskUberblock& disk, const DiskGuid& p
 
 Result<Box<UberblockWriter>> UberblockWriter::create(VdevSet& vdevs, const DiskGuid& pool_guid)
 {
+    const Result<UberblockScan> scan = scan_uberblocks(vdevs, pool_guid);
+    if (scan.is_error() && scan.error() != Error::no_uberblock)
+        return scan.error();
+    return create(vdevs, pool_guid, scan.is_ok() ? scan.value().found.span() : Span<const Uberblock>());
+}
+
+Result<Box<UberblockWriter>> UberblockWriter::create(VdevSet& vdevs, const DiskGuid& pool_guid, Span<const Uberblock> found)
+{
     Box<UberblockWriter> writer = TRY(make_box<UberblockWriter>(vdevs, pool_guid));
     writer->m_page_pool = host_pool_create("lcpfs_uberblock", k_block_size, 0);
     if (!writer->m_page_pool)
@@ -72,12 +80,8 @@ Result<Box<UberblockWriter>> UberblockWriter::create(VdevSet& vdevs, const DiskG
         if (!page)
             return Error::no_memory;
     }
-    Result<UberblockScan> scan = scan_uberblocks(vdevs, pool_guid);
-    if (scan.is_error() && scan.error() != Error::no_uberblock)
-        return scan.error();
-    if (scan.is_ok())
-        for (size_t i = scan.value().found.size(); i-- > 0;) // oldest first: a slot keeps the newest
-            scan.value().found[i].encode(writer->slot(scan.value().found[i].txg.value()), pool_guid);
+    for (size_t i = found.size(); i-- > 0;) // oldest first: a slot keeps the newest
+        found[i].encode(writer->slot(found[i].txg.value()), pool_guid);
     return writer;
 }
 

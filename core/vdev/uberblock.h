@@ -48,11 +48,13 @@ Result<UberblockScan> scan_uberblocks(VdevSet& vdevs, const DiskGuid& pool_guid)
 // whole later, and must not come to life again when its blocks are others'.
 //
 // The ring is kept in memory as pages of two slots, so that a device with 4 KiB sectors gets its whole sector
-// without a read: the neighbour slot stands there as the scan at creation found it. Devices with smaller
+// without a read: the neighbour slot stands there as a scan found it before. Devices with smaller
 // sectors get the slot alone.
 class UberblockWriter {
 public:
     static Result<Box<UberblockWriter>> create(VdevSet& vdevs, const DiskGuid& pool_guid);
+    // What a scan has found, newest first.
+    static Result<Box<UberblockWriter>> create(VdevSet& vdevs, const DiskGuid& pool_guid, Span<const Uberblock> found);
     ~UberblockWriter();
     Status write(const Uberblock& uberblock);
 

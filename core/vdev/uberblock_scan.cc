@@ -27,17 +27,15 @@ public:
         }
         return {};
     }
-    Status read(VdevSet& vdevs, const Vdev& vdev, u32 label)
+    void start_read(VdevSet& vdevs, const Vdev& vdev, u32 label)
     {
-        core_segment segments[k_pages];
         for (u32 i = 0; i < k_pages; i++)
-            segments[i] = { m_pages[i], k_block_size };
-        IoBatch batch;
-        batch.begin();
+            m_segments[i] = { m_pages[i], k_block_size };
+        m_batch.begin();
         vdevs.transfer(HOST_IO_READ, vdev.id, label_offset(label, vdev.capacity_blocks) + k_label_ring_offset,
-                       Span<const core_segment>(segments, k_pages), HOST_IO_META, IoBatch::done, &batch);
-        return batch.wait();
+                       Span<const core_segment>(m_segments, k_pages), HOST_IO_META, IoBatch::done, &m_batch);
     }
+    Status wait() { return m_batch.wait(); }
     const DiskUberblock& slot(u32 index) const
     {
         const u32 offset = index * k_uberblock_slot_bytes;
@@ -48,13 +46,21 @@ private:
     static constexpr u32 k_pages = k_ring_bytes / k_block_size;
     host_pool* m_pool { nullptr };
     u8* m_pages[k_pages] {};
+    core_segment m_segments[k_pages];
+    IoBatch m_batch;
 };
 
+// By eight words: most slots of a young pool are, and every mount looks at all of them.
 static bool is_zero(const DiskUberblock& disk)
 {
-    for (u8 byte : bytes_of(disk))
-        if (byte)
+    u64 words[8];
+    static_assert(sizeof(disk) % sizeof(words) == 0);
+    const u8* const bytes = bytes_of(disk).data();
+    for (size_t at = 0; at < sizeof(disk); at += sizeof(words)) {
+        copy_bytes(words, bytes + at, sizeof(words));
+        if (words[0] | words[1] | words[2] | words[3] | words[4] | words[5] | words[6] | words[7])
             return false;
+    }
     return true;
 }
 
@@ -147,20 +153,26 @@ static Status scan_ring(const RingBuffer& ring, const DiskGuid& pool_guid, Uberb
 Result<UberblockScan> scan_uberblocks(VdevSet& vdevs, const DiskGuid& pool_guid)
 {
     UberblockScan scan;
-    Box<RingBuffer> ring = TRY(make_box<RingBuffer>());
-    TRY(ring->prepare());
+    Box<RingBuffer> rings[k_label_count];
+    for (Box<RingBuffer>& ring : rings) {
+        ring = TRY(make_box<RingBuffer>());
+        TRY(ring->prepare());
+    }
     Box<DamagedSlots> damaged = TRY(make_box<DamagedSlots>());
     for (u16 i = 0; i < vdevs.count(); i++) {
         const Vdev& vdev = vdevs.vdev(VdevId(i));
         if (vdev.role != VdevRole::data)
             continue;
-        for (u32 label = 0; label < k_label_count; label++) {
-            if (ring->read(vdevs, vdev, label).is_error()) {
+        for (u32 label = 0; label < k_label_count; label++)
+            rings[label]->start_read(vdevs, vdev, label);
+        Status scanned;
+        for (Box<RingBuffer>& ring : rings) {
+            if (ring->wait().is_error())
                 scan.damaged_copies++;
-                continue;
-            }
-            TRY(scan_ring(*ring, pool_guid, scan, *damaged));
+            else if (scanned.is_ok()) // each is waited for before its memory goes
+                scanned = scan_ring(*ring, pool_guid, scan, *damaged);
         }
+        TRY(scanned);
     }
     if (scan.found.is_empty())
         return Error::no_uberblock;
