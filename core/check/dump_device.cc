@@ -77,7 +77,7 @@ void dump_uberblock(const Uberblock& uberblock, const Lines& lines)
     dump_pointer("metaslab table", uberblock.metaslab_table, lines);
     lines.put("  blocks: ", uberblock.used_blocks, " of ", uberblock.total_blocks, " in use");
     if (uberblock.log_generation == 0)
-        return lines.put("  intent log: never used");
+        return lines.put("  intent log: empty");
     lines.put("  intent log: on ", uberblock.log_ring == k_device_ring ? "the log device" : "the pool's ring", " from position ",
               uberblock.log_tail, ", frame ", uberblock.log_sequence, ", behind record ", uberblock.log_record);
 }

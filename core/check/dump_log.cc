@@ -41,7 +41,7 @@ Status dump_log(Pool& pool, const Lines& lines)
 {
     const Uberblock& uberblock = pool.uberblock();
     if (uberblock.log_generation == 0) {
-        lines.put("the intent log was never used");
+        lines.put("the intent log is empty: it was never used, or the pool was closed");
         return {};
     }
     const bool is_on_device = uberblock.log_ring == k_device_ring;

@@ -27,7 +27,7 @@ struct DiskUberblock {
     DiskNodePointer pool_tree;       // datasets and properties (dataset_format.h)
     DiskNodePointer metaslab_table;  // metaslab_format.h
     le64 log_tail;                   // intent log (zil_format.h): position of the first frame that may need replay
-    le64 log_generation;             // 0: never used
+    le64 log_generation;             // 0: nothing is in it: never used, or the pool was closed with this group
     le64 total_blocks;               // in metaslabs, less their bitmaps
     le64 used_blocks;                // allocated as of this group
     le64 next_dataset;

@@ -224,9 +224,39 @@ void bounded(Test& test)
     log->drop();
 }
 
+// The last group of a pool that is closed says that the log is empty, the first of one that is opened says what it is from there on.
+void closed(Test& test)
+{
+    Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+    REQUIRE_OK(log->start());
+    for (u32 round = 0; round < 3; round++) {
+        CHECK_EQ(log->log_write(log->file, round, 1, 900 + round, k_size), 0);
+        CHECK_EQ(core_object_sync(log->file), 0);
+        const u64 print = log->pool.fingerprint();
+        CHECK(log->pool.pool().uberblock().log_generation != 0);
+        log->drop();
+        REQUIRE_EQ(log->pool.close(), 0);
+        REQUIRE_EQ(log->pool.open(true), 0);
+        CHECK_EQ(log->pool.pool().uberblock().log_generation, 0u);
+        CHECK_EQ(log->pool.fingerprint(), print);
+        REQUIRE_EQ(log->pool.close(), 0); // read-only: as it was
+        REQUIRE_EQ(log->pool.open(false), 0);
+        CHECK(log->pool.pool().uberblock().log_generation != 0);
+        core_pool_set_options(log->pool.handle(), 3600u * 1000, CORE_ERRORS_REMOUNT_RO);
+        REQUIRE_EQ(log->find(), 0);
+        CHECK_EQ(log->pool.fingerprint(), print);
+        CHECK_EQ(log->log_write(log->file, 4 + round, 1, 950 + round, k_size), 0);
+        CHECK_EQ(core_object_sync(log->file), 0);
+        const u64 later = log->pool.fingerprint();
+        REQUIRE_EQ(log->crash_and_open(), 0);
+        CHECK_EQ(log->pool.fingerprint(), later);
+    }
+    CHECK_EQ(log->pool.check(), 0u);
+}
+
 constexpr TestCase k_cases[] = { { "over_and_over", over_and_over }, { "again_but_not_the_same", again_but_not_the_same },
                                  { "many_unsynced", many_unsynced }, { "neighbours", neighbours },
-                                 { "failed_flush", failed_flush },
+                                 { "failed_flush", failed_flush }, { "closed", closed },
                                  { "bounded", bounded } };
 }
 LCPFS_SUITE(log_write, k_cases);

@@ -207,6 +207,17 @@ void Pool::release_group()
     m_has_group_keeper.store(0);
 }
 
+// Nobody is there any more to change anything, so the group open now is the last one. It says that the log has nothing for whoever
+// opens the pool next, who need not look for what may be missing (LogReader). Failing is told by the engine.
+void Pool::end_log()
+{
+    if (m_read_only.load() || !m_log || !m_log->is_on() || m_engine->error() != Error::none)
+        return;
+    m_log->turn_off();
+    m_closing_txg.store(m_engine->open_txg().value());
+    (void)m_engine->force_commit().is_ok();
+}
+
 Status Pool::close()
 {
     Status result;
@@ -214,6 +225,7 @@ Status Pool::close()
     if (m_completions)
         host_workqueue_drain(m_completions);
     if (m_engine) {
+        end_log();
         Error before = m_engine->error();
         m_engine->stop(before != Error::none);
         if (before != Error::none)

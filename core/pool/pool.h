@@ -187,6 +187,7 @@ private:
     Status assemble(Span<host_bdev* const> bdevs, bool read_only);
     Status assemble_one(host_bdev* bdev, bool read_only, Vector<Box<Vdev>>& vdevs, Vector<PathCandidate>& candidates);
     Status add_path_at_opening(const PathCandidate& candidate, bool read_only);
+    void end_log();
     Status start_layers(Span<const Uberblock> uberblocks, u64 cache_limit_bytes, u64 dirty_limit_bytes);
     Status make_request_pools();
     Status start_compression();
@@ -279,6 +280,7 @@ private:
     Vector<u8> m_log_item;             // where that item is made
     Atomic<u8> m_read_only { 0 };
     Atomic<u8> m_shut_down { 0 };
+    Atomic<u64> m_closing_txg { 0 }; // groups from it on are made while the pool is closed
     Atomic<u8> m_discards { 0 };
     Atomic<u8> m_errors { 0 };     // core_errors_policy
     Atomic<u64> m_commits { 0 };

@@ -120,7 +120,8 @@ Status Pool::write_txg(TxgId txg)
     next.time_ns = host_realtime_ns();
     TRY(m_delayed_writes->write_out(txg));
     const LogTail tail = m_log->tail_for(txg);
-    next.log_generation = tail.generation;
+    const u64 closing = m_closing_txg.load();
+    next.log_generation = closing && txg.value() >= closing ? 0 : tail.generation;
     next.log_tail = tail.position;
     next.log_sequence = tail.sequence;
     next.log_record = tail.record;
