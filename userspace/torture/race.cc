@@ -109,7 +109,7 @@ void use_queue(Random& random, int fd, const char* path, bool dies)
         if (queue.submit(requests[i], fd, writes, s_queued[i], bytes, offset, i))
             under_way++;
         else
-            explained(false, "io_submit", path);
+            explained(s_no_memory && errno == EAGAIN, "io_submit", path); // the kernel's word for no memory for a request
     }
     close(fd);
     if (dies)
