@@ -5,26 +5,28 @@
 # programs: fsfreeze
 # cpus: 2
 # timeout: 300
+# environment: OPERATIONS=4000 SEEDS=1
 T=/files/torture
+[ "$KERNEL" != debug ] || OPERATIONS=$((OPERATIONS / 10))
 must make_pool
 must mount_pool /mnt txg_interval=1
-for seed in $(seq 1 ${SEEDS:-3}); do must $T queued /mnt/file ${OPERATIONS:-6000} $seed; done
+for seed in $(seq 1 $SEEDS); do must $T queued /mnt/file $OPERATIONS $seed; done
 must umount /mnt
 
 say "sync=always, logbias=throughput ($(uptime_s) s)"
 must mount_pool /mnt sync=always,logbias=throughput
-must $T queued /mnt/file ${OPERATIONS_SYNCED:-1500} 4
+must $T queued /mnt/file $((OPERATIONS / 4)) 4
 must umount /mnt
 
 say "compressed ($(uptime_s) s)"
 must mount_pool /mnt compression=lz4,txg_interval=1
-must $T queued /mnt/compressed ${OPERATIONS:-6000} 5
+must $T queued /mnt/compressed $OPERATIONS 5
 must umount /mnt
 must check_pool
 
 say "frozen and thawed under load ($(uptime_s) s)"
 must mount_pool /mnt
-$T queued /mnt/file ${OPERATIONS_FROZEN:-6000} 6 &
+$T queued /mnt/file $OPERATIONS 6 &
 load=$!
 while kill -0 $load 2>/dev/null; do
 	must fsfreeze -f /mnt
@@ -34,7 +36,7 @@ done
 wait $load || fail "the load under freezing ended with status $?"
 
 say "unmounted lazily under load ($(uptime_s) s)"
-$T queued /mnt/file ${OPERATIONS:-6000} 7 &
+$T queued /mnt/file $OPERATIONS 7 &
 load=$!
 sleep 1
 must umount -l /mnt
