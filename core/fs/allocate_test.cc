@@ -274,6 +274,42 @@ void crashes(Test& test)
     }
 }
 
+// What a cut that failed left behind the file's end goes before the file grows over it, and what is written there with it if it were
+// written there.
+void behind_the_end(Test& test)
+{
+    Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+    REQUIRE_OK(log->start());
+    TestPool& pool = log->pool;
+    for (u32 logged = 0; logged < 2; logged++) {
+        REQUIRE_EQ(pool.truncate(log->file, 0), 0);
+        REQUIRE_EQ(core_allocate(log->file, 0, 10), 0);
+        REQUIRE_EQ(pool.write(log->file, 0, 2, 10, 10 * k_block_size), 0);
+        {
+            Object& object = object_of(log->file);
+            WriteGuard guard(object.m_lock);
+            object.m_attributes.size_bytes = 3 * k_block_size - 9;
+            object.m_attributes.state |= k_object_truncating;
+        }
+        bool backed = true;
+        REQUIRE_EQ(core_reserve_for(log->file, 2, 2, 2, &backed), 0);
+        CHECK(!backed);
+        core_unreserve(log->file, 2);
+        constexpr u64 k_size = 7 * k_block_size;
+        REQUIRE_EQ(logged ? log->log_write(log->file, 3, 2, 50, k_size) : pool.write(log->file, 3, 2, 50, k_size), 0);
+        REQUIRE_EQ(logged ? log->log_write(log->file, 2, 1, 60, k_size) : pool.write(log->file, 2, 1, 60, k_size), 0);
+        CHECK(looks(pool, log->file, "wwwwwhhhhhh"));
+        REQUIRE_EQ(pool.settle(), 0);
+        REQUIRE_EQ(log->crash_and_open(), 0);
+        CHECK(looks(pool, log->file, "wwwwwhhhhhh"));
+        CHECK_EQ(tag_of(pool, log->file, 2), 60u);
+        CHECK_EQ(tag_of(pool, log->file, 4), 51u);
+        CHECK_EQ(pool.settle(), 0);
+        CHECK_EQ(pool.promised(), 0u);
+        CHECK_EQ(pool.check(), 0u);
+    }
+}
+
 // A clone has holes there, and what it replaces is its own.
 void clones(Test& test)
 {
@@ -398,8 +434,8 @@ void at_once(Test& test)
 }
 
 constexpr TestCase k_cases[] = { { "kinds", kinds },         { "refused", refused }, { "small_file", small_file },
-                                 { "full_pool", full_pool }, { "crashes", crashes }, { "clones", clones },
-                                 { "overtaken", overtaken }, { "at_once", at_once } };
+                                 { "full_pool", full_pool }, { "crashes", crashes }, { "behind_the_end", behind_the_end },
+                                 { "clones", clones },       { "overtaken", overtaken }, { "at_once", at_once } };
 }
 LCPFS_SUITE(allocate, k_cases);
 

@@ -15,6 +15,12 @@ const InPlaceWrite* next_taken(Object& object, u64 first) REQUIRES_SHARED(object
     return next;
 }
 
+// What a cut that failed left behind the file's end is as good as gone: whoever lets the file grow removes it.
+u64 end_of_own_blocks(const Object& object, u64 end) REQUIRES_SHARED(object.m_lock)
+{
+    return object.m_attributes.is_truncating() ? min(end, blocks_for_bytes(object.m_attributes.size_bytes)) : end;
+}
+
 // Whether `extent` has the block where `written` has it.
 bool is_at_place(const Extent& extent, const Extent& written, u64 block)
 {
@@ -40,6 +46,8 @@ Status convert_piece(Object& object, TxgId txg, const Extent& written, u64 first
 Result<bool> is_preallocated(Object& object, u64 first, u64 count)
 {
     const u64 end = first + count;
+    if (end_of_own_blocks(object, end) != end)
+        return false;
     while (first < end) {
         TreeCursor cursor;
         Extent extent;
@@ -52,7 +60,7 @@ Result<bool> is_preallocated(Object& object, u64 first, u64 count)
 
 Result<InPlacePiece> find_in_place(Object& object, u64 first, u32 count)
 {
-    const u64 end = first + count;
+    const u64 end = end_of_own_blocks(object, first + count);
     for (u64 at = first; at < end;) {
         TreeCursor cursor;
         Extent extent;

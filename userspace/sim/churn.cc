@@ -39,7 +39,9 @@ static void fill(core_object* directory, u64 number, Random& random, bool may_ne
         Blocks blocks(count);
         const u64 at = random.below(64);
         const u64 size = (at + count) * CORE_BLOCK_SIZE;
-        const int error = random.one_in(2) ? log_blocks(made, at, blocks, count, size) : write_blocks(made, at, blocks, count, size);
+        int error = reserve_blocks(made, at, count);
+        if (!error)
+            error = random.one_in(2) ? log_reserved(made, at, blocks, count, size) : write_reserved(made, at, blocks, count, size);
         if (error)
             fail("writing to %s in a dataset gave %d", name.c_str(), error);
     }

@@ -5,6 +5,7 @@
 // Half of them fill a partition, with a minimum or without, up to its maximum or as far as the pool goes, beside another that is
 // guaranteed some and has used none of it: that it gets then. Nothing is refused that statfs says there is room for.
 #include "core/api/handles.h"
+#include "core/fs/xattrs.h"
 #include "userspace/sim/failure.h"
 #include "userspace/sim/partition_churn.h"
 #include "userspace/sim/prepare.h"
@@ -28,8 +29,8 @@ void expect_full(Run& run, const Worker& worker, u64 blocks)
 {
     core_dataset_space space;
     core_dataset_get_space(run.dataset(worker.options().dataset), &space);
-    const Space& room = pool_of(run.pool()).space();
-    const u64 margin = (room.operation_units() + room.write_units()) / k_promise_unit;
+    Pool& pool = pool_of(run.pool());
+    const u64 margin = (xattr_units(pool, worker.new_parts()) + pool.space().write_units()) / k_promise_unit;
     if (space.available_blocks > 2 * blocks + margin)
         fail("%llu blocks were refused with %llu available", static_cast<unsigned long long>(blocks),
              static_cast<unsigned long long>(space.available_blocks));
@@ -195,6 +196,7 @@ u64 run_no_space(u64 seed, const Options&)
             worker.check_live();
             if (has_partitions)
                 use_guaranteed(run);
+            worker.sync_pool(); // the check is for a pool in which no group is about to commit
             run.check(false);
             worker.close_all();
             if (int error = run.close())

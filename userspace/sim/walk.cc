@@ -80,7 +80,13 @@ int read_blocks(core_object* object, u64 block, Blocks& blocks, u64 count, std::
     return completion.wait("a core_read");
 }
 
-static int write_reserved(core_object* object, u64 block, Blocks& blocks, u64 count, u64 size_bytes, unsigned pieces)
+int reserve_blocks(core_object* object, u64 block, u64 count)
+{
+    bool backed;
+    return core_reserve_for(object, block, count, count, &backed);
+}
+
+int write_reserved(core_object* object, u64 block, Blocks& blocks, u64 count, u64 size_bytes, unsigned pieces)
 {
     Completion completion;
     std::vector<core_segment> segments = blocks.segments(count, pieces);
@@ -90,23 +96,18 @@ static int write_reserved(core_object* object, u64 block, Blocks& blocks, u64 co
     return completion.wait("a core_write");
 }
 
-int write_blocks(core_object* object, u64 block, Blocks& blocks, u64 count, u64 size_bytes, unsigned pieces)
+int log_reserved(core_object* object, u64 block, Blocks& blocks, u64 count, u64 size_bytes, unsigned pieces)
 {
-    bool backed;
-    if (int error = core_reserve_for(object, block, count, count, &backed))
-        return error;
-    return write_reserved(object, block, blocks, count, size_bytes, pieces);
-}
-
-int log_blocks(core_object* object, u64 block, Blocks& blocks, u64 count, u64 size_bytes, unsigned pieces)
-{
-    bool backed;
-    if (int error = core_reserve_for(object, block, count, count, &backed))
-        return error;
     std::vector<core_segment> segments = blocks.segments(count, pieces);
     if (core_log_write(object, block, segments.data(), static_cast<unsigned>(segments.size()), size_bytes) == 0)
         return 0;
     return write_reserved(object, block, blocks, count, size_bytes, pieces);
+}
+
+int write_blocks(core_object* object, u64 block, Blocks& blocks, u64 count, u64 size_bytes)
+{
+    const int error = reserve_blocks(object, block, count);
+    return error ? error : write_reserved(object, block, blocks, count, size_bytes);
 }
 
 u64 block_hash(const u8* data)

@@ -27,11 +27,13 @@ private:
 
 // Waits for the completion. `bad` (may be null) gets the numbers of the blocks that failed, from 0.
 int read_blocks(core_object* object, u64 block, Blocks& blocks, u64 count, std::vector<u64>* bad = nullptr);
-// Reserves and writes. The number of steps taken before an error is the caller's to know from it: 0 reserve.
-int write_blocks(core_object* object, u64 block, Blocks& blocks, u64 count, u64 size_bytes, unsigned pieces = 1);
-
+// Only this may find no memory; what has been reserved is written, whether there is any or not.
+int reserve_blocks(core_object* object, u64 block, u64 count);
+int write_reserved(core_object* object, u64 block, Blocks& blocks, u64 count, u64 size_bytes, unsigned pieces = 1);
 // The same by core_log_write, or as above when that is refused.
-int log_blocks(core_object* object, u64 block, Blocks& blocks, u64 count, u64 size_bytes, unsigned pieces = 1);
+int log_reserved(core_object* object, u64 block, Blocks& blocks, u64 count, u64 size_bytes, unsigned pieces = 1);
+// Reserves and writes.
+int write_blocks(core_object* object, u64 block, Blocks& blocks, u64 count, u64 size_bytes);
 
 u64 xattr_hash(const std::string& value);
 

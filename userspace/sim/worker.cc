@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/fs/xattrs.h"
 #include "userspace/host/common/thread_context.h"
 #include "userspace/sim/failure.h"
 #include "userspace/sim/run.h"
@@ -191,8 +192,11 @@ int Worker::create(u64 directory, const std::string& name, u32 mode, const std::
             begins[xattr] = random_xattr_value(xattr);
     }
     std::vector<core_xattr> xattrs;
-    for (const auto& [xattr, value] : begins)
+    m_new_parts = 0;
+    for (const auto& [xattr, value] : begins) {
+        m_new_parts += xattr_parts(length_of(value));
         xattrs.push_back({ xattr.data(), length_of(xattr), value.data(), length_of(value) });
+    }
     how.xattrs = xattrs.data();
     how.xattr_count = static_cast<u32>(xattrs.size());
     begin("create " + name.substr(0, 16) + " mode " + std::to_string(mode >> 12) + " in " + std::to_string(directory));
@@ -273,14 +277,17 @@ int Worker::write(u64 id, u64 block, u64 count, u64 end_bytes)
           + std::to_string(size));
     const unsigned pieces = static_cast<unsigned>(m_random.between(1, 3));
     const bool is_backed = has_only_unwritten(object, block, count);
-    int error = count <= CORE_LOG_MAX_BLOCKS && m_random.below(100) < m_options.logged_percent
-        ? log_blocks(object, block, blocks, count, size, pieces)
-        : write_blocks(object, block, blocks, count, size, pieces);
+    const bool is_logged = count <= CORE_LOG_MAX_BLOCKS && m_random.below(100) < m_options.logged_percent;
+    int error = reserve_blocks(object, block, count);
+    const bool is_reserved = error == 0;
+    if (is_reserved)
+        error = is_logged ? log_reserved(object, block, blocks, count, size, pieces)
+                          : write_reserved(object, block, blocks, count, size, pieces);
     if (error == -k_enospc && is_backed)
         fail("writing %llu preallocated blocks from %llu of object %llu on failed for lack of space",
              static_cast<unsigned long long>(count), static_cast<unsigned long long>(block), static_cast<unsigned long long>(id));
     // What was promised room is written, whether there is memory or not.
-    if (error == -k_enomem)
+    if (error == -k_enomem && is_reserved)
         fail("writing %llu blocks from %llu of object %llu on failed for lack of memory", static_cast<unsigned long long>(count),
              static_cast<unsigned long long>(block), static_cast<unsigned long long>(id));
     if (error)

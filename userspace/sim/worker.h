@@ -77,6 +77,8 @@ public:
     WalkOptions walk_options() const;
     bool stopped() const { return m_stopped; }
     u64 refused() const { return m_refused; }
+    // Parts of the attributes that the last creation was to begin with: what it promises goes by them.
+    u32 new_parts() const { return m_new_parts; }
 
     // The single operations, for runs that script them. All give the error.
     int create(u64 directory, const std::string& name, u32 mode, const std::string& target = "", u64* id = nullptr);
@@ -140,6 +142,7 @@ private:
     std::map<u64, core_object*> m_open;
     u64 m_names { 0 };
     bool m_stopped { false };
+    u32 m_new_parts { 0 };
     u64 m_refused { 0 };
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Worker: blocks taken out of files and holes put into them.
 #include "core/format/extent_format.h"
+#include "userspace/host/common/memory.h"
 #include "userspace/sim/failure.h"
 #include "userspace/sim/worker.h"
 
@@ -44,6 +45,7 @@ int Worker::shift(u64 id, u64 block, u64 count, bool collapses)
         ObjectState found;
         WalkOptions options = walk_options();
         options.tolerant = true;
+        const AllocationFailures::Pause pause;
         if (read_object(m_dataset, id, found, options) || !found.damage.empty()) {
             m_stopped = true;
             return end(error);

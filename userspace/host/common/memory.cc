@@ -51,6 +51,25 @@ void AllocationFailures::fail_nth(u64 n, bool and_all_later)
 u64 AllocationFailures::count() { return s_count; }
 u64 AllocationFailures::injected() { return s_injected; }
 void AllocationFailures::reserve_only(bool on) { s_reserve_only = on; }
+
+AllocationFailures::Pause::Pause()
+    : m_left(0), m_left_here(thread_context().fail_allocation), m_all_later(s_fail_all_later), m_reserve_only(s_reserve_only)
+{
+    const u64 at = s_fail_at, count = s_count;
+    if (at)
+        m_left = at > count ? at - count : m_all_later ? 1 : 0;
+    fail_nth(0, false);
+    reserve_only(false);
+    thread_context().fail_allocation = 0;
+}
+
+AllocationFailures::Pause::~Pause()
+{
+    fail_nth(m_left, m_all_later);
+    reserve_only(m_reserve_only);
+    thread_context().fail_allocation = m_left_here;
+}
+
 u64 host_memory_live_objects() { return s_live_objects; }
 u64 host_memory_live_bytes() { return s_live_bytes; }
 void host_set_memory_bytes(u64 bytes) { s_memory_bytes = bytes; }

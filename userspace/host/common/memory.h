@@ -18,6 +18,18 @@ struct AllocationFailures {
     static u64 count();                              // fallible allocations made so far, of the whole process
     static u64 injected();                           // failures given so far
     static void reserve_only(bool on);
+    // None fails while it lives, for what a test looks at in between. Both injectors go on behind it where they were.
+    class Pause {
+    public:
+        Pause();
+        ~Pause();
+        Pause(const Pause&) = delete;
+
+    private:
+        u64 m_left;       // to the process's next one, 0: none to come
+        u64 m_left_here;  // and to that of this thread or fiber
+        bool m_all_later, m_reserve_only;
+    };
 };
 
 // Bytes and objects given by host_alloc and pools and not yet returned.
