@@ -21,9 +21,12 @@ static int __init lcpfs_init(void)
 	error = host_bios_start();
 	if (error)
 		return error;
-	error = lcpfs_sysfs_init();
+	error = host_kept_start();
 	if (error)
 		goto end_bios;
+	error = lcpfs_sysfs_init();
+	if (error)
+		goto stop_kept;
 	error = lcpfs_scan_init();
 	if (error)
 		goto exit_sysfs;
@@ -36,6 +39,8 @@ exit_scan:
 	lcpfs_scan_exit();
 exit_sysfs:
 	lcpfs_sysfs_exit();
+stop_kept:
+	host_kept_stop();
 end_bios:
 	host_bios_end();
 	return error;
@@ -46,6 +51,7 @@ static void __exit lcpfs_exit(void)
 	lcpfs_super_exit();
 	lcpfs_scan_exit();
 	lcpfs_sysfs_exit();
+	host_kept_stop();
 	host_slabs_destroy();
 	host_bios_end();
 }

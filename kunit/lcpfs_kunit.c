@@ -65,13 +65,22 @@ kunit_test_suites(LCPFS_TEST_SUITES(LCPFS_SUITE_ADDRESS));
 /* KUnit runs the suites itself once the module is there. */
 static int __init lcpfs_kunit_start(void)
 {
+	int error;
+
 	host_checksum_start();
-	return host_bios_start();
+	error = host_bios_start();
+	if (error)
+		return error;
+	error = host_kept_start();
+	if (error)
+		host_bios_end();
+	return error;
 }
 module_init(lcpfs_kunit_start);
 
 static void __exit lcpfs_kunit_exit(void)
 {
+	host_kept_stop();
 	host_slabs_destroy();
 	host_bios_end();
 }

@@ -58,7 +58,8 @@ Space::Dirty Space::dirty() const
         fresh[i] = m_new_objects[i].load_relaxed();
         dirty.objects += existing[i];
         dirty.new_objects += fresh[i];
-        dirty.blocks += share_nodes(m_log.share_changes(i)) * node_blocks;
+        if (const u64 changes = m_log.share_changes(i))
+            dirty.blocks += share_nodes(changes) * node_blocks;
     }
     if (dirty.objects + dirty.new_objects == 0)
         return dirty;
@@ -97,12 +98,14 @@ u64 Space::metadata_blocks(const Dirty& dirty) const
 
 u64 Space::promised_blocks() const { return m_promised.load() / k_promise_unit + metadata_blocks(dirty()); }
 
-u64 Space::available_blocks() const
+u64 Space::available_blocks() const { return available_beside(dirty()); }
+
+u64 Space::available_beside(const Dirty& dirty) const
 {
     const u64 free = m_allocator.counts().free_blocks;
     const u64 promised = m_promised.load();
     const u64 in_operations = min(promised, m_in_operations.load());
-    const u64 taken = (promised - in_operations) / k_promise_unit + metadata_blocks(dirty()) + m_slop_blocks;
+    const u64 taken = (promised - in_operations) / k_promise_unit + metadata_blocks(dirty) + m_slop_blocks;
     return free > taken ? free - taken : 0;
 }
 
@@ -271,7 +274,7 @@ bool Space::is_beyond(u32 times) const
     if (dirty_bytes + (dirty.objects + dirty.new_objects) * k_object_memory_bytes > dirty_limit_bytes() * times)
         return true;
     const u64 blocks = dirty.blocks + blocks_for_bytes(dirty_bytes * m_trees.copies);
-    return blocks > (m_slop_blocks + available_blocks() / 2) / 5 * times;
+    return blocks > (m_slop_blocks + available_beside(dirty) / 2) / 5 * times;
 }
 
 bool Space::is_group_full() const { return is_beyond(1); }

@@ -141,6 +141,7 @@ private:
         u64 fixed_blocks { 0 };               // what their groups take besides
     };
     Dirty dirty() const;
+    u64 available_beside(const Dirty& dirty) const;
     u64 node_units() const { return u64(m_trees.cache.node_blocks()) * m_trees.copies * k_promise_unit; }
     struct Shape {
         Atomic<u64> height { 1 }, root_count { 1 };

@@ -13,5 +13,8 @@ void host_checksum_start(void);
  */
 int host_bios_start(void);
 void host_bios_end(void);
+/* The shrinker of what is kept (host_kept.h), before anything is and when nothing is any more. -ENOMEM. */
+int host_kept_start(void);
+void host_kept_stop(void);
 
 #endif

@@ -10,27 +10,21 @@
  * pools, and making and destroying a cache costs far more than making a pool (it registers with sysfs, and its end
  * waits for RCU). What a pool was not given back is told when it is destroyed, and by the slab code when the cache is.
  *
- * What was given back last is given out next: each CPU keeps a few objects of each pool, and the slab is asked when it has
- * none. A synchronous write takes some ten kilobytes of such memory and gives them back, and a kernel that zeroes what the slab gives
- * out (init_on_alloc, the default of some distributions) would do so each time. Not under KASAN, which has to see every use of what
- * was given back.
+ * What is given back is kept for the next who asks, once the reserve has what it is to have: host_kept.h.
  *
- * Locking: `host_slabs_lock` over the list of caches. `live` is a plain atomic. What a CPU keeps is its own, with interrupts off,
- * since requests end and give back their memory in them.
+ * Locking: `host_slabs_lock` over the list of caches. `live` is a plain atomic.
  */
 #include <linux/atomic.h>
-#include <linux/irqflags.h>
 #include <linux/list.h>
 #include <linux/mempool.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
-#include <linux/percpu.h>
 #include <linux/printk.h>
-#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
 #include "core/host/host.h"
+#include "shim/host/host_kept.h"
 #include "shim/host/host_module.h"
 
 struct host_slab {
@@ -39,18 +33,10 @@ struct host_slab {
 	char cache_name[];
 };
 
-#define HOST_POOL_KEPT 4
-#define HOST_POOL_KEPT_BYTES SZ_8K /* of one object: larger ones are not worth holding on to */
-
-struct host_kept {
-	unsigned int count;
-	void *objects[HOST_POOL_KEPT];
-};
-
 struct host_pool {
 	struct host_slab *slab;
 	mempool_t *reserve;
-	struct host_kept __percpu *kept; /* null: nothing is kept */
+	struct host_kept kept;
 	size_t object_bytes;
 	atomic64_t live;
 };
@@ -104,6 +90,23 @@ void host_slabs_destroy(void)
 	INIT_LIST_HEAD(&host_slabs);
 }
 
+static void host_pool_give_back(void *context, void *object)
+{
+	struct host_pool *pool = context;
+
+	mempool_free(object, pool->reserve);
+}
+
+/* False: it is the caller's to free, into the reserve, which comes first. */
+static bool host_pool_keep(struct host_pool *pool, void *object)
+{
+	/* As in mempool_free: whoever took this from the reserve did so before, and that is seen here. */
+	smp_rmb();
+	if (READ_ONCE(pool->reserve->curr_nr) < pool->reserve->min_nr)
+		return false;
+	return host_kept_give(&pool->kept, object);
+}
+
 struct host_pool *host_pool_create(const char *name, size_t object_bytes, unsigned int reserve)
 {
 	struct host_pool *pool = kzalloc(sizeof(*pool), GFP_KERNEL);
@@ -118,64 +121,8 @@ struct host_pool *host_pool_create(const char *name, size_t object_bytes, unsign
 		return NULL;
 	}
 	pool->object_bytes = object_bytes;
-	if (!IS_ENABLED(CONFIG_KASAN) && object_bytes <= HOST_POOL_KEPT_BYTES)
-		pool->kept = alloc_percpu(struct host_kept);
+	host_kept_init(&pool->kept, object_bytes, host_pool_give_back, pool);
 	return pool;
-}
-
-/* One that this CPU has kept, or null. */
-static void *host_kept_take(struct host_pool *pool)
-{
-	struct host_kept *kept;
-	unsigned long flags;
-	void *object = NULL;
-
-	if (!pool->kept)
-		return NULL;
-	local_irq_save(flags);
-	kept = this_cpu_ptr(pool->kept);
-	if (kept->count)
-		object = kept->objects[--kept->count];
-	local_irq_restore(flags);
-	return object;
-}
-
-/* False: it has enough, or the reserve, which comes first, has not. */
-static bool host_kept_give(struct host_pool *pool, void *object)
-{
-	struct host_kept *kept;
-	unsigned long flags;
-	bool is_kept = false;
-
-	if (!pool->kept)
-		return false;
-	/* As in mempool_free: whoever took this from the reserve did so before, and that is seen here. */
-	smp_rmb();
-	if (READ_ONCE(pool->reserve->curr_nr) < pool->reserve->min_nr)
-		return false;
-	local_irq_save(flags);
-	kept = this_cpu_ptr(pool->kept);
-	if (kept->count < HOST_POOL_KEPT) {
-		kept->objects[kept->count++] = object;
-		is_kept = true;
-	}
-	local_irq_restore(flags);
-	return is_kept;
-}
-
-static void host_kept_end(struct host_pool *pool)
-{
-	int cpu;
-
-	if (!pool->kept)
-		return;
-	for_each_possible_cpu(cpu) {
-		struct host_kept *kept = per_cpu_ptr(pool->kept, cpu);
-
-		while (kept->count)
-			mempool_free(kept->objects[--kept->count], pool->reserve);
-	}
-	free_percpu(pool->kept);
 }
 
 void host_pool_destroy(struct host_pool *pool)
@@ -187,7 +134,7 @@ void host_pool_destroy(struct host_pool *pool)
 	live = atomic64_read(&pool->live);
 	if (live)
 		pr_err("lcpfs: %lld objects of %s were never freed: a bug, please report it\n", live, pool->slab->cache_name);
-	host_kept_end(pool);
+	host_kept_end(&pool->kept);
 	mempool_destroy(pool->reserve);
 	kfree(pool);
 }
@@ -195,7 +142,7 @@ void host_pool_destroy(struct host_pool *pool)
 void *host_pool_alloc(struct host_pool *pool, unsigned int flags)
 {
 	gfp_t gfp = flags & HOST_ALLOC_ATOMIC ? GFP_ATOMIC | __GFP_NOWARN : GFP_NOFS;
-	void *object = host_kept_take(pool);
+	void *object = host_kept_take(&pool->kept);
 
 	if (flags & HOST_ALLOC_ZERO)
 		gfp |= __GFP_ZERO;
@@ -210,7 +157,7 @@ void *host_pool_alloc(struct host_pool *pool, unsigned int flags)
 
 void *host_pool_alloc_reserved(struct host_pool *pool)
 {
-	void *object = host_kept_take(pool) ?: mempool_alloc(pool->reserve, GFP_NOIO);
+	void *object = host_kept_take(&pool->kept) ?: mempool_alloc(pool->reserve, GFP_NOIO);
 
 	atomic64_inc(&pool->live);
 	return object;
@@ -219,7 +166,7 @@ void *host_pool_alloc_reserved(struct host_pool *pool)
 void host_pool_free(struct host_pool *pool, void *object)
 {
 	atomic64_dec(&pool->live);
-	if (!host_kept_give(pool, object))
+	if (!host_pool_keep(pool, object))
 		mempool_free(object, pool->reserve);
 }
 

@@ -29,6 +29,7 @@
 #include <linux/slab.h>
 #include <linux/uio.h>
 
+#include "shim/host/host_kept.h"
 #include "shim/vfs/direct.h"
 #include "shim/vfs/inode.h"
 #include "shim/vfs/promise.h"
@@ -37,14 +38,57 @@
 
 #define LCPFS_DIRECT_ORDER 4 /* of the largest piece */
 
+static struct host_kept lcpfs_direct_pages, lcpfs_direct_pieces; /* of order 0 and of the largest */
+
 static_assert(LCPFS_DIRECT_BLOCKS <= CORE_READ_MAX_BLOCKS);
+
+static struct host_kept *lcpfs_direct_kept(unsigned int order)
+{
+	return order == 0 ? &lcpfs_direct_pages : order == LCPFS_DIRECT_ORDER ? &lcpfs_direct_pieces : NULL;
+}
+
+static void lcpfs_direct_give_page(void *context, void *memory)
+{
+	free_page((unsigned long)memory);
+}
+
+static void lcpfs_direct_give_piece(void *context, void *memory)
+{
+	free_pages((unsigned long)memory, LCPFS_DIRECT_ORDER);
+}
+
+void lcpfs_direct_init(void)
+{
+	host_kept_init(&lcpfs_direct_pages, PAGE_SIZE, lcpfs_direct_give_page, NULL);
+	host_kept_init(&lcpfs_direct_pieces, PAGE_SIZE << LCPFS_DIRECT_ORDER, lcpfs_direct_give_piece, NULL);
+}
+
+void lcpfs_direct_exit(void)
+{
+	host_kept_end(&lcpfs_direct_pages);
+	host_kept_end(&lcpfs_direct_pieces);
+}
+
+/* Null: there is none; of larger pieces none without a search for it. */
+static void *lcpfs_direct_memory(unsigned int order)
+{
+	struct host_kept *kept = lcpfs_direct_kept(order);
+	void *memory = kept ? host_kept_take(kept) : NULL;
+
+	return memory ?: (void *)__get_free_pages(GFP_KERNEL | (order ? __GFP_NORETRY | __GFP_NOWARN : 0), order);
+}
 
 void lcpfs_direct_free(struct lcpfs_direct *direct)
 {
 	unsigned int i;
 
-	for (i = 0; i < direct->count; i++)
-		free_pages((unsigned long)direct->segments[i].data, get_order(direct->segments[i].bytes));
+	for (i = 0; i < direct->count; i++) {
+		unsigned int order = get_order(direct->segments[i].bytes);
+		struct host_kept *kept = lcpfs_direct_kept(order);
+
+		if (!kept || !host_kept_give(kept, direct->segments[i].data))
+			free_pages((unsigned long)direct->segments[i].data, order);
+	}
 	kfree(direct);
 }
 
@@ -61,19 +105,17 @@ struct lcpfs_direct *lcpfs_direct_alloc(struct inode *inode, unsigned int blocks
 	direct->count = 0;
 	while (left) {
 		unsigned int order = min_t(unsigned int, ilog2(left), LCPFS_DIRECT_ORDER);
-		unsigned long memory = 0;
+		void *memory = lcpfs_direct_memory(order);
 
-		if (order)
-			memory = __get_free_pages(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN, order);
-		if (!memory) {
+		if (!memory && order) {
 			order = 0;
-			memory = __get_free_page(GFP_KERNEL);
+			memory = lcpfs_direct_memory(order);
 		}
 		if (!memory) {
 			lcpfs_direct_free(direct);
 			return NULL;
 		}
-		direct->segments[direct->count].data = (void *)memory;
+		direct->segments[direct->count].data = memory;
 		direct->segments[direct->count].bytes = PAGE_SIZE << order;
 		direct->count++;
 		left -= 1u << order;

@@ -25,6 +25,9 @@ struct lcpfs_direct {
 	struct core_segment segments[];
 };
 
+void lcpfs_direct_init(void);
+void lcpfs_direct_exit(void); /* no request is left */
+
 struct lcpfs_direct *lcpfs_direct_alloc(struct inode *inode, unsigned int blocks);
 void lcpfs_direct_free(struct lcpfs_direct *direct);
 /* Between the caller's memory and ours from `skip` on: all of `bytes`, or up to where the caller's is not there. */

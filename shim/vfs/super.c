@@ -405,12 +405,14 @@ int lcpfs_super_init(void)
 	error = lcpfs_async_init();
 	if (error)
 		goto exit_transfer;
+	lcpfs_direct_init();
 	error = register_filesystem(&lcpfs_filesystem_type);
 	if (error)
-		goto exit_async;
+		goto exit_direct;
 	return 0;
 
-exit_async:
+exit_direct:
+	lcpfs_direct_exit();
 	lcpfs_async_exit();
 exit_transfer:
 	lcpfs_transfer_exit();
@@ -423,6 +425,7 @@ void lcpfs_super_exit(void)
 {
 	unregister_filesystem(&lcpfs_filesystem_type);
 	lcpfs_async_exit();
+	lcpfs_direct_exit();
 	lcpfs_transfer_exit();
 	/* Inodes are freed after a grace period; the cache they go to must still be there. */
 	rcu_barrier();
