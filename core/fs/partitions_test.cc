@@ -118,9 +118,17 @@ static void minimum(Test& test)
     Opened data;
     REQUIRE_EQ(data.open(*pool, "data"), 0);
     REQUIRE_EQ(fill(*pool, data.root, "source", 64), 64);
+    core_object* more;
+    REQUIRE_EQ(pool->create(pool->root(), "more", k_file, &more), 0);
     const i64 written = fill(*pool, pool->root(), "all", 100000);
     CHECK(written > i64(5 * k_metaslab));
     CHECK_EQ(size_of(*pool, "a"), 2 * k_metaslab);
+    // Others are refused at once, without a commit.
+    const u64 commits = pool->pool().engine().committed_txg().value();
+    for (u32 i = 0; i < 50; i++)
+        CHECK_EQ(core_reserve(more, 64), minus(Error::no_space));
+    CHECK(pool->pool().engine().committed_txg().value() <= commits + 2);
+    core_object_put(more);
     // What a clone takes of metadata is for data of this partition.
     core_object* source;
     core_object* copy;

@@ -129,12 +129,13 @@ bool Space::try_promise(OwnerSlot owner, u64 units, For what)
 }
 
 // Whether the last failure found so little that this cannot fit either, and nothing was given back since.
-bool Space::is_known_full(u64 units, For what)
+bool Space::is_known_full(OwnerSlot owner, u64 units, For what)
 {
+    const u64 kept = kept_blocks(what) + (what == For::growth ? m_allocator.owners().owed_to_others(owner) : 0);
     const u64 promised = m_promised.load();
     const u64 lasting = promised - min(promised, m_in_operations.load());
     SpinGuard guard(m_lock);
-    return m_known_gains == gains() && lasting + units > (m_known_blocks - min(m_known_blocks, kept_blocks(what))) * k_promise_unit;
+    return m_known_gains == gains() && lasting + units > (m_known_blocks - min(m_known_blocks, kept)) * k_promise_unit;
 }
 
 Status Space::wait_for_promise(OwnerSlot owner, u64 units, For what)
@@ -142,7 +143,7 @@ Status Space::wait_for_promise(OwnerSlot owner, u64 units, For what)
     for (u32 tries = 0;; tries++) {
         if (try_promise(owner, units, what))
             return {};
-        if (is_known_full(units, what) || (what == For::growth && tries == k_patience))
+        if (is_known_full(owner, units, what) || (what == For::growth && tries == k_patience))
             return Error::no_space;
         // What was given back before this is part of a group that the commit includes.
         const u64 before = gains();
