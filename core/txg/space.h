@@ -20,9 +20,10 @@
 //
 // When a promise does not fit, a commit is forced: what was freed becomes free, estimates become facts. That goes on
 // while it can help. What cannot be is known from the last commit: `free + deferred` as it left them is all that
-// can be free until something is freed, since rewriting metadata gives back what it takes; less what others are guaranteed, as it is now.
-// So a full pool refuses at once, without a commit, until something was removed, overwritten or given back (gains). Removals and changes wait until they
-// fit; they are refused only if they would not fit were nothing else under way, which the slop prevents.
+// can be free until something is freed, since rewriting metadata gives back what it takes; less what others are guaranteed,
+// as that is now. So a full pool refuses at once, without a commit, until something was removed, overwritten or given
+// back (gains). Removals and changes wait until they fit; they are refused only if they would not fit were nothing else under
+// way, which the slop prevents.
 //
 // Partitions. Data belongs to one, and is promised twice: out of the pool, as above, and out of the free blocks of its
 // partition's metaslabs (alloc/owners.h). When those do not do, the partition is grown at once (set_grow): into what nobody has,
