@@ -274,8 +274,7 @@ void crashes(Test& test)
     }
 }
 
-// What a cut that failed left behind the file's end goes before the file grows over it, and what is written there with it if it were
-// written there.
+// What a cut that failed left behind the file's end is no place to write to: it is freed before the file grows over it.
 void behind_the_end(Test& test)
 {
     Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());

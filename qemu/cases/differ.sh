@@ -24,7 +24,7 @@ if modprobe xfs 2>/dev/null; then
 	must mount -t xfs -o noatime $other /other
 else
 	beside=ext4
-	# Values beyond a block, which its journal has no credits for after some hundred thousand calls: an assertion of jbd2.
+	# Its journal and values beyond a block do not go together for long: twice it was an assertion of jbd2 that ended a long run.
 	must mkfs.ext4 -q -F -O ea_inode,^has_journal $other
 	must mount -t ext4 -o noatime $other /other
 fi

@@ -39,6 +39,23 @@ for file in $(cd /sys/fs/lcpfs/*/ && find . -type f); do
 	esac
 	[ -n "$(sysfs $file)" ] || fail "$file says nothing"
 done
+# Not under KASAN, where nothing is kept. What stays is the reserve.
+if [ "$KERNEL" != debug ]; then
+	requests() { slabs | awk '$1 ~ /^lcpfs_write_[0-9]/ { print $2 }'; }
+	i=1
+	while [ $i -le 40 ]; do
+		dd if=/dev/urandom of=/mnt/$i bs=1M count=1 2>/dev/null &
+		i=$((i + 1))
+	done
+	wait
+	must sync
+	must rm /mnt/[0-9]*
+	before=$(requests)
+	for i in 1 2 3; do echo 2 >/proc/sys/vm/drop_caches; done
+	after=$(requests)
+	say "drop_caches: $before requests kept with the reserve before, $after after"
+	[ $after -lt $before ] || fail "memory that was given back is kept for good"
+fi
 must umount /mnt
 must_fail test -e /sys/fs/lcpfs/*/name
 

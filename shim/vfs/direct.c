@@ -38,44 +38,37 @@
 
 #define LCPFS_DIRECT_ORDER 4 /* of the largest piece */
 
-static struct host_kept lcpfs_direct_pages, lcpfs_direct_pieces; /* of order 0 and of the largest */
+static struct host_kept lcpfs_direct_kept[LCPFS_DIRECT_ORDER + 1]; /* pieces, by their order */
 
 static_assert(LCPFS_DIRECT_BLOCKS <= CORE_READ_MAX_BLOCKS);
 
-static struct host_kept *lcpfs_direct_kept(unsigned int order)
+static void lcpfs_direct_give_back(void *context, void *memory)
 {
-	return order == 0 ? &lcpfs_direct_pages : order == LCPFS_DIRECT_ORDER ? &lcpfs_direct_pieces : NULL;
-}
-
-static void lcpfs_direct_give_page(void *context, void *memory)
-{
-	free_page((unsigned long)memory);
-}
-
-static void lcpfs_direct_give_piece(void *context, void *memory)
-{
-	free_pages((unsigned long)memory, LCPFS_DIRECT_ORDER);
+	free_pages((unsigned long)memory, (struct host_kept *)context - lcpfs_direct_kept);
 }
 
 void lcpfs_direct_init(void)
 {
-	host_kept_init(&lcpfs_direct_pages, PAGE_SIZE, lcpfs_direct_give_page, NULL);
-	host_kept_init(&lcpfs_direct_pieces, PAGE_SIZE << LCPFS_DIRECT_ORDER, lcpfs_direct_give_piece, NULL);
+	unsigned int order;
+
+	for (order = 0; order <= LCPFS_DIRECT_ORDER; order++)
+		host_kept_init(&lcpfs_direct_kept[order], PAGE_SIZE << order, lcpfs_direct_give_back, &lcpfs_direct_kept[order]);
 }
 
 void lcpfs_direct_exit(void)
 {
-	host_kept_end(&lcpfs_direct_pages);
-	host_kept_end(&lcpfs_direct_pieces);
+	unsigned int order;
+
+	for (order = 0; order <= LCPFS_DIRECT_ORDER; order++)
+		host_kept_end(&lcpfs_direct_kept[order]);
 }
 
-/* Null: there is none; of larger pieces none without a search for it. */
-static void *lcpfs_direct_memory(unsigned int order)
+/* NULL: there is none; larger pieces are not searched for. */
+static void *lcpfs_direct_piece(unsigned int order)
 {
-	struct host_kept *kept = lcpfs_direct_kept(order);
-	void *memory = kept ? host_kept_take(kept) : NULL;
+	gfp_t gfp = GFP_KERNEL | (order ? __GFP_NORETRY | __GFP_NOWARN : 0);
 
-	return memory ?: (void *)__get_free_pages(GFP_KERNEL | (order ? __GFP_NORETRY | __GFP_NOWARN : 0), order);
+	return host_kept_take(&lcpfs_direct_kept[order]) ?: (void *)__get_free_pages(gfp, order);
 }
 
 void lcpfs_direct_free(struct lcpfs_direct *direct)
@@ -83,11 +76,11 @@ void lcpfs_direct_free(struct lcpfs_direct *direct)
 	unsigned int i;
 
 	for (i = 0; i < direct->count; i++) {
+		void *memory = direct->segments[i].data;
 		unsigned int order = get_order(direct->segments[i].bytes);
-		struct host_kept *kept = lcpfs_direct_kept(order);
 
-		if (!kept || !host_kept_give(kept, direct->segments[i].data))
-			free_pages((unsigned long)direct->segments[i].data, order);
+		if (!host_kept_give(&lcpfs_direct_kept[order], memory))
+			free_pages((unsigned long)memory, order);
 	}
 	kfree(direct);
 }
@@ -105,11 +98,11 @@ struct lcpfs_direct *lcpfs_direct_alloc(struct inode *inode, unsigned int blocks
 	direct->count = 0;
 	while (left) {
 		unsigned int order = min_t(unsigned int, ilog2(left), LCPFS_DIRECT_ORDER);
-		void *memory = lcpfs_direct_memory(order);
+		void *memory = lcpfs_direct_piece(order);
 
 		if (!memory && order) {
 			order = 0;
-			memory = lcpfs_direct_memory(order);
+			memory = lcpfs_direct_piece(order);
 		}
 		if (!memory) {
 			lcpfs_direct_free(direct);
