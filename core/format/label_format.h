@@ -37,7 +37,8 @@ constexpr u64 k_known_ro_compat = 0;
 constexpr u64 k_incompat_log_device = 1; // the vdev table has entries of VdevRole::log
 constexpr u64 k_incompat_log_mirror = 2; // the ring on log devices may have several members (DiskLogRing)
 constexpr u64 k_incompat_compression = 4; // extents may be compressed: set before the first one is
-constexpr u64 k_known_incompat = k_incompat_log_device | k_incompat_log_mirror | k_incompat_compression;
+constexpr u64 k_incompat_log_sums = 8; // frames of the log may be k_log_frame_magic: set before the first one is
+constexpr u64 k_known_incompat = k_incompat_log_device | k_incompat_log_mirror | k_incompat_compression | k_incompat_log_sums;
 
 struct DiskGuid {
     u8 bytes[16];

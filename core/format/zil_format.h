@@ -25,7 +25,9 @@
 namespace lcpfs {
 
 constexpr u64 k_log_record_magic = 0x5a494c00; // "\0LIZ"
-constexpr u64 k_log_frame_magic = 0x314c495a'53465043ull; // "CPFSZIL1"
+constexpr u64 k_log_frame_magic = 0x324c495a'53465043ull; // "CPFSZIL2"; only with k_incompat_log_sums
+// "CPFSZIL1": read, not written. Its hash is of the whole frame, by pieces of 4 KiB, its checksum field 0.
+constexpr u64 k_log_hashed_frame_magic = 0x314c495a'53465043ull;
 constexpr u32 k_log_record_align = 64;
 constexpr u32 k_max_log_frame_bytes = 128 * 1024;
 constexpr u32 k_max_log_frame_records = 64;
@@ -225,6 +227,8 @@ struct DiskLogCommitMarker {
     le64 committed_txg;
 };
 
+// Its hash is xxh64 of the records' checksums, one after the other, then of this head, each seeded with the one before; its cyclic
+// sum is of everything: crc32c of each 4 KiB, the earlier ones' sum rotated left by 13 before it is put to it by exclusive or.
 struct DiskLogFrame {
     le64 magic;
     DiskGuid pool_guid;
@@ -239,7 +243,7 @@ struct DiskLogFrame {
     le64 first_record, last_record;
     le64 committed_txg;     // the newest group that had committed when this was sealed
     u8 padding[16];
-    u8 checksum[16];        // xxh64 and crc32c of all of it, piece by piece of 4 KiB (FrameSum), this field 0
+    u8 checksum[16];        // le64 hash, le64 cyclic sum (FrameSum), this field 0 in both
 };
 static_assert(sizeof(DiskLogFrame) == 128);
 static_assert(offsetof(DiskLogFrame, length_bytes) == 48);

@@ -85,7 +85,7 @@ Status Pool::turn_writable()
     if (m_log->ring().is_there() && !m_log->has_begun())
         return Error::log_pending;
     m_engine->admit();
-    const Status logs = start_log();
+    const Status logs = start_log_locked();
     if (logs.is_error()) {
         m_engine->seal();
         return logs.error();

@@ -194,6 +194,7 @@ private:
     Status enable_compression_locked(const CompressionChoice& choice) REQUIRES(m_state_lock);
     void equip_locked() REQUIRES(m_state_lock);
     Status write_feature(u64 incompat) REQUIRES(m_state_lock);
+    Status start_log_locked() REQUIRES(m_state_lock);
     Status write_label_heads(const Vdev& vdev, const Label& label);
     Status turn_read_only() REQUIRES(m_state_lock);
     Status turn_writable() REQUIRES(m_state_lock);

@@ -199,8 +199,16 @@ Status Pool::change_log_device(VdevId id, bool joins)
 
 Status Pool::start_log()
 {
+    MutexGuard guard(m_state_lock);
+    return start_log_locked();
+}
+
+Status Pool::start_log_locked()
+{
     if (!m_log->ring().is_there())
         return {};
+    if (!(m_label->header.incompat.get() & k_incompat_log_sums))
+        TRY(write_feature(k_incompat_log_sums));
     TRY(m_engine->force_commit());
     if (lacks_log_device())
         m_log_device_missing.store(0); // the commit has taken it out of the pool

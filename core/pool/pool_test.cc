@@ -4,6 +4,7 @@
 
 #include "core/test/pool.h"
 #include "core/test/test.h"
+#include "core/vdev/label.h"
 
 namespace lcpfs {
 
@@ -526,11 +527,32 @@ static void full(Test& test)
     CHECK(fitted[1] + 64 >= fitted[0]);
 }
 
+// A pool of an older version says what it has once its log is written to by this one, on every device, and not before.
+static void older_log(Test& test)
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    REQUIRE_EQ(pool->close(), 0);
+    for (u32 i = 0; i < 2; i++) {
+        Box<Label> label = REQUIRE_VALUE(read_label(pool->device(i)));
+        label->header.incompat.set(label->header.incompat.get() & ~k_incompat_log_sums);
+        seal_label(*label);
+        REQUIRE_OK(write_labels(pool->device(i), *label, false));
+    }
+    for (u32 round = 0; round < 2; round++) {
+        const bool read_only = round == 0;
+        REQUIRE_EQ(pool->open(read_only), 0);
+        REQUIRE_EQ(pool->close(), 0);
+        for (u32 i = 0; i < 2; i++)
+            CHECK_EQ((REQUIRE_VALUE(read_label(pool->device(i)))->header.incompat.get() & k_incompat_log_sums) != 0, !read_only);
+    }
+}
+
 namespace {
 constexpr TestCase k_cases[] = { { "formats", formats }, { "refused", refused }, { "paths", paths },
     { "idle_commits", idle_commits }, { "orphans", orphans }, { "orphan_lies", orphan_lies },
     { "next_object_lies", next_object_lies }, { "generations", generations }, { "falling_back", falling_back },
-    { "lost_bitmaps", lost_bitmaps }, { "full", full } };
+    { "lost_bitmaps", lost_bitmaps }, { "full", full }, { "older_log", older_log } };
 }
 LCPFS_SUITE(pool, k_cases);
 

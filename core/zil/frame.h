@@ -55,6 +55,7 @@ private:
     u32 m_used { 0 };
     u32 m_length { 0 };
     u32 m_records { 0 };
+    u64 m_records_hash { 0 };
     u64 m_first_record { 0 }, m_last_record { 0 };
 };
 
@@ -67,7 +68,8 @@ struct LogFrameHead {
     u32 length_bytes { 0 }, used_bytes { 0 }, record_count { 0 };
 };
 Result<LogFrameHead> read_log_frame_head(const DiskLogFrame& disk, const LogIdentity& identity);
-// Whether the checksum of the whole frame (head.length_bytes of it) fits. Puts the field of the checksum to 0 meanwhile.
+// Whether the checksum of the whole frame (head.length_bytes of it) fits: it was written as it stands. Those of its records are
+// looked at by read_log_record. Puts the field to 0 meanwhile.
 bool log_frame_fits(MutableBytes frame);
 
 }
