@@ -15,6 +15,7 @@
 #include "shim/vfs/direct.h"
 #include "shim/vfs/inode.h"
 #include "shim/vfs/promise.h"
+#include "shim/vfs/super.h"
 #include "shim/vfs/xattr.h"
 
 /* Whether the locked folio is still part of the file. */
@@ -74,8 +75,15 @@ static const struct vm_operations_struct lcpfs_file_mapping_operations = {
 	.page_mkwrite = lcpfs_page_mkwrite,
 };
 
+/*
+ * What a fault finds missing is read with what is around it, as much as readahead is for: ours, for a stream of 1 MiB, would read
+ * 256 pages for each one that is touched here and there. From here on this open file has what other filesystems have, unless
+ * somebody chose otherwise.
+ */
 static int lcpfs_file_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	if (file->f_ra.ra_pages == LCPFS_READAHEAD_BYTES >> PAGE_SHIFT)
+		file->f_ra.ra_pages = VM_READAHEAD_PAGES;
 	file_accessed(file);
 	vma->vm_ops = &lcpfs_file_mapping_operations;
 	return 0;

@@ -26,8 +26,6 @@
 #include "shim/vfs/xattr.h"
 #include "shim/vfs/transfer.h"
 
-#define LCPFS_READAHEAD_BYTES (1u << 20)
-
 void lcpfs_super_set_frozen(struct lcpfs_super *super)
 {
 	if (super->vfs && !sb_rdonly(super->vfs)) {

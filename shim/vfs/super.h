@@ -14,6 +14,9 @@
 /* "LCPF" as statfs shows it. */
 #define LCPFS_SUPER_MAGIC 0x4650434c
 
+/* Of a file that is read in order; mappings: lcpfs_file_mmap. */
+#define LCPFS_READAHEAD_BYTES (1u << 20)
+
 struct lcpfs_super {
 	struct lcpfs_pool *pool;
 	struct core_dataset *dataset;
