@@ -12,24 +12,6 @@ u64 load_key(const u8* bytes)
     return __builtin_bswap64(raw);
 }
 
-// A heap with the lowest at its root.
-void sift_down(u32* heap, u32 count, u32 at)
-{
-    for (u32 child; (child = 2 * at + 1) < count; at = child) {
-        if (child + 1 < count && heap[child + 1] < heap[child])
-            child++;
-        if (heap[at] <= heap[child])
-            return;
-        lcpfs::swap(heap[at], heap[child]);
-    }
-}
-
-void sift_up(u32* heap, u32 at)
-{
-    for (; at > 0 && heap[at] < heap[(at - 1) / 2]; at = (at - 1) / 2)
-        lcpfs::swap(heap[at], heap[(at - 1) / 2]);
-}
-
 }
 
 void NodePage::initialise(const TreeOwner& owner, u8 level, u64 birth_txg)
@@ -156,50 +138,62 @@ u32 NodePage::contiguous_room() const
     return header().heap_start.get() - static_cast<u32>(sizeof(DiskNodeHeader) + count() * sizeof(DiskNodeSlot));
 }
 
-// The up to k_batch highest places (offset << 16 | slot: all distinct) below `limit`, highest first. Gives how many.
-u32 NodePage::pick_highest(u32 limit, u32* places) const
+// Of the items below `limit`, which becomes the lowest place looked at: the highest ones, at most k_batch and at least one, in
+// descending order of offset. Gives how many. Two passes over the slots put them into buckets by where they are, of which few hold more
+// than one item; insertion does the rest.
+u32 NodePage::pick_highest(u32& limit, u16 (&picked)[k_batch]) const
 {
-    u32 picked = 0;
-    for (u32 i = 0; i < count(); i++) {
-        const u32 place = u32(slots()[i].offset.get()) << 16 | i;
-        if (place >= limit)
-            continue;
-        if (picked < k_batch) {
-            places[picked] = place;
-            sift_up(places, picked++);
-        } else if (place > places[0]) {
-            places[0] = place;
-            sift_down(places, picked, 0);
-        }
+    u16 starts[k_buckets] {};
+    u32 shift = 0;
+    while ((m_capacity - 1) >> shift >= k_buckets)
+        shift++;
+    const u32 items = count();
+    for (u32 i = 0; i < items; i++)
+        if (const u32 offset = slots()[i].offset.get(); offset < limit)
+            starts[offset >> shift]++;
+    u32 bucket = k_buckets, batch = 0;
+    while (bucket > 0 && batch + starts[bucket - 1] <= k_batch) {
+        const u32 here = starts[--bucket];
+        starts[bucket] = static_cast<u16>(batch);
+        batch += here;
     }
-    for (u32 left = picked; left > 1;) {
-        lcpfs::swap(places[0], places[--left]);
-        sift_down(places, left, 0);
+    const u32 lowest = bucket << shift;
+    for (u32 i = 0; i < items; i++)
+        if (const u32 offset = slots()[i].offset.get(); offset < limit && offset >= lowest)
+            picked[starts[offset >> shift]++] = static_cast<u16>(i);
+    for (u32 i = 1; i < batch; i++) {
+        const u16 slot = picked[i];
+        const u32 offset = slots()[slot].offset.get();
+        u32 at = i;
+        for (; at > 0 && slots()[picked[at - 1]].offset.get() < offset; at--)
+            picked[at] = picked[at - 1];
+        picked[at] = slot;
     }
-    return picked;
+    limit = lowest;
+    return batch;
 }
 
-// Slides items to the end of the page in descending order of offset, without a second buffer: the highest k_batch offsets
-// not moved yet are picked in one pass over the slots and sorted. One pass does for most nodes.
+// Slides items to the end of the page in descending order of offset, without a second buffer. What was moved is not below the limit
+// any more.
 void NodePage::compact()
 {
-    u32 places[k_batch];
-    u32 limit = ~0u;
+    u16 picked[k_batch];
+    u32 limit = m_capacity;
     u32 heap = m_capacity;
     for (u32 left = count(); left > 0;) {
-        const u32 picked = pick_highest(limit, places);
-        if (picked == 0)
+        const u32 batch = pick_highest(limit, picked);
+        if (batch == 0)
             break;
-        for (u32 i = 0; i < picked; i++) {
-            DiskNodeSlot& slot = slots()[places[i] & 0xffff];
+        for (u32 i = 0; i < batch; i++) {
+            DiskNodeSlot& slot = slots()[picked[i]];
             const u32 bytes = u32(slot.key_bytes.get()) + slot.value_bytes.get();
+            const u32 offset = slot.offset.get();
             heap -= bytes;
-            if (heap != places[i] >> 16)
-                move_bytes(m_buffer + heap, m_buffer + (places[i] >> 16), bytes);
+            if (heap != offset)
+                move_bytes(m_buffer + heap, m_buffer + offset, bytes);
             slot.offset.set(static_cast<u16>(heap));
         }
-        limit = places[picked - 1];
-        left -= picked;
+        left -= batch;
     }
     header().heap_start.set(heap);
 }
@@ -240,8 +234,12 @@ void NodePage::remove(u32 i)
 void NodePage::replace_value(u32 i, Bytes value)
 {
     DiskNodeSlot& slot = slots()[i];
-    if (slot.value_bytes.get() == value.size()) {
+    const u32 held_bytes = slot.value_bytes.get();
+    if (value.size() <= held_bytes) {
+        // What is left over becomes a hole behind it.
         copy_bytes(m_buffer + slot.offset.get() + slot.key_bytes.get(), value.data(), value.size());
+        slot.value_bytes.set(static_cast<u16>(value.size()));
+        m_used -= held_bytes - static_cast<u32>(value.size());
         return;
     }
     u8 held[k_max_key_bytes];

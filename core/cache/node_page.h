@@ -65,8 +65,9 @@ public:
 private:
     DiskNodeSlot* slots() const { return reinterpret_cast<DiskNodeSlot*>(m_buffer + sizeof(DiskNodeHeader)); }
     u32 contiguous_room() const;
-    static constexpr u32 k_batch = 128;
-    u32 pick_highest(u32 limit, u32* places) const;
+    // A bucket of a page of 32 KiB is 256 bytes: no more items can begin in it than a batch takes.
+    static constexpr u32 k_buckets = 128, k_batch = 256;
+    u32 pick_highest(u32& limit, u16 (&picked)[k_batch]) const;
     void compact();
 
     u8* m_buffer { nullptr };

@@ -9,7 +9,7 @@ namespace lcpfs {
 namespace {
 
 constexpr u32 k_page_bytes = 16384;
-constexpr u32 k_most_items = 400;
+constexpr u32 k_most_items = 900;
 constexpr TreeOwner k_owner { TreeKind::extents, 3, 44 };
 
 struct Item {
@@ -80,7 +80,8 @@ public:
         const u32 number = random(2000);
         const u32 i = place_of(number);
         const bool present = i < count && items[i].key == number;
-        Item item { static_cast<u16>(number), static_cast<u16>(random(8) ? random(80) : random(1500)), static_cast<u8>(random(256)) };
+        const u32 value_bytes = random(8) ? random(most_bytes) : random(large_bytes);
+        Item item { static_cast<u16>(number), static_cast<u16>(value_bytes), static_cast<u8>(random(256)) };
         const u32 cost = NodePage::item_cost(key(number).size(), item.value_bytes);
         if (random(100) < removals) {
             if (count)
@@ -103,6 +104,7 @@ public:
     Item items[k_most_items];
     u32 count { 0 };
     bool numbers { true };
+    u32 most_bytes { 80 }, large_bytes { 1500 };
 
 private:
     u64 m_seed { 99 };
@@ -112,14 +114,16 @@ private:
 
 }
 
-static void random_changes(Test& test, bool numbers, u32 capacity)
+static void random_changes(Test& test, bool numbers, u32 capacity, u32 steps = 1500, bool tiny = false)
 {
     Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
     ground->numbers = numbers;
+    if (tiny)
+        ground->most_bytes = ground->large_bytes = 4;
     NodePage page(ground->buffer, capacity);
     page.initialise(k_owner, 0, 8);
-    for (u32 step = 0; step < 1500; step++) {
-        ground->change(page, step / 300 % 2 ? 65 : 30);
+    for (u32 step = 0; step < steps; step++) {
+        ground->change(page, step / (steps / 5) % 2 ? 65 : 30);
         if (step % 10 == 0)
             REQUIRE(ground->is_same(page));
         if (step % 50 == 0 && ground->count)
@@ -156,6 +160,9 @@ static void random_changes(Test& test, bool numbers, u32 capacity)
 static void numbers(Test& test) { random_changes(test, true, k_page_bytes); }
 static void texts(Test& test) { random_changes(test, false, k_page_bytes); }
 static void small_page(Test& test) { random_changes(test, false, 4096); }
+// More items than are moved in one go.
+static void dense(Test& test) { random_changes(test, true, k_page_bytes, 20000, true); }
+static void odd_page(Test& test) { random_changes(test, true, 4100); }
 
 // Filled to the last byte, then holes everywhere and one item that takes them all.
 static void compacting(Test& test)
@@ -286,6 +293,8 @@ namespace {
 constexpr TestCase k_cases[] = { { "numbers", numbers },
                                  { "texts", texts },
                                  { "small_page", small_page },
+                                 { "dense", dense },
+                                 { "odd_page", odd_page },
                                  { "compacting", compacting },
                                  { "interior", interior } };
 }
