@@ -79,6 +79,27 @@ Space::Dirty Space::dirty() const
     return dirty;
 }
 
+// Never less than dirty(), and a quarter of its cost: enough to know by where there is plenty.
+Space::Dirty Space::dirty_at_most() const
+{
+    Dirty dirty;
+    u64 tables = 0;
+    for (u32 i = 0; i < 4; i++) {
+        if (m_log.share_changes(i))
+            return this->dirty();
+        dirty.objects += m_dirty_objects[i].load_relaxed();
+        dirty.new_objects += m_new_objects[i].load_relaxed();
+        tables += max<u64>(m_dirty_datasets[i].load_relaxed(), 1);
+    }
+    if (dirty.objects + dirty.new_objects == 0)
+        return dirty;
+    const u64 node_blocks = u64(m_trees.cache.node_blocks()) * m_trees.copies;
+    const u64 levels = max<u64>(m_table.height.load_relaxed(), 2) - 1;
+    dirty.blocks = (2 * dirty.objects * levels + dirty.new_objects + 2 * tables) * node_blocks;
+    dirty.fixed_blocks = (4 * (m_fixed_nodes + m_partition_nodes.load_relaxed()) + 3 * tables) * node_blocks;
+    return dirty;
+}
+
 void Space::object_dirtied(TxgId txg, bool is_new)
 {
     (is_new ? m_new_objects : m_dirty_objects)[txg.value() & 3].add(1);
@@ -96,7 +117,7 @@ u64 Space::metadata_blocks(const Dirty& dirty) const
     return dirty.blocks + dirty.fixed_blocks + blocks_for_bytes(m_trees.dirty_bytes.load_relaxed() * m_trees.copies);
 }
 
-u64 Space::promised_blocks() const { return m_promised.load() / k_promise_unit + metadata_blocks(dirty()); }
+u64 Space::promised_blocks() const { return m_promised.load() / k_promise_unit + metadata_blocks(); }
 
 u64 Space::available_blocks() const { return available_beside(dirty()); }
 
@@ -113,7 +134,12 @@ u64 Space::gains() const { return m_removals.load() + m_log.frees() + m_allocato
 
 bool Space::try_promise(OwnerSlot owner, u64 units, For what)
 {
-    u64 taken = metadata_blocks(dirty()) + kept_blocks(what);
+    return try_promise_beside(dirty_at_most(), owner, units, what) || try_promise_beside(dirty(), owner, units, what);
+}
+
+bool Space::try_promise_beside(const Dirty& dirty, OwnerSlot owner, u64 units, For what)
+{
+    u64 taken = metadata_blocks(dirty) + kept_blocks(what);
     if (what == For::growth)
         taken += m_allocator.owners().owed_to_others(owner);
     const u64 free = m_allocator.counts().free_blocks;
@@ -270,8 +296,12 @@ bool Space::is_beyond(u32 times) const
 {
     if (m_kept && m_kept(m_kept_context, times))
         return true;
+    return is_beyond(times, dirty_at_most()) && is_beyond(times, dirty());
+}
+
+bool Space::is_beyond(u32 times, const Dirty& dirty) const
+{
     const u64 dirty_bytes = m_trees.dirty_bytes.load_relaxed();
-    const Dirty dirty = this->dirty();
     if (dirty_bytes + (dirty.objects + dirty.new_objects) * k_object_memory_bytes > dirty_limit_bytes() * times)
         return true;
     const u64 blocks = dirty.blocks + blocks_for_bytes(dirty_bytes * m_trees.copies);

@@ -123,6 +123,9 @@ public:
     u64 available_blocks() const; // for growth; operations under way do not count
     // What commits of the groups not yet synced may allocate for the objects changed in them, copies and all.
     u64 object_blocks() const;
+    // With what their groups take besides: exactly, and the quick bound that is tried first.
+    u64 metadata_blocks() const { return metadata_blocks(dirty()); }
+    u64 metadata_blocks_at_most() const { return metadata_blocks(dirty_at_most()); }
 
     // Dirty metadata that a group may have before it is closed early. Any context.
     u64 dirty_limit_bytes() const { return m_dirty_limit_bytes.load_relaxed(); }
@@ -142,6 +145,7 @@ private:
         u64 fixed_blocks { 0 };               // what their groups take besides
     };
     Dirty dirty() const;
+    Dirty dirty_at_most() const;
     u64 available_beside(const Dirty& dirty) const;
     u64 node_units() const { return u64(m_trees.cache.node_blocks()) * m_trees.copies * k_promise_unit; }
     struct Shape {
@@ -163,6 +167,7 @@ private:
     }
     Status promise_for(OwnerSlot owner, u64 units, For what);
     bool try_promise(OwnerSlot owner, u64 units, For what);
+    bool try_promise_beside(const Dirty& dirty, OwnerSlot owner, u64 units, For what);
     Status wait_for_promise(OwnerSlot owner, u64 units, For what);
     Status promise_in(OwnerSlot owner, u64 blocks);
     bool try_promise_in(OwnerSlot owner, u64 blocks);
@@ -170,6 +175,7 @@ private:
     u64 gains() const;
     bool is_known_full(OwnerSlot owner, u64 units, For what);
     bool is_beyond(u32 times) const;
+    bool is_beyond(u32 times, const Dirty& dirty) const;
 
     Allocator& m_allocator;
     TreeContext& m_trees;

@@ -88,6 +88,7 @@ static void objects(Test& test)
             space.object_dirtied(TxgId(7), true);
         CHECK_EQ(space.object_blocks(), row.nodes * node);
         CHECK(space.promised_blocks() > row.nodes * node);
+        CHECK(space.metadata_blocks_at_most() >= space.metadata_blocks());
         for (u32 i = 0; i < row.objects; i++)
             space.object_entered(TxgId(7), false);
         for (u32 i = 0; i < row.new_objects; i++)
@@ -103,6 +104,43 @@ static void objects(Test& test)
         for (u32 i = 0; i < 100; i++)
             space.object_entered(TxgId(txg), false);
     CHECK_EQ(space.object_blocks(), 0u);
+}
+
+// The quick bound is one, whatever is dirty in which groups of how many datasets; and nothing where nothing is.
+static void bound(Test& test)
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    REQUIRE_EQ(pool->settle(), 0);
+    Space& space = pool->pool().space();
+    TestRandom random(11);
+    for (u32 round = 0; round < 300; round++) {
+        space.set_table_shape({ 1 + random.below(5), 1 + random.below(200) });
+        u32 counts[4][3];
+        for (u64 txg = 0; txg < 4; txg++) {
+            u32 kinds = random.below(8);
+            for (u32& count : counts[txg]) {
+                count = kinds & 1 ? random.below(random.below(4) ? 8 : 2000) : 0;
+                kinds >>= 1;
+            }
+            for (u32 i = 0; i < counts[txg][0]; i++)
+                space.object_dirtied(TxgId(txg), false);
+            for (u32 i = 0; i < counts[txg][1]; i++)
+                space.object_dirtied(TxgId(txg), true);
+            for (u32 i = 0; i < counts[txg][2]; i++)
+                space.dataset_dirtied(TxgId(txg));
+        }
+        CHECK(space.metadata_blocks_at_most() >= space.metadata_blocks());
+        for (u64 txg = 0; txg < 4; txg++) {
+            for (u32 i = 0; i < counts[txg][0]; i++)
+                space.object_entered(TxgId(txg), false);
+            for (u32 i = 0; i < counts[txg][1]; i++)
+                space.object_entered(TxgId(txg), true);
+            for (u32 i = 0; i < counts[txg][2]; i++)
+                space.dataset_entered(TxgId(txg));
+        }
+    }
+    CHECK_EQ(space.metadata_blocks_at_most(), 0u);
 }
 
 // What promises count is what reserving, writing and giving up leave behind: nothing.
@@ -138,7 +176,7 @@ static void data(Test& test)
 }
 
 namespace {
-constexpr TestCase k_cases[] = { { "promises", promises }, { "objects", objects }, { "data", data } };
+constexpr TestCase k_cases[] = { { "promises", promises }, { "objects", objects }, { "bound", bound }, { "data", data } };
 }
 LCPFS_SUITE(space, k_cases);
 
