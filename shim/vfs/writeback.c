@@ -27,8 +27,8 @@
 #include <linux/mempool.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
-#include <linux/slab.h>
 
+#include "shim/host/host_kept.h"
 #include "shim/vfs/inode.h"
 #include "shim/vfs/promise.h"
 #include "shim/vfs/super.h"
@@ -55,16 +55,39 @@ struct lcpfs_writeback {
 };
 
 static mempool_t *lcpfs_write_pool;
+static struct host_kept lcpfs_write_kept; /* a page each, and short-lived */
+
+static void lcpfs_write_give_back(void *context, void *object)
+{
+	mempool_free(object, lcpfs_write_pool);
+}
 
 int lcpfs_transfer_init(void)
 {
 	lcpfs_write_pool = mempool_create_kmalloc_pool(LCPFS_WRITE_RESERVE, PAGE_SIZE);
-	return lcpfs_write_pool ? 0 : -ENOMEM;
+	if (!lcpfs_write_pool)
+		return -ENOMEM;
+	host_kept_init(&lcpfs_write_kept, PAGE_SIZE, lcpfs_write_give_back, NULL);
+	return 0;
 }
 
 void lcpfs_transfer_exit(void)
 {
+	host_kept_end(&lcpfs_write_kept);
 	mempool_destroy(lcpfs_write_pool);
+}
+
+static struct lcpfs_write *lcpfs_write_take(void)
+{
+	return host_kept_take(&lcpfs_write_kept) ?: mempool_alloc(lcpfs_write_pool, GFP_NOFS);
+}
+
+/* The reserve first: somebody may wait for it. */
+static void lcpfs_write_free(struct lcpfs_write *write)
+{
+	smp_rmb(); /* as in mempool_free: whoever took from the reserve has been seen to */
+	if (READ_ONCE(lcpfs_write_pool->curr_nr) < lcpfs_write_pool->min_nr || !host_kept_give(&lcpfs_write_kept, write))
+		mempool_free(write, lcpfs_write_pool);
 }
 
 static void lcpfs_folio_piece_done(struct folio *folio)
@@ -102,7 +125,7 @@ static void lcpfs_write_done(void *context, int error)
 			lcpfs_write_again(inode, folio);
 		lcpfs_folio_piece_done(folio);
 	}
-	mempool_free(write, lcpfs_write_pool);
+	lcpfs_write_free(write);
 }
 
 static void lcpfs_write_submit(struct lcpfs_writeback *writeback)
@@ -129,7 +152,7 @@ static struct lcpfs_write *lcpfs_write_for(struct lcpfs_writeback *writeback, u6
 		      write->count == LCPFS_WRITE_SEGMENTS))
 		lcpfs_write_submit(writeback);
 	if (!writeback->write) {
-		write = mempool_alloc(lcpfs_write_pool, GFP_NOFS);
+		write = lcpfs_write_take();
 		write->inode = writeback->inode;
 		write->first = block;
 		write->blocks = 0;
