@@ -144,6 +144,7 @@ Result<bool> enter_runs(Pool& pool, Object& object, WriteOperation& operation, c
     TRY(pool.check_writable());
     TxgHold hold(pool.engine());
     Tree::MustScope must(object.m_tree, provision.must);
+    TreeFocus focus(object.m_tree);
     TRY(object.prepare_change(hold.txg(), provision.spare));
     SpaceLog::CommitScope commit(provision.batch, hold.txg());
     RunsLogged logged { pool.intent_log(), hold.txg(), lcpfs::move(record) };

@@ -115,6 +115,7 @@ Result<bool> enter_again(Prepared& prepared, Object& object, const LoggedWrite& 
         return Error::stale_handle;
     TRY(pool.check_writable());
     TxgHold hold(pool.engine());
+    TreeFocus focus(object.m_tree);
     TreeCursor cursor;
     Extent extent;
     const u64 end_bytes = min(write.file_bytes, (write.block + write.block_count) << k_block_shift);
@@ -151,6 +152,7 @@ Status enter(Prepared& prepared, Object& object, u64 file_bytes)
         return Error::stale_handle;
     TRY(pool.check_writable());
     TxgHold hold(pool.engine());
+    TreeFocus focus(object.m_tree);
     TRY(object.prepare_change(hold.txg()));
     SpaceLog::CommitScope commit(batch, hold.txg());
     if (prepared.run->is_in_place) {

@@ -271,6 +271,7 @@ public:
     Box<Allocator> allocator;
     Box<NodeCache> cache;
     Box<TreeContext> context;
+    bool is_focused { false }; // changes stand near each other, and the tree knows
     Box<Tree> tree;
     WrittenList written;
     NodePointer pointer; // of the last version written

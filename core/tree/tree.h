@@ -75,6 +75,26 @@ private:
     u8 m_fence[k_max_key_bytes]; // lowest key of what follows the leaf
 };
 
+class Tree;
+
+// While it lives, the tree remembers the leaf that it reached last, and what it covers: keys of 8 bytes that are in it are found,
+// prepared and changed without coming down from the root again. Replacing a part of a file asks the tree ten times for the same leaf.
+// For one hold of the tree's lock, exclusive, around all of it. One inside another has no effect.
+class TreeFocus {
+public:
+    explicit TreeFocus(Tree& tree);
+    ~TreeFocus();
+    TreeFocus(const TreeFocus&) = delete;
+
+private:
+    friend class Tree;
+    Tree& m_tree;
+    bool m_is_inner;
+    Ref<Node> m_leaf; // never the root
+    u64 m_low { 0 }, m_high { 0 };
+    bool m_has_low { false }, m_has_high { false };
+};
+
 class Tree {
 public:
     // `must`: of changes. Cursors may fail but in a scope of MustScope.
@@ -161,6 +181,17 @@ private:
     void collapse_root(TxgId txg);
     void prepare_merge(TxgId txg, Node& parent, u32 i, const KeyRange& range);
     Node* resident_leaf(Bytes key);
+    friend class TreeFocus;
+    // The remembered leaf, if it covers `key`.
+    Node* near_leaf(Bytes key) const;
+    // The same, if it belongs to the group already and with it everything above.
+    Node* near_leaf(TxgId txg, Bytes key) const;
+    void remember(Node& leaf, const KeyRange& range);
+    void forget()
+    {
+        if (m_focus)
+            m_focus->m_leaf.reset();
+    }
     // 0: always in nodes.
     u32 inline_limit() const
     {
@@ -180,6 +211,7 @@ private:
     Ref<Node> m_root;
     NodePointer m_pointer;
     DeadList m_dead[4]; // by txg & 3
+    TreeFocus* m_focus { nullptr };
 };
 
 // Writes one closed version of a tree, bottom-up, each dirty node once, in `copies` places.

@@ -127,6 +127,9 @@ Status Tree::split_root(TxgId txg, Bytes key)
 Status Tree::prepare_insert(TxgId txg, Bytes key, u32 value_bytes)
 {
     u32 cost = NodePage::item_cost(key.size(), value_bytes);
+    if (Node* leaf = near_leaf(txg, key); leaf && leaf->page().can_hold(cost))
+        return {};
+    forget();
     Ref<Node> node = TRY(writable_root(txg));
     TRY(make_room(txg, *node, cost));
     if (!has_room(*node, cost)) {
@@ -145,6 +148,7 @@ Status Tree::prepare_insert(TxgId txg, Bytes key, u32 value_bytes)
         range = child_range(node->page(), i, range);
         node = lcpfs::move(child);
     }
+    remember(*node, range);
     return {};
 }
 
@@ -162,6 +166,9 @@ Status Tree::prepare_change(TxgId txg, Bytes key)
 {
     if (is_empty())
         return {};
+    if (Node* leaf = near_leaf(txg, key); leaf && leaf->page().used_bytes() >= m_context.cache.node_bytes() / 4)
+        return {};
+    forget();
     Ref<Node> node = TRY(writable_root(txg));
     KeyRange range;
     while (node->level() > 0) {
@@ -172,13 +179,15 @@ Status Tree::prepare_change(TxgId txg, Bytes key)
         range = child_range(node->page(), i, range);
         node = lcpfs::move(child);
     }
+    remember(*node, range);
     return {};
 }
 
 Status Tree::prepare_update(TxgId txg, Bytes key)
 {
-    if (is_empty())
+    if (is_empty() || near_leaf(txg, key))
         return {};
+    forget();
     Ref<Node> node = TRY(writable_root(txg));
     KeyRange range;
     while (node->level() > 0) {
@@ -187,12 +196,15 @@ Status Tree::prepare_update(TxgId txg, Bytes key)
         range = child_range(node->page(), i, range);
         node = lcpfs::move(child);
     }
+    remember(*node, range);
     return {};
 }
 
 // The leaf that a prepare_* has made writable; null: the tree is empty, or nothing was prepared for this key.
 Node* Tree::resident_leaf(Bytes key)
 {
+    if (Node* leaf = near_leaf(key); leaf && leaf->state() == Node::State::dirty)
+        return leaf;
     Node* node = m_root.get();
     while (node && node->level() > 0)
         node = node->child(node->page().child_index(key));
@@ -280,6 +292,7 @@ void Tree::collapse_root(TxgId txg)
 
 bool Tree::remove(TxgId txg, Bytes key)
 {
+    forget();
     Node* path[k_max_tree_height + 1];
     u32 index[k_max_tree_height + 1];
     u32 depth = 0;

@@ -117,6 +117,55 @@ Result<Ref<Node>> Tree::child_of(Node& parent, u32 i, const KeyRange& range, Mus
     return child;
 }
 
+TreeFocus::TreeFocus(Tree& tree) : m_tree(tree), m_is_inner(tree.m_focus)
+{
+    if (!m_is_inner)
+        tree.m_focus = this;
+}
+
+TreeFocus::~TreeFocus()
+{
+    if (!m_is_inner)
+        m_tree.m_focus = nullptr;
+}
+
+static u64 number_of(Bytes key)
+{
+    BigEndianKey number;
+    copy_bytes(&number, key.data(), sizeof(number));
+    return number.get();
+}
+
+Node* Tree::near_leaf(Bytes key) const
+{
+    if (!m_focus || !m_focus->m_leaf || key.size() != 8)
+        return nullptr;
+    const u64 number = number_of(key);
+    return number >= m_focus->m_low && (!m_focus->m_has_high || number < m_focus->m_high) ? m_focus->m_leaf.get() : nullptr;
+}
+
+Node* Tree::near_leaf(TxgId txg, Bytes key) const
+{
+    Node* leaf = near_leaf(key);
+    return leaf && is_changing(*leaf, txg) ? leaf : nullptr;
+}
+
+void Tree::remember(Node& leaf, const KeyRange& range)
+{
+    if (!m_focus)
+        return;
+    const bool fits = (range.low.is_empty() || range.low.size() == 8) && (range.high.is_empty() || range.high.size() == 8);
+    if (&leaf == m_root.get() || !fits) {
+        forget();
+        return;
+    }
+    m_focus->m_leaf = Ref<Node>(leaf);
+    m_focus->m_has_low = !range.low.is_empty();
+    m_focus->m_has_high = !range.high.is_empty();
+    m_focus->m_low = m_focus->m_has_low ? number_of(range.low) : 0;
+    m_focus->m_high = m_focus->m_has_high ? number_of(range.high) : 0;
+}
+
 // To the leaf that covers `key`, or with `strictly_below` the one that covers the keys just under it. The cursor gets
 // the leaf and the lowest key to its right; `left_fence` the lowest key of the deepest subtree that has a left neighbour.
 Result<bool> Tree::descend(Bytes key, bool strictly_below, TreeCursor& cursor, u8* left_fence, u16& left_fence_bytes, bool& has_left)
@@ -126,6 +175,17 @@ Result<bool> Tree::descend(Bytes key, bool strictly_below, TreeCursor& cursor, u
     has_left = false;
     if (is_empty())
         return false;
+    if (Node* leaf = strictly_below ? nullptr : near_leaf(key)) {
+        cursor.m_leaf = Ref<Node>(*leaf);
+        const BigEndianKey low(m_focus->m_low), high(m_focus->m_high);
+        copy_bytes(left_fence, low.data(), 8);
+        left_fence_bytes = 8;
+        has_left = m_focus->m_has_low;
+        copy_bytes(cursor.m_fence, high.data(), 8);
+        cursor.m_fence_bytes = 8;
+        cursor.m_has_fence = m_focus->m_has_high;
+        return true;
+    }
     Ref<Node> node = TRY(root_node(m_read_must));
     KeyRange range;
     while (node->level() > 0) {
@@ -151,6 +211,7 @@ Result<bool> Tree::descend(Bytes key, bool strictly_below, TreeCursor& cursor, u
         Ref<Node> child = TRY(child_of(*node, i, range, m_read_must));
         node = lcpfs::move(child);
     }
+    remember(*node, range);
     cursor.m_leaf = lcpfs::move(node);
     return true;
 }

@@ -7,36 +7,66 @@ namespace lcpfs {
 
 using namespace tree_test;
 
+static void check_cursor(Test& test, Ground& ground, TreeCursor& cursor, u32 k)
+{
+    auto exact = ground.tree->find(ground.key(k), cursor);
+    REQUIRE_OK(exact);
+    REQUIRE_EQ(exact.value(), ground.model.has(k));
+    if (exact.value())
+        REQUIRE(ground.is_item(ground.model, k, cursor.key(), cursor.value()));
+    auto above = ground.tree->seek(ground.key(k), cursor);
+    u32 wanted = ground.model.at_least(k);
+    REQUIRE_OK(above);
+    REQUIRE_EQ(above.value(), wanted < k_keys);
+    if (above.value()) {
+        REQUIRE(ground.is_item(ground.model, wanted, cursor.key(), cursor.value()));
+        auto next = ground.tree->next(cursor);
+        wanted = ground.model.at_least(wanted + 1);
+        REQUIRE_OK(next);
+        REQUIRE_EQ(next.value(), wanted < k_keys);
+        if (next.value())
+            REQUIRE(ground.is_item(ground.model, wanted, cursor.key(), cursor.value()));
+    }
+    auto below = ground.tree->seek_at_most(ground.key(k), cursor);
+    wanted = ground.model.at_most(k);
+    REQUIRE_OK(below);
+    REQUIRE_EQ(below.value(), wanted < k_keys);
+    if (below.value())
+        REQUIRE(ground.is_item(ground.model, wanted, cursor.key(), cursor.value()));
+}
+
 static void check_cursors(Test& test, Ground& ground)
 {
     Box<TreeCursor> cursor = REQUIRE_VALUE(make_box<TreeCursor>());
-    for (u32 i = 0; i < 40; i++) {
-        const u32 k = ground.random(k_keys);
-        auto exact = ground.tree->find(ground.key(k), *cursor);
-        REQUIRE_OK(exact);
-        REQUIRE_EQ(exact.value(), ground.model.has(k));
-        if (exact.value())
-            REQUIRE(ground.is_item(ground.model, k, cursor->key(), cursor->value()));
-        auto above = ground.tree->seek(ground.key(k), *cursor);
-        u32 wanted = ground.model.at_least(k);
-        REQUIRE_OK(above);
-        REQUIRE_EQ(above.value(), wanted < k_keys);
-        if (above.value()) {
-            REQUIRE(ground.is_item(ground.model, wanted, cursor->key(), cursor->value()));
-            auto next = ground.tree->next(*cursor);
-            wanted = ground.model.at_least(wanted + 1);
-            REQUIRE_OK(next);
-            REQUIRE_EQ(next.value(), wanted < k_keys);
-            if (next.value())
-                REQUIRE(ground.is_item(ground.model, wanted, cursor->key(), cursor->value()));
+    for (u32 i = 0; i < 40; i++)
+        check_cursor(test, ground, *cursor, ground.random(k_keys));
+}
+
+// Changes and reads near each other, as an operation under its object's lock makes them; now and then one far away.
+static void change_near(Test& test, Ground& ground, TxgId txg, u32 changes, u32 removals)
+{
+    Box<TreeCursor> cursor = REQUIRE_VALUE(make_box<TreeCursor>());
+    while (changes > 0) {
+        TreeFocus focus(*ground.tree);
+        const u32 base = ground.random(k_keys), some = min(changes, 1 + ground.random(16));
+        for (u32 i = 0; i < some && !test.failed(); i++) {
+            const u32 k = ground.random(8) ? (base + ground.random(12)) % k_keys : ground.random(k_keys);
+            if (ground.random(2))
+                check_cursor(test, ground, *cursor, (k + ground.random(5)) % k_keys);
+            REQUIRE_OK(ground.change(txg, k, ground.random(10) < removals));
+            if (ground.random(3) == 0)
+                check_cursor(test, ground, *cursor, (k + ground.random(5)) % k_keys);
         }
-        auto below = ground.tree->seek_at_most(ground.key(k), *cursor);
-        wanted = ground.model.at_most(k);
-        REQUIRE_OK(below);
-        REQUIRE_EQ(below.value(), wanted < k_keys);
-        if (below.value())
-            REQUIRE(ground.is_item(ground.model, wanted, cursor->key(), cursor->value()));
+        changes -= some;
     }
+}
+
+static void change_some(Test& test, Ground& ground, TxgId txg, u32 changes, u32 removals)
+{
+    if (ground.is_focused)
+        return change_near(test, ground, txg, changes, removals);
+    for (u32 i = 0; i < changes; i++)
+        REQUIRE_OK(ground.change(txg, ground.random(k_keys), ground.random(10) < removals));
 }
 
 // Group T is closed; T+1 changes while T's version is written.
@@ -44,16 +74,13 @@ static void one_group(Test& test, Ground& ground, TxgId txg, u32 group)
 {
     const u32 removals = group % 8 < 4 ? 3 : 8; // of 10
     const u32 changes = group % 3 == 2 ? 10 : 240;
-    for (u32 i = 0; i < changes / 2; i++)
-        REQUIRE_OK(ground.change(txg, ground.random(k_keys), ground.random(10) < removals));
+    change_some(test, ground, txg, changes / 2, removals);
     const TreeVersion version = ground.tree->version();
     ground.closed = ground.model;
-    for (u32 i = 0; i < changes; i++)
-        REQUIRE_OK(ground.change(txg.next(), ground.random(k_keys), ground.random(10) < removals));
+    change_some(test, ground, txg.next(), changes, removals);
     REQUIRE(ground.is_version(version, ground.closed));
     REQUIRE_OK(ground.write(txg, version));
-    for (u32 i = 0; i < changes / 2; i++)
-        REQUIRE_OK(ground.change(txg.next(), ground.random(k_keys), ground.random(10) < removals));
+    change_some(test, ground, txg.next(), changes / 2, removals);
     REQUIRE(ground.is_version(version, ground.closed));
     ground.tree->settle(ground.written);
     REQUIRE(ground.is_version(version, ground.closed));
@@ -62,10 +89,11 @@ static void one_group(Test& test, Ground& ground, TxgId txg, u32 group)
     check_cursors(test, ground);
 }
 
-static void random_groups(Test& test, Keys keys)
+static void random_groups(Test& test, Keys keys, bool is_focused = false)
 {
     Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
     REQUIRE_OK(ground->start(keys));
+    ground->is_focused = is_focused;
     TxgId txg(2);
     u32 highest = 0;
     for (u32 group = 0; group < 16; group++) {
@@ -103,6 +131,8 @@ static void random_groups(Test& test, Keys keys)
 
 static void numbers(Test& test) { random_groups(test, Keys::numbers); }
 static void texts(Test& test) { random_groups(test, Keys::texts); }
+static void focused(Test& test) { random_groups(test, Keys::numbers, true); }
+static void focused_texts(Test& test) { random_groups(test, Keys::long_texts, true); }
 
 static void long_texts(Test& test) { random_groups(test, Keys::long_texts); }
 
@@ -252,6 +282,8 @@ namespace {
 constexpr TestCase k_cases[] = { { "numbers", numbers },
                                  { "texts", texts },
                                  { "long_texts", long_texts },
+                                 { "focused", focused },
+                                 { "focused_texts", focused_texts },
                                  { "in_order", in_order },
                                  { "inline_roots", inline_roots } };
 }
