@@ -164,6 +164,11 @@ void host_panic(const char *text);
 /* CRC-32C (Castagnoli) as iSCSI and ext4 define it: initial value and final xor of ~0 both applied here. */
 uint32_t host_crc32c(const void *data, size_t bytes);
 uint64_t host_xxh64(const void *data, size_t bytes, uint64_t seed);
+/*
+ * Adds little-endian 32-bit words to the four running sums of Fletcher-4, each word to the first and each sum to the next one, as far as
+ * the host has a faster way than one by one; gives how many of `words` that were, from the start: maybe none. Any context.
+ */
+size_t host_fletcher4(uint64_t sums[4], const void *data, size_t words);
 void host_sha256(const void *data, size_t bytes, uint8_t digest[32]);
 
 /* ---- compression ----------------------------------------------------------------------------------
