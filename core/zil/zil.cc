@@ -305,6 +305,7 @@ bool IntentLog::plan_frame_locked(Plan& plan)
             plan.records.push_back(*record);
     }
     m_waiting_records.store(static_cast<u32>(m_waiting.size()));
+    plan.last_record = last;
     m_marks[m_next_mark++ % k_marks] = { last, plan.token };
     m_last_token = plan.token;
     m_head = position + length;
@@ -412,7 +413,6 @@ void IntentLog::build(Plan& plan)
         previous = plan.position;
         done.push_back(*record);
     }
-    destroy(done);
     const Status flushed = needs_flush ? m_vdevs.flush_written() : Status();
     slot.frame.seal(m_identity, { plan.token, plan.position, m_writer->durable(), plan.committed, ring().alignment() });
     if (flushed.is_error()) {
@@ -429,6 +429,7 @@ void IntentLog::build(Plan& plan)
         m_building = false;
     }
     m_writer->note_change();
+    destroy(done); // while the device writes
 }
 
 Status IntentLog::commit()
@@ -447,18 +448,20 @@ Status IntentLog::commit()
             return {};
         case Plan::What::again:
             break;
+        case Plan::What::wait_group:
+            TRY(m_engine.wait_committed(plan.txg));
+            break;
+        case Plan::What::build:
+            build(plan);
+            if (plan.last_record < caller.target)
+                break;
+            [[fallthrough]]; // the frame has what is waited for
         case Plan::What::wait_token: {
             const Status status = m_writer->wait(plan.token);
             if (status.is_error() && waits_for_takeover(turn_seen, status.error()))
                 break;
             return status;
         }
-        case Plan::What::wait_group:
-            TRY(m_engine.wait_committed(plan.txg));
-            break;
-        case Plan::What::build:
-            build(plan);
-            break;
         case Plan::What::busy:
             if (!m_writer->flush_due())
                 m_writer->event().wait([&] { return m_writer->changes() != seen || m_engine.error() != Error::none; });

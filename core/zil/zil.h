@@ -144,6 +144,7 @@ private:
         TxgId txg;
         LogWriter::Slot* slot { nullptr };
         u64 position { 0 };
+        u64 last_record { 0 }; // that a frame built takes along
         TxgId committed;
         RecordList records;
         RecordList dropped;
