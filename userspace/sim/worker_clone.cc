@@ -40,12 +40,31 @@ int Worker::clone(u64 source, u64 from, u64 target, u64 to, u64 count)
     how.blocks = count;
     how.size_bytes = max(tree().at(target).attr.size_bytes, (to + count) * CORE_BLOCK_SIZE);
     how.time = now();
-    begin("clone " + std::to_string(source) + " blocks " + std::to_string(from) + "+" + std::to_string(count) + " to "
-          + std::to_string(target) + " block " + std::to_string(to));
+    core_attr attr;
+    core_object_attr(how.source, &attr);
+    // Data in the source's record is written to the target, not shared; holes behind it follow as an operation of their own, which a crash
+    // may find yet to be done.
+    const bool is_in_two = from == 0 && count > 1 && attr.blocks == 0 && hash_at(tree().at(source), 0);
+    const std::string what = "clone " + std::to_string(source) + " blocks " + std::to_string(from) + "+" + std::to_string(count) + " to "
+        + std::to_string(target) + " block " + std::to_string(to);
+    begin(what);
     int error = core_clone_range(&how);
+    if (is_in_two && error == 0) {
+        const u64 issued = m_history.issued.back();
+        const auto began = m_history.began.back();
+        const ObjectState before = tree().at(source);
+        edit().update(target, [&](ObjectState& state) {
+            clone_front(state, before, from, to, 1);
+            state.attr.size_bytes = max(state.attr.size_bytes, (to + 1) * CORE_BLOCK_SIZE);
+            state.allocates = true;
+        });
+        end(0);
+        begin(what + ", the rest");
+        m_history.issued.back() = issued;
+        m_history.began.back() = began;
+    }
     const ObjectState& origin = tree().at(source);
     u64 done = count;
-    core_attr attr;
     core_object_attr(how.target, &attr);
     if ((error == -k_enospc && m_options.expect_no_space) || (error == -k_enomem && m_options.expect_no_memory)) {
         // A front of the range is cloned, as long a one as can be: none is a refusal.
