@@ -194,6 +194,7 @@ private:
     Status enable_compression_locked(const CompressionChoice& choice) REQUIRES(m_state_lock);
     void equip_locked() REQUIRES(m_state_lock);
     Status write_feature(u64 incompat) REQUIRES(m_state_lock);
+    Status need_features(u64 incompat) REQUIRES(m_state_lock);
     Status start_log_locked() REQUIRES(m_state_lock);
     Status write_label_heads(const Vdev& vdev, const Label& label);
     Status turn_read_only() REQUIRES(m_state_lock);
@@ -239,6 +240,7 @@ private:
 
     char m_name[k_pool_name_bytes] {};
     Box<Label> m_label;            // of the first vdev; pool-wide fields
+    u64 m_features_written { ~0ull }; // incompatible ones that all labels of data devices have
     Box<VdevSet> m_vdevs;
     Box<UberblockWriter> m_uberblock_writer;
     Box<Allocator> m_allocator;

@@ -77,8 +77,8 @@ Status Pool::write_label_heads(const Vdev& vdev, const Label& label)
     return {};
 }
 
-// Data device by data device: one that has it is enough for a version that does not know it to refuse the pool, and a failure leaves
-// nothing that needs it.
+// Data device by data device: one of whose labels all have it is enough for a version that does not know it to refuse the pool, and a
+// failure leaves nothing that needs it.
 Status Pool::write_feature(u64 incompat)
 {
     // Labels differ in whose they are and in nothing else. A device is not asked for its own: what it was opened by may be closed by now.
@@ -95,8 +95,17 @@ Status Pool::write_feature(u64 incompat)
         seal_label(*label);
         TRY(write_label_heads(vdev, *label));
     }
-    m_label->header.incompat.set(m_label->header.incompat.get() | incompat);
+    m_label->header.incompat.set(label->header.incompat.get());
+    m_label->header.label_generation.set(label->header.label_generation.get());
+    m_features_written = label->header.incompat.get();
     return {};
+}
+
+// Whoever wrote one before may have been interrupted: what some labels say is used when all do.
+Status Pool::need_features(u64 incompat)
+{
+    const u64 wanted = m_label->header.incompat.get() | incompat;
+    return (m_features_written & wanted) == wanted ? Status() : write_feature(incompat);
 }
 
 Status Pool::enable_compression(const CompressionChoice& choice)
@@ -114,8 +123,7 @@ Status Pool::enable_compression_locked(const CompressionChoice& choice)
 {
     if (!host_codec_compresses(static_cast<host_codec>(choice.encoding)))
         return Error::not_supported;
-    if (!(m_label->header.incompat.get() & k_incompat_compression))
-        TRY(write_feature(k_incompat_compression));
+    TRY(need_features(k_incompat_compression));
     TRY(start_compression());
     return m_compression->enable(choice);
 }

@@ -205,10 +205,10 @@ Status Pool::start_log()
 
 Status Pool::start_log_locked()
 {
-    if (!m_log->ring().is_there())
+    const bool has_ring = m_log->ring().is_there();
+    TRY(need_features(has_ring ? k_incompat_log_sums : 0));
+    if (!has_ring)
         return {};
-    if (!(m_label->header.incompat.get() & k_incompat_log_sums))
-        TRY(write_feature(k_incompat_log_sums));
     TRY(m_engine->force_commit());
     if (lacks_log_device())
         m_log_device_missing.store(0); // the commit has taken it out of the pool

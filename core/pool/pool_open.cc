@@ -25,7 +25,8 @@ void refuse(host_bdev* bdev, Error error, const char* what)
 // One device's label, as a part of the pool: a vdev of it, or another path to one that is there already.
 Status Pool::assemble_one(host_bdev* bdev, bool read_only, Vector<Box<Vdev>>& vdevs, Vector<PathCandidate>& candidates)
 {
-    auto read = read_label(bdev);
+    u64 in_all = 0;
+    auto read = read_label(bdev, &in_all);
     if (read.is_error()) {
         refuse(bdev, read.error(), nullptr);
         return read.error();
@@ -55,6 +56,8 @@ Status Pool::assemble_one(host_bdev* bdev, bool read_only, Vector<Box<Vdev>>& vd
         refuse(bdev, Error::read_only, "the device is read-only; mount with -o ro");
         return Error::read_only;
     }
+    if (vdev->role != VdevRole::log)
+        m_features_written &= in_all;
     vdevs[index] = lcpfs::move(vdev);
     if (!m_label)
         m_label = lcpfs::move(label);

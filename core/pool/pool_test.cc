@@ -546,6 +546,26 @@ static void older_log(Test& test)
         for (u32 i = 0; i < 2; i++)
             CHECK_EQ((REQUIRE_VALUE(read_label(pool->device(i)))->header.incompat.get() & k_incompat_log_sums) != 0, !read_only);
     }
+    // The same interrupted: the first labels of one device say it, and the rest is written when it is opened again.
+    for (u32 i = 0; i < 2; i++) {
+        Box<Label> label = REQUIRE_VALUE(read_label(pool->device(i)));
+        label->header.incompat.set(label->header.incompat.get() & ~k_incompat_log_sums);
+        seal_label(*label);
+        REQUIRE_OK(write_labels(pool->device(i), *label, false));
+    }
+    lcpfs_test_device_fail(pool->device(1), HOST_IO_WRITE, 0, 1000000);
+    CHECK(pool->open(false) != 0);
+    lcpfs_test_device_fail(pool->device(1), HOST_IO_WRITE, 0, 0);
+    u64 in_all[2] = {};
+    for (u32 i = 0; i < 2; i++)
+        REQUIRE_OK(read_label(pool->device(i), &in_all[i]));
+    CHECK((in_all[0] & ~in_all[1]) == k_incompat_log_sums);
+    REQUIRE_EQ(pool->open(false), 0);
+    for (u32 i = 0; i < 2; i++) {
+        REQUIRE_OK(read_label(pool->device(i), &in_all[i]));
+        CHECK((in_all[i] & k_incompat_log_sums) != 0);
+    }
+    CHECK_EQ(pool->check(), 0u);
 }
 
 namespace {

@@ -108,7 +108,7 @@ static Status read_one(DeviceIo& io, u64 offset_bytes, MutableBytes scratch, Lab
     return {};
 }
 
-Result<Box<Label>> read_label(host_bdev* bdev)
+Result<Box<Label>> read_label(host_bdev* bdev, u64* in_all)
 {
     static_assert(k_label_vdevs_offset == k_label_header_offset + k_block_size);
     constexpr size_t k_bytes = k_block_size + sizeof(DiskVdevTable);
@@ -129,12 +129,14 @@ Result<Box<Label>> read_label(host_bdev* bdev)
     io->read_at_once({ pieces, k_label_count });
     bool found = false;
     u32 foreign = 0;
+    u64 common = ~0ull, unknown_generation = 0;
     Error refusal = Error::label_not_lcpfs;
     for (u32 i = 0; i < k_label_count; i++) {
         const Status read = pieces[i].error;
         take_label(pieces[i].into, *label);
         const Error error = read.is_error() ? read.error() : verify_label(*label).error();
         if (error == Error::none) {
+            common &= label->header.incompat.get();
             if (!found || label->header.label_generation.get() > best->header.label_generation.get())
                 lcpfs::swap(best, label);
             found = true;
@@ -143,9 +145,16 @@ Result<Box<Label>> read_label(host_bdev* bdev)
         } else if (refusal == Error::label_not_lcpfs || refusal == Error::label_damaged) {
             refusal = error;
         }
+        if (error == Error::feature_unknown)
+            unknown_generation = max(unknown_generation, label->header.label_generation.get());
     }
     if (!found)
         return foreign == k_label_count ? Error::label_not_lcpfs : refusal;
+    // Who wrote a feature to some of them was interrupted, or has put it to use since.
+    if (unknown_generation > best->header.label_generation.get())
+        return Error::feature_unknown;
+    if (in_all)
+        *in_all = common;
     const DiskVdevEntry& self = best->vdevs.entries[best->header.vdev_index.get()];
     VERIFY_DISK(self.capacity_blocks.get() <= io->capacity_blocks(), device_too_small);
     return best;

@@ -22,8 +22,9 @@ void seal_label(Label& label);
 
 // The best label of a device: of those that verify the one with the highest generation. `bdev` need not
 // belong to a pool. label_not_lcpfs when no label has our magic; label_damaged when one has and none verifies;
-// device_too_small when the device is shorter than its label says.
-Result<Box<Label>> read_label(host_bdev* bdev);
+// feature_unknown also when a newer one says something that this version does not know; device_too_small when the device is shorter
+// than its label says. `in_all`: the incompatible features that all labels that verify have.
+Result<Box<Label>> read_label(host_bdev* bdev, u64* in_all = nullptr);
 
 // One label of a device of `capacity_blocks` as it stands there, not verified. For the checker and for dumps.
 Status read_label_copy(host_bdev* bdev, u32 index, u64 capacity_blocks, Label& label);

@@ -88,6 +88,35 @@ static void interrupted_rewrite(Test& test)
     }
 }
 
+// What some labels alone say: they were all to.
+static void features(Test& test)
+{
+    TestDevice device(k_device_bytes);
+    REQUIRE(device);
+    Box<Label> label = REQUIRE_VALUE(make_label());
+    label->header.incompat.set(k_incompat_compression);
+    seal_label(*label);
+    REQUIRE_OK(write_labels(device.get(), *label, true));
+    u64 in_all = 0;
+    REQUIRE_OK(read_label(device.get(), &in_all));
+    CHECK_EQ(in_all, k_incompat_compression);
+    label->header.label_generation.set(2);
+    label->header.incompat.set(k_incompat_compression | k_incompat_log_sums);
+    seal_label(*label);
+    lcpfs_test_device_fail(device.get(), HOST_IO_WRITE, 3, 1000000);
+    CHECK(write_labels(device.get(), *label, false).is_error());
+    lcpfs_test_device_fail(device.get(), HOST_IO_WRITE, 0, 0);
+    CHECK_EQ(REQUIRE_VALUE(read_label(device.get(), &in_all))->header.incompat.get(), k_incompat_compression | k_incompat_log_sums);
+    CHECK_EQ(in_all, k_incompat_compression);
+    // A version that does not know the new one does not go by the labels that were not reached.
+    label->header.label_generation.set(3);
+    label->header.incompat.set(k_incompat_compression | 1ull << 40);
+    seal_label(*label);
+    const u64 at = label_offset(0, k_device_bytes / k_block_size) + k_label_header_offset;
+    lcpfs_test_device_poke(device.get(), at, &label->header, sizeof(label->header));
+    CHECK_ERROR(read_label(device.get(), &in_all), feature_unknown);
+}
+
 static void geometry(Test& test)
 {
     DiskVdevEntry entry {};
@@ -173,7 +202,7 @@ constexpr TestCase k_cases[] = {
     { "round_trip", round_trip },
     { "any_one_is_enough", any_one_is_enough },
     { "interrupted_rewrite", interrupted_rewrite },
-    { "geometry", geometry },
+    { "features", features }, { "geometry", geometry },
 };
 LCPFS_SUITE(label, k_cases);
 
