@@ -13,6 +13,11 @@ must mount_pool /mnt txg_interval=1
 for seed in $(seq 1 $SEEDS); do must $T queued /mnt/file $OPERATIONS $seed; done
 must umount /mnt
 
+say "into a mapping of another file ($(uptime_s) s)"
+must mount_pool /mnt
+must $T queued /mnt/source mapped /mnt/target $((OPERATIONS / 10))
+must umount /mnt
+
 say "sync=always, logbias=throughput ($(uptime_s) s)"
 must mount_pool /mnt sync=always,logbias=throughput
 must $T queued /mnt/file $((OPERATIONS / 4)) 4

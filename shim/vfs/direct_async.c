@@ -4,11 +4,13 @@
  * -EIOCBQUEUED, and ki_complete is called when it is done. So those of one caller overlap.
  *
  * A read pins the caller's pages before it starts and reads into memory of its own (direct.c says why); what was verified is
- * copied where the device's completion comes when that is little, and by a worker when it is much. A write copies the
+ * copied where the device's completion comes when that is little, and by a worker when it is much. Pages of a file's cache are not
+ * written so: they may be on their way to their disk by then, with a checksum of what they held. A write copies the
  * caller's bytes before it starts, and pins nothing. Where the rest of it has to sleep (pages to be taken out of the
  * cache, a commit of the intent log for O_DSYNC), a worker does that.
  *
- * What is waited for all the same (lcpfs_async_*prepare, lcpfs_async_write say no): requests of more than LCPFS_DIRECT_BLOCKS; writes
+ * What is waited for all the same (lcpfs_async_*prepare, lcpfs_async_write say no): requests of more than LCPFS_DIRECT_BLOCKS; reads
+ * into mappings of files, which are copied the way a store of the caller's goes, and wait for what is being written; writes
  * that are not whole blocks or that make the file grow; and everything, when requests under way have taken all the memory
  * that they may. IOCB_NOWAIT: a read gives -EAGAIN when a lock, dirty pages or metadata that is not in memory would have to be
  * waited for; a write always, since promising space may wait for a commit.
@@ -139,6 +141,13 @@ static void lcpfs_async_unpin(struct lcpfs_async *async, struct iov_iter *to, si
 	iov_iter_revert(to, before - iov_iter_count(to));
 }
 
+static bool lcpfs_async_is_of_file(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	return !folio_test_anon(folio) && !folio_test_swapbacked(folio) && !folio_test_hugetlb(folio);
+}
+
 /* All of `to`, which moves to its end; or nothing. */
 static bool lcpfs_async_pin(struct lcpfs_async *async, struct iov_iter *to, unsigned int most)
 {
@@ -149,18 +158,20 @@ static bool lcpfs_async_pin(struct lcpfs_async *async, struct iov_iter *to, unsi
 		unsigned int room = min(most - async->count, LCPFS_ASYNC_BATCH);
 		size_t offset = 0;
 		ssize_t got = room ? lcpfs_pin_pages(to, pages, iov_iter_count(to), room, &offset) : 0;
+		bool is_of_file = false;
 		unsigned int i;
 
-		if (got <= 0) {
-			lcpfs_async_unpin(async, to, before);
-			return false;
-		}
 		for (i = 0; got > 0; i++) {
 			size_t part = min_t(size_t, got, PAGE_SIZE - offset);
 
+			is_of_file |= lcpfs_async_is_of_file(pages[i]);
 			async->pages[async->count++] = (struct bio_vec){ pages[i], part, offset };
 			got -= part;
 			offset = 0;
+		}
+		if (!i || is_of_file) {
+			lcpfs_async_unpin(async, to, before);
+			return false;
 		}
 	}
 	/* So that nothing has to be waited for when they have been written to, unless they are cleaned meanwhile. */

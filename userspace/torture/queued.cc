@@ -4,8 +4,10 @@
 // file is cut, grown, punched, read and stored to by mappings and written through the cache.
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "userspace/torture/queue.h"
 
@@ -263,12 +265,63 @@ static int queued_bad(const char* path, uint64_t bad)
     return 0;
 }
 
+// Reads into a mapping of another file, which is written out and read back from its disk all the time: what was on its way there must not
+// change, or its checksum is wrong.
+static int queued_mapped(const char* path, const char* other, uint64_t rounds)
+{
+    const int source = open(path, O_RDWR | O_CREAT, 0600), cached = open(other, O_RDWR | O_CREAT, 0600);
+    must(source >= 0 && cached >= 0, "open");
+    for (uint64_t block = 0; block < k_depth; block++) {
+        memset(s_buffer, (int)(block + 1), k_block);
+        must(pwrite(source, s_buffer, k_block, (off_t)(block * k_block)) == (ssize_t)k_block, path);
+        must(pwrite(cached, s_buffer, k_block, (off_t)(block * k_block)) == (ssize_t)k_block, other);
+    }
+    must(fsync(source) == 0 && fsync(cached) == 0, "fsync");
+    const int direct = open(path, O_RDONLY | O_DIRECT);
+    auto* map = (uint8_t*)mmap(nullptr, k_depth * k_block, PROT_READ | PROT_WRITE, MAP_SHARED, cached, 0);
+    must(direct >= 0 && map != MAP_FAILED, "mmap");
+    const pid_t reader = fork();
+    if (reader == 0) {
+        const int past = open(other, O_RDONLY | O_DIRECT);
+        for (uint64_t block = 0; past >= 0; block = (block + 1) % k_depth) {
+            if (fdatasync(cached) != 0 || pread(past, s_buffer, k_block, (off_t)(block * k_block)) != (ssize_t)k_block)
+                fail("block %llu of %s cannot be read back: %s", (unsigned long long)block, other, strerror(errno));
+        }
+        _exit(1);
+    }
+    must(reader > 0, "fork");
+    Queue queue(k_depth);
+    must(queue.is_open(), "io_setup");
+    iocb requests[k_depth];
+    int status = 0;
+    for (uint64_t round = 0; round < rounds; round++) {
+        for (uint64_t i = 0; i < k_depth; i++)
+            must(queue.submit(requests[i], direct, false, map + i * k_block, k_block, (i + round) % k_depth * k_block, i), "io_submit");
+        for (uint64_t taken = 0; taken < k_depth; taken++) {
+            io_event event;
+            queue.take(&event, 1, 1);
+            if (event.res != (int64_t)k_block)
+                fail("round %llu, block %llu gave %lld", (unsigned long long)round, (unsigned long long)event.data, (long long)event.res);
+        }
+        for (uint64_t i = 0; i < k_depth; i++)
+            if (map[i * k_block] != (i + round) % k_depth + 1 || map[(i + 1) * k_block - 1] != (i + round) % k_depth + 1)
+                fail("round %llu: block %llu of the mapping is not what was read", (unsigned long long)round, (unsigned long long)i);
+        if (waitpid(reader, &status, WNOHANG) != 0)
+            fail("the reader has ended with status %d", status);
+    }
+    kill(reader, SIGKILL);
+    must(waitpid(reader, &status, 0) == reader, "waitpid");
+    return 0;
+}
+
 int queued(int count, char** words)
 {
+    if (count == 4 && !strcmp(words[1], "mapped"))
+        return queued_mapped(words[0], words[2], strtoull(words[3], nullptr, 0));
     if (count == 3 && !strcmp(words[1], "bad"))
         return queued_bad(words[0], strtoull(words[2], nullptr, 0));
     if (count < 3)
-        fail("queued FILE OPERATIONS SEED | queued FILE bad BLOCK");
+        fail("queued FILE OPERATIONS SEED | queued FILE bad BLOCK | queued FILE mapped OTHER ROUNDS");
     Ground ground(words[0], strtoull(words[2], nullptr, 0));
     ground.run(strtoull(words[1], nullptr, 0));
     return 0;
