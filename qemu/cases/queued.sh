@@ -1,5 +1,6 @@
 # Requests of one caller past the page cache, 32 under way at once: each byte against a model while the file is cut, punched, mapped and
-# written by other ways; with compression; and a filesystem that is frozen, and unmounted lazily, with requests under way.
+# written by other ways; reads into a mapping of another file; with compression; and a filesystem that is frozen, and unmounted lazily,
+# with requests under way.
 # disks: 2x256M
 # files: build/test/torture
 # programs: fsfreeze

@@ -113,6 +113,14 @@ bool host_kept_give(struct host_kept *kept, void *object)
 	return is_kept;
 }
 
+void host_kept_free(struct host_kept *kept, mempool_t *pool, void *object)
+{
+	/* As in mempool_free: whoever took this from the reserve did so before, and that is seen here. */
+	smp_rmb();
+	if (READ_ONCE(pool->curr_nr) < pool->min_nr || !host_kept_give(kept, object))
+		mempool_free(object, pool);
+}
+
 /* The shrinker counts pages: of what is smaller than one, as many as make one. */
 static unsigned int host_kept_per_page(const struct host_kept *kept)
 {

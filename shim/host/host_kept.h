@@ -11,6 +11,7 @@
 #define LCPFS_HOST_KEPT_H
 
 #include <linux/list.h>
+#include <linux/mempool.h>
 #include <linux/types.h>
 
 struct host_kept_cpu;
@@ -32,5 +33,7 @@ void host_kept_end(struct host_kept *kept);
 void *host_kept_take(struct host_kept *kept);
 /* False: this CPU has enough, the object is the caller's still. Any context. */
 bool host_kept_give(struct host_kept *kept, void *object);
+/* Of a mempool: what is missing in its reserve comes first, for which somebody may wait; then it is kept, or the pool's. Any context. */
+void host_kept_free(struct host_kept *kept, mempool_t *pool, void *object);
 
 #endif

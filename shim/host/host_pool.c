@@ -97,16 +97,6 @@ static void host_pool_give_back(void *context, void *object)
 	mempool_free(object, pool->reserve);
 }
 
-/* False: it is the caller's to free, into the reserve, which comes first. */
-static bool host_pool_keep(struct host_pool *pool, void *object)
-{
-	/* As in mempool_free: whoever took this from the reserve did so before, and that is seen here. */
-	smp_rmb();
-	if (READ_ONCE(pool->reserve->curr_nr) < pool->reserve->min_nr)
-		return false;
-	return host_kept_give(&pool->kept, object);
-}
-
 struct host_pool *host_pool_create(const char *name, size_t object_bytes, unsigned int reserve)
 {
 	struct host_pool *pool = kzalloc(sizeof(*pool), GFP_KERNEL);
@@ -166,8 +156,7 @@ void *host_pool_alloc_reserved(struct host_pool *pool)
 void host_pool_free(struct host_pool *pool, void *object)
 {
 	atomic64_dec(&pool->live);
-	if (!host_pool_keep(pool, object))
-		mempool_free(object, pool->reserve);
+	host_kept_free(&pool->kept, pool->reserve, object);
 }
 
 uint64_t host_pool_live(const struct host_pool *pool)

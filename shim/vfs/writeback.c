@@ -82,14 +82,6 @@ static struct lcpfs_write *lcpfs_write_take(void)
 	return host_kept_take(&lcpfs_write_kept) ?: mempool_alloc(lcpfs_write_pool, GFP_NOFS);
 }
 
-/* The reserve first: somebody may wait for it. */
-static void lcpfs_write_free(struct lcpfs_write *write)
-{
-	smp_rmb(); /* as in mempool_free: whoever took from the reserve has been seen to */
-	if (READ_ONCE(lcpfs_write_pool->curr_nr) < lcpfs_write_pool->min_nr || !host_kept_give(&lcpfs_write_kept, write))
-		mempool_free(write, lcpfs_write_pool);
-}
-
 static void lcpfs_folio_piece_done(struct folio *folio)
 {
 	struct lcpfs_folio *state = lcpfs_folio_state(folio);
@@ -125,7 +117,7 @@ static void lcpfs_write_done(void *context, int error)
 			lcpfs_write_again(inode, folio);
 		lcpfs_folio_piece_done(folio);
 	}
-	lcpfs_write_free(write);
+	host_kept_free(&lcpfs_write_kept, lcpfs_write_pool, write);
 }
 
 static void lcpfs_write_submit(struct lcpfs_writeback *writeback)
