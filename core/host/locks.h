@@ -104,6 +104,12 @@ public:
     {
         host_event_wait(&m_host, call<Condition>, &condition);
     }
+    // Who wakes evaluates the condition, too: it takes no lock (host_event_wait_checked).
+    template <typename Condition>
+    void wait_checked(Condition condition)
+    {
+        host_event_wait_checked(&m_host, call<Condition>, &condition);
+    }
     template <typename Condition>
     bool wait_timeout(u64 timeout_ns, Condition condition)
     {

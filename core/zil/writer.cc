@@ -52,7 +52,6 @@ void LogWriter::give_back(Slot& slot)
     SpinGuard guard(m_lock);
     slot.state = Slot::State::free;
     m_in_flight.sub(1);
-    m_changes.add(1);
     m_event.wake();
 }
 
@@ -63,10 +62,11 @@ void LogWriter::start(u64 next)
     m_durable.store(next - 1);
 }
 
-LogToken LogWriter::assign(Slot& slot)
+LogToken LogWriter::assign(Slot& slot, u64 last_record)
 {
     SpinGuard guard(m_lock);
     slot.sequence = m_next.load();
+    slot.last_record = last_record;
     m_next.store(slot.sequence + 1);
     return slot.sequence;
 }
@@ -163,7 +163,6 @@ void LogWriter::written_locked(Slot& slot)
     m_pending_bytes.sub(slot.length_bytes);
     settle_locked();
     m_flush_due.store(is_flush_due_locked());
-    m_changes.add(1);
     m_event.wake();
 }
 
@@ -253,7 +252,6 @@ bool LogWriter::flush_due() NO_THREAD_SAFETY_ANALYSIS
     m_flushing = false;
     settle_locked();
     m_flush_due.store(is_flush_due_locked());
-    m_changes.add(1);
     m_event.wake();
     return true;
 }
@@ -280,6 +278,7 @@ void LogWriter::settle_locked()
             slot.state = Slot::State::free;
             m_in_flight.sub(1);
             m_durable.store(slot.sequence);
+            m_durable_record.store(slot.last_record);
             moved = true;
         }
     }
@@ -305,7 +304,7 @@ Status LogWriter::wait(LogToken token)
     Error error;
     while (!poll(token, error))
         if (!flush_due())
-            m_event.wait([&] { return poll(token, error) || m_flush_due.load(); });
+            m_event.wait_checked([&] { return poll(token, error) || is_flush_due(); });
     SpinGuard guard(m_lock);
     return error;
 }
@@ -338,7 +337,6 @@ void LogWriter::reset()
     m_failed_token.store(0);
     m_failed_members = 0;
     m_error.store(0);
-    m_changes.add(1);
     m_event.wake();
 }
 
@@ -346,12 +344,6 @@ void LogWriter::shutdown()
 {
     m_shut_down.store(1);
     wait_idle();
-}
-
-void LogWriter::note_change()
-{
-    m_changes.add(1);
-    m_event.wake();
 }
 
 void LogWriter::get_statistics(LogStatistics& out) const

@@ -53,6 +53,7 @@ public:
         LogWriter* writer { nullptr };
         Copy copies[k_max_log_members];
         u64 sequence { 0 };
+        u64 last_record { 0 }; // in it
         u64 submitted_ns { 0 };
         u32 length_bytes { 0 };
         u32 owes_flush { 0 };  // bits of members
@@ -67,8 +68,8 @@ public:
     // The next frames get `next` and up.
     void start(u64 next);
     u64 next_sequence() const { return m_next.load(); }
-    // Numbers the frame. Between this and `submit` the caller seals it.
-    LogToken assign(Slot& slot);
+    // Numbers the frame, whose last record will be this one. Between this and `submit` the caller seals it.
+    LogToken assign(Slot& slot, u64 last_record);
     // Starts the write. Sleepable.
     void submit(Slot& slot, const LogRing& ring, u64 position);
     // Instead of submit: it could not be made; as if its write had failed.
@@ -76,6 +77,9 @@ public:
 
     bool is_durable(LogToken token) const { return m_durable.load() >= token; }
     u64 durable() const { return m_durable.load(); }
+    // Records up to this one are in frames that are durable; others may be by a group.
+    u64 durable_record() const { return m_durable_record.load(); }
+    bool is_flush_due() const { return m_flush_due.load() != 0; }
     // True when it is decided: `error` says how.
     bool poll(LogToken token, Error& error) const;
     // Sleepable, never spins. Somebody has to wait for a frame on a device that wants a flush: poll alone does not move it.
@@ -97,16 +101,14 @@ public:
     // Waits for what is in flight; later acquisitions give nothing.
     void shutdown();
 
-    // Anything of this changed: for those who wait for more than one token.
+    // Woken when anything of this changes: for those who wait for more than one token.
     Event& event() { return m_event; }
-    u64 changes() const { return m_changes.load(); }
-    void note_change();
 
     LogDurability& durability() { return m_durability; }
     void set_in_flight_limit(u32 limit)
     {
         m_limit.store(max(1u, min(limit, k_max_log_frames_in_flight)));
-        note_change();
+        m_event.wake();
     }
     u32 in_flight_limit() const { return m_limit.load(); }
     u64 average_ns() const { return m_average_ns.load_relaxed(); }
@@ -140,6 +142,7 @@ private:
     Slot m_slots[k_max_log_frames_in_flight] GUARDED_BY(m_lock); // a slot that is not free: its holder's
     Atomic<u64> m_next { 1 };
     Atomic<u64> m_durable { 0 };
+    Atomic<u64> m_durable_record { 0 };
     Atomic<u8> m_flush_due { 0 }; // and nobody is making it
     bool m_flushing GUARDED_BY(m_lock) { false };
     FlushTarget m_targets[k_max_log_frames_in_flight]; // whose who flushes
@@ -150,7 +153,6 @@ private:
     Atomic<u8> m_shut_down { 0 };
     Atomic<u32> m_limit { 4 };
     Atomic<u32> m_in_flight { 0 }; // slots not free
-    Atomic<u64> m_changes { 0 };
     Event m_event;
     Atomic<u64> m_frames { 0 }, m_records { 0 }, m_bytes { 0 }, m_flushes { 0 }, m_errors { 0 }, m_pending_bytes { 0 };
     Atomic<u64> m_latency[LogStatistics::k_buckets];

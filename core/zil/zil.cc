@@ -49,6 +49,7 @@ void IntentLog::begin(const LogTail& start, u64 keep, TxgId committed)
     if (LogRing& device_ring = m_rings[k_device_ring]; device_ring.present())
         device_ring.set_members({ device_ring.present(), device_ring.named() & ~device_ring.present(), device_ring.members().gone });
     m_last.store(start.record);
+    m_covered_record.store(start.record);
     // The devices may be others than they were, with larger blocks.
     m_head = m_previous = align_up(start.position, ring().alignment());
     m_tail = m_keep = keep; // the next group's commit still leaves this one to fall back to
@@ -111,8 +112,17 @@ void IntentLog::append(TxgId txg, Box<LogRecord> record)
     record->header.txg.set(txg.value());
     record->header.sequence.set(number);
     m_record_bytes.add(record->memory_bytes());
+    m_waiting_bytes += record->framed_bytes();
     m_waiting.push_back(*record.release());
+    note_waiting_locked();
+}
+
+// What those who are not under the lock know of it.
+void IntentLog::note_waiting_locked()
+{
     m_waiting_records.store(static_cast<u32>(m_waiting.size()));
+    m_frame_waits.store(m_waiting.size() >= m_batch_records.load_relaxed() || m_waiting_bytes >= m_batch_bytes.load_relaxed());
+    m_covered_record.store(m_waiting.is_empty() ? m_last.load() : m_waiting.first()->sequence() - 1);
 }
 
 bool IntentLog::barrier_stands_locked() const { return m_barrier && m_committed < m_barrier_txg; }
@@ -145,7 +155,8 @@ void IntentLog::drop_committed_locked(RecordList& dropped)
         if (!first || first->txg() > m_committed)
             return;
         m_waiting.remove(*first);
-        m_waiting_records.store(static_cast<u32>(m_waiting.size()));
+        m_waiting_bytes -= first->framed_bytes();
+        note_waiting_locked();
         dropped.push_back(*first);
     }
 }
@@ -277,57 +288,42 @@ bool IntentLog::plan_frame_locked(Plan& plan)
     const u64 most = barrier_stands_locked() ? m_barrier - 1 : m_last.load();
     u32 used = sizeof(DiskLogFrame);
     u32 count = 0;
+    u64 last = 0;
     for (LogRecord* record = m_waiting.first(); record && record->sequence() <= most; record = m_waiting.next(*record)) {
         const bool is_over = count && used + record->framed_bytes() > m_batch_bytes.load_relaxed();
         if (is_over || !LogFrame::fits(used, count, *record))
             break;
         used += record->framed_bytes();
+        last = record->sequence();
         count++;
     }
     const u32 length = static_cast<u32>(align_up(used, ring().alignment()));
     const u64 position = place_for_locked(length);
     if (position + length - m_keep > ring().bytes())
         return false;
-    plan.token = m_writer->assign(*plan.slot);
+    plan.token = m_writer->assign(*plan.slot, last);
     plan.position = position;
     plan.committed = m_committed;
     const u64 before = m_waiting.first()->sequence() - 1;
-    u64 last = 0;
     for (u32 i = 0; i < count; i++) {
         LogRecord* record = m_waiting.pop_front();
+        m_waiting_bytes -= record->framed_bytes();
         FirstOfGroup& first = m_first[record->txg().value() & 3];
         if (first.txg != record->txg())
             first = { record->txg(), position, plan.token, before };
-        last = record->sequence();
         if (breakage::log_reorder)
             plan.records.push_front(*record);
         else
             plan.records.push_back(*record);
     }
-    m_waiting_records.store(static_cast<u32>(m_waiting.size()));
+    note_waiting_locked();
     plan.last_record = last;
     m_marks[m_next_mark++ % k_marks] = { last, plan.token };
     m_last_token = plan.token;
     m_head = position + length;
-    m_building = true;
-    m_gathering = false;
+    m_building.store(1);
+    m_gathering.store(0);
     return true;
-}
-
-// Nobody waits alone: with nothing in flight there is no company to come.
-bool IntentLog::gathers_locked(const Caller& caller) const
-{
-    const u32 in_flight = m_writer->in_flight();
-    return m_batch_timeout_us.load_relaxed() && !caller.has_gathered && in_flight != 0 && in_flight < m_writer->in_flight_limit()
-        && m_waiting.size() < m_batch_records.load_relaxed();
-}
-
-void IntentLog::gather()
-{
-    const u64 longest = min(u64(m_batch_timeout_us.load_relaxed()) * 1000, m_writer->average_ns() / 4);
-    (void)m_writer->event().wait_timeout(longest, [&] {
-        return m_waiting_records.load_relaxed() >= m_batch_records.load_relaxed() || m_writer->in_flight() == 0;
-    });
 }
 
 void IntentLog::set_batch(const Batch& batch)
@@ -335,143 +331,6 @@ void IntentLog::set_batch(const Batch& batch)
     m_batch_records.store(max(1u, min(batch.records, k_max_log_frame_records)));
     m_batch_timeout_us.store(min(batch.timeout_us, k_max_batch_timeout_us));
     m_batch_bytes.store(max(k_min_batch_bytes, min(batch.bytes, k_max_log_frame_bytes)));
-}
-
-void IntentLog::look_locked(Caller& caller, Plan& plan)
-{
-    if (!caller.has_looked)
-        caller.came_late = m_failed_txg.value() != 0 && !m_flush_failed;
-    caller.has_looked = true;
-    if (m_writer->failed() != Error::none)
-        note_failure_locked();
-    drop_committed_locked(plan.dropped);
-    plan.what = Plan::What::wait_group;
-    plan.txg = m_failed_txg;
-    if (covered_locked() >= caller.target) {
-        plan.token = token_for_locked(caller.target);
-        if (m_writer->is_durable(plan.token))
-            plan.what = Plan::What::done;
-        else if (!m_failed_txg.value() || !(caller.came_late || takes_over_locked()))
-            plan.what = Plan::What::wait_token;
-        else if (breakage::log_takeover_early)
-            plan.what = Plan::What::done;
-        return;
-    }
-    if (m_failed_txg.value())
-        return;
-    const LogRecord* first = m_waiting.first();
-    if (first && first->txg() <= m_committed)
-        plan.what = Plan::What::again; // more to drop
-    else if (!first || (barrier_stands_locked() && first->sequence() > m_barrier))
-        plan.txg = m_barrier_txg;
-    else if (gathers_locked(caller)) {
-        plan.what = m_gathering ? Plan::What::busy : Plan::What::gather;
-        m_gathering = true;
-    } else if (m_building || !(plan.slot = m_writer->try_acquire()))
-        plan.what = Plan::What::busy;
-    else if (plan_frame_locked(plan))
-        plan.what = Plan::What::build;
-    else
-        plan.txg = m_committed.next(); // each commit moves the tail
-}
-
-void IntentLog::look(Caller& caller, Plan& plan)
-{
-    bool early = false, has_failed;
-    {
-        SpinGuard guard(m_lock);
-        look_locked(caller, plan);
-        has_failed = m_failed_txg.value() != 0;
-        // One group at a time: the tail moves when it has committed.
-        early = plan.what == Plan::What::build && m_head - m_tail > ring().bytes() / 4 && m_early_txg <= m_committed;
-        if (early)
-            m_early_txg = plan.txg = m_engine.open_txg();
-    }
-    destroy(plan.dropped);
-    if (has_failed)
-        tell_takeover();
-    if (early)
-        m_engine.request(plan.txg);
-    if (plan.slot && plan.what != Plan::What::build)
-        m_writer->give_back(*plan.slot);
-}
-
-void IntentLog::build(Plan& plan)
-{
-    LogWriter::Slot& slot = *plan.slot;
-    bool needs_flush = false;
-    u64 previous;
-    {
-        SpinGuard guard(m_lock);
-        previous = m_previous;
-        m_previous = plan.position;
-    }
-    RecordList done;
-    while (LogRecord* record = plan.records.pop_front()) {
-        needs_flush |= record->needs_flush;
-        slot.frame.add(*record, previous);
-        previous = plan.position;
-        done.push_back(*record);
-    }
-    const Status flushed = needs_flush ? m_vdevs.flush_written() : Status();
-    slot.frame.seal(m_identity, { plan.token, plan.position, m_writer->durable(), plan.committed, ring().alignment() });
-    if (flushed.is_error()) {
-        {
-            SpinGuard guard(m_lock);
-            m_flush_failed = true;
-        }
-        m_writer->submit_failed(slot, flushed.error());
-    } else {
-        m_writer->submit(slot, ring(), plan.position);
-    }
-    {
-        SpinGuard guard(m_lock);
-        m_building = false;
-    }
-    m_writer->note_change();
-    destroy(done); // while the device writes
-}
-
-Status IntentLog::commit()
-{
-    Caller caller;
-    caller.target = m_last.load();
-    for (;;) {
-        if (m_engine.error() != Error::none)
-            return m_engine.error();
-        const u64 seen = m_writer->changes();
-        const Turn turn_seen = turn();
-        Plan plan;
-        look(caller, plan);
-        switch (plan.what) {
-        case Plan::What::done:
-            return {};
-        case Plan::What::again:
-            break;
-        case Plan::What::wait_group:
-            TRY(m_engine.wait_committed(plan.txg));
-            break;
-        case Plan::What::build:
-            build(plan);
-            if (plan.last_record < caller.target)
-                break;
-            [[fallthrough]]; // the frame has what is waited for
-        case Plan::What::wait_token: {
-            const Status status = m_writer->wait(plan.token);
-            if (status.is_error() && waits_for_takeover(turn_seen, status.error()))
-                break;
-            return status;
-        }
-        case Plan::What::busy:
-            if (!m_writer->flush_due())
-                m_writer->event().wait([&] { return m_writer->changes() != seen || m_engine.error() != Error::none; });
-            break;
-        case Plan::What::gather:
-            gather();
-            caller.has_gathered = true;
-            break;
-        }
-    }
 }
 
 LogTail IntentLog::tail_for(TxgId txg)
@@ -550,7 +409,8 @@ void IntentLog::committed(TxgId txg, const LogTail& tail)
         destroy(dropped);
         host_yield();
     }
-    m_writer->note_change();
+    m_commits.add(1);
+    m_writer->event().wake();
 }
 
 u64 IntentLog::waiting_records() const

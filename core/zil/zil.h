@@ -107,7 +107,7 @@ public:
     // Everything appended so far is durable. The first error of a frame in between.
     Status commit();
     // The engine failed: callers that wait for room in flight, not for a frame of theirs, give up now.
-    void note_freeze() { m_writer->note_change(); }
+    void note_freeze() { m_writer->event().wake(); }
     // More than `times` what may wait: one asks for an early group, two lets modifiers wait for it (Space::throttle).
     bool is_beyond(u32 times) const { return m_record_bytes.load_relaxed() > m_max_waiting_bytes.load_relaxed() * times; }
     u64 waiting_bytes() const { return m_record_bytes.load_relaxed(); }
@@ -155,6 +155,7 @@ private:
         bool has_looked { false };
         bool came_late { false };    // a failure was known when it came
         bool has_gathered { false }; // it has waited for company
+        bool was_called { false };   // to build; nobody else is before it has looked
     };
     // One stretch of the log between two failures.
     struct Turn {
@@ -179,6 +180,12 @@ private:
     }
     void look(Caller& caller, Plan& plan);
     void look_locked(Caller& caller, Plan& plan) REQUIRES(m_lock);
+    bool is_held() const;
+    bool can_build() const;
+    class Wait;
+    Status wait_for(LogToken token);
+    bool wait_turn(u64 target);
+    void note_waiting_locked() REQUIRES(m_lock);
     bool gathers_locked(const Caller& caller) const REQUIRES(m_lock);
     void gather();
     bool plan_frame_locked(Plan& plan) REQUIRES(m_lock);
@@ -211,14 +218,20 @@ private:
     Atomic<u64> m_max_waiting_bytes { k_max_waiting_bytes };
     Atomic<u64> m_failures { 0 };
     Atomic<u32> m_waiting_records { 0 }; // of m_waiting
+    Atomic<u8> m_frame_waits { 0 };      // they fill a frame
+    Atomic<u64> m_covered_record { 0 };  // up to this one none is of m_waiting
+    Atomic<u64> m_commits { 0 };         // of groups
+    Atomic<u32> m_returning { 0 };       // callers whose records are durable and who have not run since
+    Atomic<u8> m_called { 0 };           // one of those who wait is about to build the next frame
+    Atomic<u8> m_building { 0 };         // somebody does; set under m_lock
+    Atomic<u8> m_gathering { 0 };        // somebody waits for company
     Atomic<u32> m_batch_records { 32 };
     Atomic<u32> m_batch_timeout_us { 0 };
     Atomic<u32> m_batch_bytes { k_max_log_frame_bytes };
 
     mutable SpinLock m_lock { LCPFS_RANK_intent_log };
     RecordList m_waiting GUARDED_BY(m_lock); // in order
-    bool m_building GUARDED_BY(m_lock) { false };
-    bool m_gathering GUARDED_BY(m_lock) { false }; // somebody waits for company
+    u64 m_waiting_bytes GUARDED_BY(m_lock) { 0 }; // of m_waiting, in frames
     u64 m_barrier GUARDED_BY(m_lock) { 0 };  // number of the first change without a record
     TxgId m_barrier_txg GUARDED_BY(m_lock);  // its group, or that of a later one
     TxgId m_committed GUARDED_BY(m_lock);    // the newest group whose uberblock is durable

@@ -40,6 +40,41 @@ void host_event_wait(struct host_event *event, bool (*condition)(void *context),
 		wait_event(*queue_of(event), condition(context));
 }
 
+struct host_waiter {
+	struct wait_queue_entry entry;
+	bool (*condition)(void *context);
+	void *context;
+};
+
+/* Under the queue's lock. What is not over stays in the queue, asleep. */
+static int host_wake_checked(struct wait_queue_entry *entry, unsigned int mode, int flags, void *key)
+{
+	struct host_waiter *waiter = container_of(entry, struct host_waiter, entry);
+
+	return waiter->condition(waiter->context) && autoremove_wake_function(entry, mode, flags, key);
+}
+
+void host_event_wait_checked(struct host_event *event, bool (*condition)(void *context), void *context)
+{
+	const int state = current->flags & PF_KTHREAD ? TASK_IDLE : TASK_UNINTERRUPTIBLE;
+	struct host_waiter waiter = { .condition = condition, .context = context };
+
+	might_sleep();
+	if (condition(context))
+		return;
+	init_waitqueue_func_entry(&waiter.entry, host_wake_checked);
+	waiter.entry.private = current;
+	INIT_LIST_HEAD(&waiter.entry.entry);
+	for (;;) {
+		/* Into the queue and its state changed before the condition is looked at: a wake between is not lost. */
+		prepare_to_wait(queue_of(event), &waiter.entry, state);
+		if (condition(context))
+			break;
+		schedule();
+	}
+	finish_wait(queue_of(event), &waiter.entry);
+}
+
 bool host_event_wait_timeout(struct host_event *event, bool (*condition)(void *context), void *context,
 			     uint64_t timeout_ns)
 {

@@ -214,6 +214,9 @@ void host_event_wait(struct host_event* event, bool (*condition)(void*), void* c
     wait_until(event, condition, context, nullptr);
 }
 
+// Nobody here is so dear to wake that its condition should be looked at before.
+void host_event_wait_checked(host_event* event, bool (*condition)(void*), void* context) { host_event_wait(event, condition, context); }
+
 bool host_event_wait_timeout(struct host_event* event, bool (*condition)(void*), void* context, uint64_t timeout_ns)
 {
     u64 when = host_monotonic_ns() + timeout_ns;

@@ -208,6 +208,8 @@ void host_event_wait(struct host_event* event, bool (*condition)(void*), void* c
         scheduler().block(event, "an event");
 }
 
+void host_event_wait_checked(host_event* event, bool (*condition)(void*), void* context) { host_event_wait(event, condition, context); }
+
 bool host_event_wait_timeout(struct host_event* event, bool (*condition)(void*), void* context, uint64_t timeout_ns)
 {
     check_may_sleep("host_event_wait_timeout");

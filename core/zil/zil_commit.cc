@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// IntentLog::commit: whose turn it is to build a frame, and waiting for frames.
+#include "core/test/breakage.h"
+#include "core/zil/zil.h"
+
+namespace lcpfs {
+
+// With a frame under way, a caller whose records are durable but who has not run since is about to come back, on its way to the
+// next call perhaps: a processor that has more to do than it can makes many of those, and what comes shares a frame. Nobody
+// waits longer for it than for that frame, nor once a frame's worth waits.
+bool IntentLog::is_held() const
+{
+    return m_returning.load() != 0 && m_writer->in_flight() != 0 && !m_frame_waits.load();
+}
+
+// For who does not gather itself.
+bool IntentLog::can_build() const
+{
+    const u32 in_flight = m_writer->in_flight();
+    const bool others_gather = m_gathering.load() && m_batch_timeout_us.load_relaxed() && in_flight != 0;
+    return !m_building.load() && !others_gather && in_flight < m_writer->in_flight_limit() && !is_held();
+}
+
+// Nobody waits alone: with nothing in flight there is no company to come.
+bool IntentLog::gathers_locked(const Caller& caller) const
+{
+    const u32 in_flight = m_writer->in_flight();
+    return m_batch_timeout_us.load_relaxed() && !caller.has_gathered && in_flight != 0 && in_flight < m_writer->in_flight_limit()
+        && m_waiting.size() < m_batch_records.load_relaxed();
+}
+
+void IntentLog::gather()
+{
+    const u64 longest = min(u64(m_batch_timeout_us.load_relaxed()) * 1000, m_writer->average_ns() / 4);
+    (void)m_writer->event().wait_timeout(longest, [&] {
+        return m_waiting_records.load_relaxed() >= m_batch_records.load_relaxed() || m_writer->in_flight() == 0;
+    });
+}
+
+void IntentLog::look_locked(Caller& caller, Plan& plan)
+{
+    if (!caller.has_looked)
+        caller.came_late = m_failed_txg.value() != 0 && !m_flush_failed;
+    caller.has_looked = true;
+    if (m_writer->failed() != Error::none)
+        note_failure_locked();
+    drop_committed_locked(plan.dropped);
+    plan.what = Plan::What::wait_group;
+    plan.txg = m_failed_txg;
+    if (covered_locked() >= caller.target) {
+        plan.token = token_for_locked(caller.target);
+        if (m_writer->is_durable(plan.token))
+            plan.what = Plan::What::done;
+        else if (!m_failed_txg.value() || !(caller.came_late || takes_over_locked()))
+            plan.what = Plan::What::wait_token;
+        else if (breakage::log_takeover_early)
+            plan.what = Plan::What::done;
+        return;
+    }
+    if (m_failed_txg.value())
+        return;
+    const LogRecord* first = m_waiting.first();
+    if (first && first->txg() <= m_committed)
+        plan.what = Plan::What::again; // more to drop
+    else if (!first || (barrier_stands_locked() && first->sequence() > m_barrier))
+        plan.txg = m_barrier_txg;
+    else if (gathers_locked(caller)) {
+        plan.what = m_gathering.exchange(1) ? Plan::What::busy : Plan::What::gather;
+    } else if (m_building.load() || is_held() || !(plan.slot = m_writer->try_acquire()))
+        plan.what = Plan::What::busy;
+    else if (plan_frame_locked(plan))
+        plan.what = Plan::What::build;
+    else
+        plan.txg = m_committed.next(); // each commit moves the tail
+}
+
+void IntentLog::look(Caller& caller, Plan& plan)
+{
+    bool early = false, has_failed;
+    {
+        SpinGuard guard(m_lock);
+        look_locked(caller, plan);
+        has_failed = m_failed_txg.value() != 0;
+        // One group at a time: the tail moves when it has committed.
+        early = plan.what == Plan::What::build && m_head - m_tail > ring().bytes() / 4 && m_early_txg <= m_committed;
+        if (early)
+            m_early_txg = plan.txg = m_engine.open_txg();
+    }
+    destroy(plan.dropped);
+    if (has_failed)
+        tell_takeover();
+    if (early)
+        m_engine.request(plan.txg);
+    if (plan.slot && plan.what != Plan::What::build)
+        m_writer->give_back(*plan.slot);
+    if (caller.was_called) {
+        caller.was_called = false;
+        m_called.store(0);
+        if (m_waiting_records.load() && can_build()) // and it is another's to do it
+            m_writer->event().wake();
+    }
+}
+
+void IntentLog::build(Plan& plan)
+{
+    LogWriter::Slot& slot = *plan.slot;
+    bool needs_flush = false;
+    u64 previous;
+    {
+        SpinGuard guard(m_lock);
+        previous = m_previous;
+        m_previous = plan.position;
+    }
+    RecordList done;
+    while (LogRecord* record = plan.records.pop_front()) {
+        needs_flush |= record->needs_flush;
+        slot.frame.add(*record, previous);
+        previous = plan.position;
+        done.push_back(*record);
+    }
+    const Status flushed = needs_flush ? m_vdevs.flush_written() : Status();
+    slot.frame.seal(m_identity, { plan.token, plan.position, m_writer->durable(), plan.committed, ring().alignment() });
+    if (flushed.is_error()) {
+        {
+            SpinGuard guard(m_lock);
+            m_flush_failed = true;
+        }
+        m_writer->submit_failed(slot, flushed.error());
+    } else {
+        m_writer->submit(slot, ring(), plan.position);
+    }
+    m_building.store(0);
+    if (m_waiting_records.load())
+        m_writer->event().wake();
+    destroy(done); // while the device writes
+}
+
+// What a caller waits for. Every wake of the event asks each of them, so that only whose turn it is runs: no lock is taken here.
+// What it notes is noted once, by the waker or by the waiter.
+class IntentLog::Wait {
+public:
+    explicit Wait(IntentLog& log) : m_log(log), m_commits(log.m_commits.load()) {}
+    // Whose records are in no frame yet: until they are durable, or it is this caller's turn to look again.
+    bool is_over(u64 target)
+    {
+        if (m_log.m_writer->durable_record() >= target)
+            return note_durable();
+        return m_called.load() || m_log.m_writer->is_flush_due() || m_log.m_writer->failed() != Error::none
+            || m_log.m_engine.error() != Error::none || m_log.m_commits.load() != m_commits
+            || (m_log.m_covered_record.load() < target && m_log.can_build() && is_called());
+    }
+    bool is_over_for(LogToken token)
+    {
+        Error error;
+        return m_log.m_writer->poll(token, error) ? note_durable() : m_log.m_writer->is_flush_due();
+    }
+    // Whether it was called to build the next frame: nobody else is until it has looked.
+    bool was_called() const { return m_called.load() != 0; }
+    // The caller runs again. Who was waiting for the last one of those that were about to is called now.
+    ~Wait()
+    {
+        if (m_durable.load() && !m_log.m_returning.sub(1) && m_log.m_waiting_records.load())
+            m_log.m_writer->event().wake();
+    }
+
+private:
+    bool note_durable()
+    {
+        if (!m_durable.exchange(1))
+            m_log.m_returning.add(1);
+        return true;
+    }
+    bool is_called()
+    {
+        if (!m_log.m_called.exchange(1))
+            m_called.store(1);
+        return m_called.load() != 0;
+    }
+
+    IntentLog& m_log;
+    u64 m_commits;
+    Atomic<u8> m_durable { 0 }, m_called { 0 };
+};
+
+Status IntentLog::wait_for(LogToken token)
+{
+    Error error;
+    while (!m_writer->poll(token, error)) {
+        if (m_writer->flush_due())
+            continue;
+        Wait wait(*this);
+        m_writer->event().wait_checked([&] { return wait.is_over_for(token); });
+    }
+    return error;
+}
+
+// Until there is something to look at again. Whether this caller is the one who was called to build.
+bool IntentLog::wait_turn(u64 target)
+{
+    if (m_writer->flush_due())
+        return false;
+    Wait wait(*this);
+    m_writer->event().wait_checked([&] { return wait.is_over(target); });
+    return wait.was_called();
+}
+
+Status IntentLog::commit()
+{
+    Caller caller;
+    caller.target = m_last.load();
+    for (;;) {
+        if (m_engine.error() != Error::none)
+            return m_engine.error();
+        const Turn turn_seen = turn();
+        Plan plan;
+        look(caller, plan);
+        switch (plan.what) {
+        case Plan::What::done:
+            return {};
+        case Plan::What::again:
+            break;
+        case Plan::What::wait_group:
+            TRY(m_engine.wait_committed(plan.txg));
+            break;
+        case Plan::What::build:
+            build(plan);
+            if (plan.last_record < caller.target)
+                break;
+            [[fallthrough]]; // the frame has what is waited for
+        case Plan::What::wait_token: {
+            const Status status = wait_for(plan.token);
+            if (status.is_error() && waits_for_takeover(turn_seen, status.error()))
+                break;
+            return status;
+        }
+        case Plan::What::busy:
+            caller.was_called = wait_turn(caller.target);
+            break;
+        case Plan::What::gather:
+            gather();
+            caller.has_gathered = true;
+            break;
+        }
+    }
+}
+
+}
