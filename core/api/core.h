@@ -519,10 +519,11 @@ void core_write(struct core_object *object, uint64_t block, const struct core_se
  * For fsync of little data: takes a copy of blocks [block, ...), which is in the file at once and rides in the intent log; it
  * becomes durable with the next core_object_sync, and goes to its place later. Parameters and promises as core_write;
  * at most CORE_LOG_MAX_BLOCKS. An error leaves everything as it was, promises included: use core_write then.
+ * `hastens` for the last thing before the caller's core_object_sync: the log write starts at once, if it can.
  */
 #define CORE_LOG_MAX_BLOCKS 16u
 int core_log_write(struct core_object *object, uint64_t block, const struct core_segment *segments, unsigned int count,
-		   uint64_t size_bytes);
+		   uint64_t size_bytes, bool hastens);
 
 /*
  * Sets the size. Shrinking frees whole blocks past the end and zeroes what is stored of the last block behind

@@ -35,10 +35,11 @@ void core_write(core_object* handle, uint64_t block, const core_segment* segment
     write_blocks(pool_of(object), object, block, { segments, count }, size_bytes, done, context);
 }
 
-int core_log_write(core_object* handle, uint64_t block, const core_segment* segments, unsigned count, uint64_t size_bytes)
+int core_log_write(core_object* handle, uint64_t block, const core_segment* segments, unsigned count, uint64_t size_bytes,
+    bool hastens)
 {
     Object& object = object_of(handle);
-    return to_errno(log_write(pool_of(object), object, block, { segments, count }, size_bytes));
+    return to_errno(log_write(pool_of(object), object, block, { segments, count }, size_bytes, hastens));
 }
 
 int core_reserve(core_object* handle, uint64_t blocks) { return to_errno(reserve_blocks(object_of(handle), blocks)); }

@@ -42,26 +42,25 @@ Status check_attributes(const core_attr& from, unsigned mask)
     return {};
 }
 
-void apply_attributes(ObjectAttributes& to, const core_attr& from, unsigned mask)
+bool apply_attributes(ObjectAttributes& to, const core_attr& from, unsigned mask)
 {
-    if (mask & CORE_SET_MODE)
-        to.mode = (to.mode & k_mode_type) | (from.mode & 07777);
-    if (mask & CORE_SET_UID)
-        to.uid = from.uid;
-    if (mask & CORE_SET_GID)
-        to.gid = from.gid;
-    if (mask & CORE_SET_PROJECT)
-        to.project = from.project;
-    if (mask & CORE_SET_FLAGS)
-        to.flags = from.flags;
-    if (mask & CORE_SET_CHANGE)
-        to.change = from.change;
-    if (mask & CORE_SET_ATIME)
-        to.atime = from_api(from.atime);
-    if (mask & CORE_SET_MTIME)
-        to.mtime = from_api(from.mtime);
-    if (mask & CORE_SET_CTIME)
-        to.ctime = from_api(from.ctime);
+    bool is_other = false;
+    auto set = [&](unsigned what, auto& value, const auto& wanted) {
+        if (!(mask & what) || value == wanted)
+            return;
+        value = wanted;
+        is_other = true;
+    };
+    set(CORE_SET_MODE, to.mode, (to.mode & k_mode_type) | (from.mode & 07777));
+    set(CORE_SET_UID, to.uid, from.uid);
+    set(CORE_SET_GID, to.gid, from.gid);
+    set(CORE_SET_PROJECT, to.project, from.project);
+    set(CORE_SET_FLAGS, to.flags, from.flags);
+    set(CORE_SET_CHANGE, to.change, from.change);
+    set(CORE_SET_ATIME, to.atime, from_api(from.atime));
+    set(CORE_SET_MTIME, to.mtime, from_api(from.mtime));
+    set(CORE_SET_CTIME, to.ctime, from_api(from.ctime));
+    return is_other;
 }
 
 Status set_attributes(Pool& pool, Object& object, const core_attr& from, unsigned mask)
@@ -76,9 +75,13 @@ Status set_attributes(Pool& pool, Object& object, const core_attr& from, unsigne
     WriteGuard guard(object.m_lock);
     if (object.m_deleted)
         return Error::not_found;
+    // The inode's writeback comes when its times are here already, by fsync: no other record of them, which would want a frame.
+    ObjectAttributes wanted = object.m_attributes;
+    if (!apply_attributes(wanted, from, mask))
+        return {};
     TxgHold hold(pool.engine());
     TRY(object.prepare_change(hold.txg()));
-    apply_attributes(object.m_attributes, from, mask);
+    (void)apply_attributes(object.m_attributes, from, mask);
     pool.intent_log().append(hold.txg(), lcpfs::move(record));
     return {};
 }

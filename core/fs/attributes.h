@@ -9,8 +9,9 @@ namespace lcpfs {
 void get_attributes(Object& object, core_attr& out);
 // invalid: a time is none.
 Status check_attributes(const core_attr& attributes, unsigned mask);
-void apply_attributes(ObjectAttributes& to, const core_attr& attributes, unsigned mask);
-// `mask`: CORE_SET_*. The type bits of the mode stay.
+// Whether that changes anything.
+bool apply_attributes(ObjectAttributes& to, const core_attr& attributes, unsigned mask);
+// `mask`: CORE_SET_*. The type bits of the mode stay. Where everything is so already, nothing is done.
 Status set_attributes(Pool& pool, Object& object, const core_attr& attributes, unsigned mask);
 // Makes durable everything done so far, on whatever object, by the intent log; without one waits until the object's group
 // has committed.

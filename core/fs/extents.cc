@@ -169,7 +169,7 @@ void account_removal(Object& object, const Extent& extent, SpaceLog::Batch& batc
 }
 
 Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count, Bytes item, const NewBlocks* blocks,
-                     ExtentScratch& scratch, SpaceLog::Batch& batch)
+                     ExtentScratch& scratch, SpaceLog::Batch& batch, CertainHook* certain)
 {
     u64 end = first + count;
     u32 removals = 0;
@@ -192,6 +192,8 @@ Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count
 
     // From here on nothing fails. The new item goes in first: the room made for it is in this leaf, and a leaf that
     // removals empty may go away.
+    if (certain)
+        certain->call(*certain);
     Extent old;
     u64 at = first;
     if (exact) {

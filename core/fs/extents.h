@@ -78,8 +78,14 @@ struct NewBlocks {
     SpaceUse use;       // used or shared
     u32 counted_blocks; // for the file
 };
+//
+// `certain` is called when nothing can fail any more and nothing has been changed yet: the bytes of `item` may still be set then, not
+// their number.
+struct CertainHook {
+    void (*call)(CertainHook& hook);
+};
 Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count, Bytes item, const NewBlocks* blocks,
-                     ExtentScratch& scratch, SpaceLog::Batch& batch) REQUIRES(object.m_lock);
+                     ExtentScratch& scratch, SpaceLog::Batch& batch, CertainHook* certain = nullptr) REQUIRES(object.m_lock);
 
 // Unmaps extents from `from` on, at most `most` of them. `finished` when nothing is left there. `batch` as above.
 Status unmap_from(Pool& pool, Object& object, TxgId txg, u64 from, u32 most, bool& finished, ExtentScratch& scratch,

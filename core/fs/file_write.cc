@@ -115,7 +115,8 @@ Result<bool> enter_run(Pool& pool, Object& object, TxgId txg, WriteRun& run, u64
     } else {
         // Of a unit that is whole all that is stored counts.
         const NewBlocks blocks { run.dva, SpaceUse::used, run.dva.length_blocks };
-        TRY(replace_range(pool, object, txg, run.file_block, run.block_count, item_of(run), &blocks, entering.scratch, entering.batch));
+        TRY(replace_range(pool, object, txg, run.file_block, run.block_count, item_of(run), &blocks, entering.scratch, entering.batch,
+                          entering.certain));
         if (head.encoding != static_cast<u8>(Encoding::none))
             object.m_attributes.state |= k_object_has_shares;
     }

@@ -11,6 +11,7 @@
 // cache makes of one write(2) may be several of these.) A write that gives an error may have stored a part, from its start.
 #pragma once
 
+#include "core/fs/extents.h"
 #include "core/pool/pool.h"
 #include "core/pool/requests.h"
 
@@ -31,6 +32,7 @@ Status write_blocks_and_wait(Pool& pool, Object& object, u64 block, Span<const c
 struct Entering {
     ExtentScratch& scratch;
     SpaceLog::Batch& batch;
+    CertainHook* certain { nullptr }; // see replace_range; not called when it is written in place
 };
 Result<bool> enter_run(Pool& pool, Object& object, TxgId txg, WriteRun& run, u64 file_bytes, const Entering& entering)
     REQUIRES(object.m_lock);

@@ -27,6 +27,7 @@ struct Prepared {
     Box<LogRecord> record;
     Box<DelayedWrites::Entry> delayed;
     WriteRun* run { nullptr };
+    ChecksumKind checksum { ChecksumKind::crc32c }; // the data's
 };
 
 // The bytes of the file; zeros behind its end.
@@ -42,23 +43,46 @@ void copy_data(LogData& data, Span<const core_segment> segments, u32 data_bytes)
         }
 }
 
-// The extent item of the data at `place`, into the run.
-u32 encode_run(Prepared& prepared, ChecksumKind kind, u64 block, const Dva& place, TxgId birth)
+// The extent item of the data at `place`, into the run, for the time being with whatever checksums are there.
+u32 encode_run(Prepared& prepared, u64 block, const Dva& place, TxgId birth)
 {
     WriteRun& run = *prepared.run;
-    const u32 each = checksum_bytes_of(kind);
     Extent extent;
     extent.file_block = block;
     extent.length_blocks = place.length_blocks;
     extent.dva = place;
     extent.birth = birth;
-    extent.checksum_kind = kind;
-    u8* out = run.item + sizeof(DiskExtent);
-    for (u32 i = 0; i < place.length_blocks; i++)
-        block_checksum(kind, prepared.data->page(i), out + i * each);
-    extent.payload = Bytes(out, size_t(extent.length_blocks) * each);
+    extent.checksum_kind = prepared.checksum;
+    extent.payload = Bytes(run.item + sizeof(DiskExtent), size_t(extent.length_blocks) * checksum_bytes_of(prepared.checksum));
     return extent.encode({ run.item, sizeof(run.item) });
 }
+
+void set_checksums(Prepared& prepared)
+{
+    const u32 each = checksum_bytes_of(prepared.checksum);
+    for (u32 i = 0; i < prepared.data->page_count(); i++)
+        block_checksum(prepared.checksum, prepared.data->page(i), prepared.run->item + sizeof(DiskExtent) + i * each);
+}
+
+// Nothing of the write can fail any more, but nothing of it has been done: its record is appended and, when its caller waits for that
+// next, on its way to the device, which works while the checksums are made and the tree is changed. The group is held.
+struct Logged : CertainHook {
+    Logged(Prepared& prepared_, TxgId txg_, bool hastens_)
+        : CertainHook { [](CertainHook& hook) { static_cast<Logged&>(hook).append(); } }, prepared(prepared_), txg(txg_), hastens(hastens_)
+    {
+    }
+    void append()
+    {
+        IntentLog& log = prepared.pool.intent_log();
+        log.append(txg, lcpfs::move(prepared.record));
+        if (hastens)
+            log.hasten();
+        set_checksums(prepared);
+    }
+    Prepared& prepared;
+    TxgId txg;
+    bool hastens;
+};
 
 Status prepare(Prepared& prepared, Object& object, const LoggedWrite& write, Span<const core_segment> segments)
 {
@@ -95,16 +119,17 @@ Status choose_place(Object& object, const LoggedWrite& write, bool& is_in_place)
 Status prepare_place(Prepared& prepared, Object& object, const LoggedWrite& write)
 {
     prepared.delayed = TRY(make_box<DelayedWrites::Entry>());
+    prepared.checksum = object.dataset().data_ways().checksum;
     TRY(choose_place(object, write, prepared.run->is_in_place));
     if (prepared.run->is_in_place)
         return {};
     prepared.run->dva = TRY(prepared.pool.allocator().allocate_data(object.dataset().owner(), write.block_count, write.block_count));
-    (void)encode_run(prepared, object.dataset().data_ways().checksum, write.block, prepared.run->dva, TxgId());
+    (void)encode_run(prepared, write.block, prepared.run->dva, TxgId());
     return {};
 }
 
 // When these very blocks were written by way of the log before, in this group, and wait for their place, they keep it. True: done.
-Result<bool> enter_again(Prepared& prepared, Object& object, const LoggedWrite& write)
+Result<bool> enter_again(Prepared& prepared, Object& object, const LoggedWrite& write, bool hastens)
 {
     if (object.m_delayed_writes.load() == 0)
         return false;
@@ -126,7 +151,7 @@ Result<bool> enter_again(Prepared& prepared, Object& object, const LoggedWrite& 
         || extent.birth != hold.txg() || extent.is_compressed())
         return false;
     const Dva place = extent.dva;
-    const ChecksumKind kind = extent.checksum_kind; // the item keeps its size
+    prepared.checksum = extent.checksum_kind; // the item keeps its size
     cursor = TreeCursor();
     BigEndianKey key = extent_key(write.block);
     TRY(object.prepare_change(hold.txg()));
@@ -134,15 +159,15 @@ Result<bool> enter_again(Prepared& prepared, Object& object, const LoggedWrite& 
     if (!pool.delayed_writes().replace(hold.txg(), place, prepared.data))
         return false;
     // Nobody has read these blocks since, nor can, until they are written: the checksums follow in the same breath.
-    const u32 item_bytes = encode_run(prepared, kind, write.block, place, hold.txg());
+    const u32 item_bytes = encode_run(prepared, write.block, place, hold.txg());
+    Logged(prepared, hold.txg(), hastens).append();
     object.m_tree.update({ key.data(), 8 }, { run.item, item_bytes });
     if (grows)
         object.m_attributes.size_bytes = end_bytes;
-    pool.intent_log().append(hold.txg(), lcpfs::move(prepared.record));
     return true;
 }
 
-Status enter(Prepared& prepared, Object& object, u64 file_bytes)
+Status enter(Prepared& prepared, Object& object, u64 file_bytes, bool hastens)
 {
     Pool& pool = prepared.pool;
     Scratch scratch(pool);
@@ -162,17 +187,21 @@ Status enter(Prepared& prepared, Object& object, u64 file_bytes)
         if (piece.file_block != prepared.run->file_block || piece.dva.length_blocks != count)
             return Error::not_supported;
         prepared.run->dva = piece.dva;
-        const ChecksumKind kind = object.dataset().data_ways().checksum;
-        (void)encode_run(prepared, kind, prepared.run->file_block, piece.dva, TxgId());
+        (void)encode_run(prepared, prepared.run->file_block, piece.dva, TxgId());
+        set_checksums(prepared);
     }
-    if (!TRY(enter_run(pool, object, hold.txg(), *prepared.run, file_bytes, { *scratch, batch })))
+    Logged logged(prepared, hold.txg(), hastens);
+    // In place, no moment is known at which nothing can fail any more.
+    CertainHook* const certain = prepared.run->is_in_place ? nullptr : &logged;
+    if (!TRY(enter_run(pool, object, hold.txg(), *prepared.run, file_bytes, { *scratch, batch, certain })))
         return Error::busy;
+    if (!certain)
+        pool.intent_log().append(hold.txg(), lcpfs::move(prepared.record));
     prepared.delayed->data = prepared.data;
     prepared.delayed->dva = prepared.run->dva;
     prepared.delayed->counter = &object.m_delayed_writes;
     prepared.run->dva = Dva(); // the file's now
     pool.delayed_writes().add(hold.txg(), lcpfs::move(prepared.delayed));
-    pool.intent_log().append(hold.txg(), lcpfs::move(prepared.record));
     return {};
 }
 
@@ -184,7 +213,7 @@ static bool has_unwritten(Object& object)
     return object.m_attributes.has_unwritten();
 }
 
-Status log_write(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes)
+Status log_write(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes, bool hastens)
 {
     TRY(pool.check_writable());
     if (!pool.intent_log().is_on())
@@ -209,9 +238,9 @@ Status log_write(Pool& pool, Object& object, u64 block, Span<const core_segment>
         Prepared prepared(pool);
         const LoggedWrite write { block, static_cast<u32>(count), file_bytes };
         TRY(prepare(prepared, object, write, segments));
-        if (!TRY(enter_again(prepared, object, write))) {
+        if (!TRY(enter_again(prepared, object, write, hastens))) {
             TRY(prepare_place(prepared, object, write));
-            TRY(enter(prepared, object, file_bytes));
+            TRY(enter(prepared, object, file_bytes, hastens));
         }
     }
     pool.space().release_data(object.dataset().owner(), count);

@@ -12,6 +12,6 @@ namespace lcpfs {
 
 // See core_log_write. not_supported: no log; no_space: no run of that length; busy: a cut of the
 // file is not finished; no_memory.
-Status log_write(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes);
+Status log_write(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes, bool hastens);
 
 }

@@ -95,7 +95,7 @@ void many_unsynced(Test& test)
     core_pool_get_status(log->pool.handle(), &before);
     core_attr attr {};
     for (u32 i = 0; i < k_operations && !test.failed(); i++) {
-        attr.uid = i;
+        attr.uid = i + 1;
         switch (i % 4) {
         case 0:
             CHECK_EQ(core_object_set_attr(log->file, &attr, CORE_SET_UID), 0);

@@ -55,7 +55,7 @@ Status change_xattr(Pool& pool, Object& object, const XattrChange& change)
     TxgHold hold(pool.engine());
     TRY(change_locked(object, hold.txg(), change, scratch.get()));
     if (change.attributes)
-        apply_attributes(object.m_attributes, *change.attributes, change.mask);
+        (void)apply_attributes(object.m_attributes, *change.attributes, change.mask);
     pool.intent_log().append(hold.txg(), lcpfs::move(record));
     return {};
 }

@@ -60,6 +60,22 @@ void take_turns(Counter& counter, u32 parity)
         counter.event.wake();
     }
 }
+// One that is at its turn wakes all; of those the next one alone has anything to do. It may be woken for what it waits for alone.
+struct Row {
+    static constexpr u32 k_members = 6, k_turns = 300;
+    Atomic<u32> turn { 0 };
+    Atomic<u32> joined { 0 };
+    Event event;
+};
+void stand_in_row(void* context)
+{
+    Row& row = *static_cast<Row*>(context);
+    for (u32 turn = row.joined.add(1) - 1; turn < Row::k_turns; turn += Row::k_members) {
+        row.event.wait_checked([&] { return row.turn.load() == turn; });
+        row.turn.add(1);
+        row.event.wake();
+    }
+}
 void even(void* context) { take_turns(*static_cast<Counter*>(context), 0); }
 void odd(void* context) { take_turns(*static_cast<Counter*>(context), 1); }
 }
@@ -124,11 +140,25 @@ static void timeout(Test& test)
     CHECK(event.wait_timeout(5000000, [] { return true; }));
 }
 
+static void in_a_row(Test& test)
+{
+    Box<Row> row = REQUIRE_VALUE(make_box<Row>());
+    host_thread* threads[Row::k_members];
+    for (host_thread*& thread : threads)
+        thread = host_thread_start("row", stand_in_row, row.get());
+    for (host_thread* thread : threads) {
+        REQUIRE(thread);
+        host_thread_join(thread);
+    }
+    CHECK_EQ(row->turn.load(), Row::k_turns);
+}
+
 namespace {
 constexpr TestCase k_cases[] = { { "exclusion", exclusion },
                                  { "try_locks", try_locks },
                                  { "subclasses", subclasses },
                                  { "no_lost_wakes", no_lost_wakes },
+                                 { "in_a_row", in_a_row },
                                  { "timeout", timeout } };
 }
 LCPFS_SUITE(locks, k_cases);

@@ -13,6 +13,7 @@ namespace lcpfs {
 struct Time {
     i64 seconds { 0 };
     u32 nanoseconds { 0 };
+    bool operator==(const Time&) const = default;
 };
 
 // File type bits of the mode, as stat(2) has them.

@@ -61,7 +61,7 @@ struct Ground {
         for (u32 i = 0; i < k_block_size / sizeof(u32); i++)
             words[i] = tag;
         const core_segment segment { pool->page(), k_block_size };
-        return core_log_write(file, block, &segment, 1, k_piece_blocks * k_block_size);
+        return core_log_write(file, block, &segment, 1, k_piece_blocks * k_block_size, false);
     }
     int remove_piece(u32 i) { return data.remove(name_of(i)); }
     // Whether the pieces that stay have what was written.

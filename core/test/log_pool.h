@@ -66,7 +66,7 @@ struct LogPool {
         if (int error = core_reserve_for(object, block, count, count, &backed))
             return error;
         const core_segment segment { data, count * k_block_size };
-        const int error = core_log_write(object, block, &segment, 1, size_bytes);
+        const int error = core_log_write(object, block, &segment, 1, size_bytes, false);
         if (error)
             core_unreserve(object, count);
         return error;

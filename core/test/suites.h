@@ -61,6 +61,7 @@
 	X(space_log)         \
 	X(space)             \
 	X(zil)               \
+	X(zil_turns)         \
 	X(late_frames)       \
 	X(names)             \
 	X(rename)            \

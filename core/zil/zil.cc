@@ -113,8 +113,16 @@ void IntentLog::append(TxgId txg, Box<LogRecord> record)
     record->header.sequence.set(number);
     m_record_bytes.add(record->memory_bytes());
     m_waiting_bytes += record->framed_bytes();
+    m_waiting_flushes += record->needs_flush;
     m_waiting.push_back(*record.release());
     note_waiting_locked();
+}
+
+void IntentLog::take_from_waiting_locked(LogRecord& record)
+{
+    m_waiting.remove(record);
+    m_waiting_bytes -= record.framed_bytes();
+    m_waiting_flushes -= record.needs_flush;
 }
 
 // What those who are not under the lock know of it.
@@ -154,8 +162,7 @@ void IntentLog::drop_committed_locked(RecordList& dropped)
         LogRecord* first = m_waiting.first();
         if (!first || first->txg() > m_committed)
             return;
-        m_waiting.remove(*first);
-        m_waiting_bytes -= first->framed_bytes();
+        take_from_waiting_locked(*first);
         note_waiting_locked();
         dropped.push_back(*first);
     }
@@ -306,8 +313,8 @@ bool IntentLog::plan_frame_locked(Plan& plan)
     plan.committed = m_committed;
     const u64 before = m_waiting.first()->sequence() - 1;
     for (u32 i = 0; i < count; i++) {
-        LogRecord* record = m_waiting.pop_front();
-        m_waiting_bytes -= record->framed_bytes();
+        LogRecord* record = m_waiting.first();
+        take_from_waiting_locked(*record);
         FirstOfGroup& first = m_first[record->txg().value() & 3];
         if (first.txg != record->txg())
             first = { record->txg(), position, plan.token, before };

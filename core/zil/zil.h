@@ -104,6 +104,9 @@ public:
     Box<LogRecord> prepare(LogOpcode opcode, u64 object, u32 payload_bytes);
     // The operation is done, its group held, its objects locked.
     void append(TxgId txg, Box<LogRecord> record);
+    // Starts the write of what has been appended, if that needs no waiting: for who asks for it next and has something to do
+    // before. Waits for no group, no other frame and no flush, so locks may be held, and a group; sleepable all the same.
+    void hasten();
     // Everything appended so far is durable. The first error of a frame in between.
     Status commit();
     // The engine failed: callers that wait for room in flight, not for a frame of theirs, give up now.
@@ -188,6 +191,8 @@ private:
     void note_waiting_locked() REQUIRES(m_lock);
     bool gathers_locked(const Caller& caller) const REQUIRES(m_lock);
     void gather();
+    void take_from_waiting_locked(LogRecord& record) REQUIRES(m_lock);
+    TxgId early_group_locked() REQUIRES(m_lock);
     bool plan_frame_locked(Plan& plan) REQUIRES(m_lock);
     u64 place_for_locked(u32 length_bytes) const REQUIRES(m_lock);
     u64 covered_locked() const REQUIRES(m_lock);
@@ -232,6 +237,7 @@ private:
     mutable SpinLock m_lock { LCPFS_RANK_intent_log };
     RecordList m_waiting GUARDED_BY(m_lock); // in order
     u64 m_waiting_bytes GUARDED_BY(m_lock) { 0 }; // of m_waiting, in frames
+    u64 m_waiting_flushes GUARDED_BY(m_lock) { 0 }; // those of m_waiting that want one
     u64 m_barrier GUARDED_BY(m_lock) { 0 };  // number of the first change without a record
     TxgId m_barrier_txg GUARDED_BY(m_lock);  // its group, or that of a later one
     TxgId m_committed GUARDED_BY(m_lock);    // the newest group whose uberblock is durable

@@ -74,23 +74,32 @@ void IntentLog::look_locked(Caller& caller, Plan& plan)
         plan.txg = m_committed.next(); // each commit moves the tail
 }
 
+// The group to be committed for the ring's sake, after a frame has been planned. One at a time: the tail moves when it has committed.
+TxgId IntentLog::early_group_locked()
+{
+    if (m_head - m_tail > ring().bytes() / 4 && m_early_txg <= m_committed) {
+        m_early_txg = m_engine.open_txg();
+        return m_early_txg;
+    }
+    return {};
+}
+
 void IntentLog::look(Caller& caller, Plan& plan)
 {
-    bool early = false, has_failed;
+    TxgId early;
+    bool has_failed;
     {
         SpinGuard guard(m_lock);
         look_locked(caller, plan);
         has_failed = m_failed_txg.value() != 0;
-        // One group at a time: the tail moves when it has committed.
-        early = plan.what == Plan::What::build && m_head - m_tail > ring().bytes() / 4 && m_early_txg <= m_committed;
-        if (early)
-            m_early_txg = plan.txg = m_engine.open_txg();
+        if (plan.what == Plan::What::build)
+            early = early_group_locked();
     }
     destroy(plan.dropped);
     if (has_failed)
         tell_takeover();
-    if (early)
-        m_engine.request(plan.txg);
+    if (early.value())
+        m_engine.request(early);
     if (plan.slot && plan.what != Plan::What::build)
         m_writer->give_back(*plan.slot);
     if (caller.was_called) {
@@ -133,6 +142,32 @@ void IntentLog::build(Plan& plan)
     if (m_waiting_records.load())
         m_writer->event().wake();
     destroy(done); // while the device writes
+}
+
+void IntentLog::hasten()
+{
+    if (!m_waiting_records.load() || m_batch_timeout_us.load_relaxed() || !can_build())
+        return;
+    Plan plan;
+    TxgId early;
+    bool is_planned;
+    {
+        SpinGuard guard(m_lock);
+        const LogRecord* first = m_waiting.first();
+        if (!first || first->txg() <= m_committed || barrier_stands_locked() || m_waiting_flushes || m_failed_txg.value()
+            || !can_build() || !(plan.slot = m_writer->try_acquire()))
+            return;
+        is_planned = plan_frame_locked(plan);
+        if (is_planned)
+            early = early_group_locked();
+    }
+    if (!is_planned) {
+        m_writer->give_back(*plan.slot);
+        return;
+    }
+    if (early.value())
+        m_engine.request(early);
+    build(plan);
 }
 
 // What a caller waits for. Every wake of the event asks each of them, so that only whose turn it is runs: no lock is taken here.

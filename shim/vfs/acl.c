@@ -83,13 +83,16 @@ int lcpfs_acl_encode(const struct posix_acl *acl, int type, struct core_xattr *x
 static int lcpfs_acl_write(struct inode *inode, struct posix_acl *acl, int type, unsigned int flags, unsigned int mask)
 {
 	const char *name = lcpfs_acl_name(type);
-	struct core_attr attr = lcpfs_inode_attr(inode);
 	struct core_xattr xattr = { .name = name, .name_length = strlen(name) };
+	struct core_attr attr;
 	int error = acl ? lcpfs_acl_encode(acl, type, &xattr) : 0;
 
 	if (error)
 		return error;
+	mutex_lock(&lcpfs_inode_of(inode)->push);
+	attr = lcpfs_inode_attr(inode);
 	error = core_xattr_set(lcpfs_object(inode), &xattr, acl ? flags : CORE_XATTR_IF_ANY, &attr, mask);
+	mutex_unlock(&lcpfs_inode_of(inode)->push);
 	if (acl)
 		kfree(xattr.name);
 	if (!error)

@@ -74,16 +74,22 @@ static bool lcpfs_inode_is_dirty(const struct inode *inode)
 	return READ_ONCE(inode->i_state) & (I_DIRTY_SYNC | I_DIRTY_DATASYNC | I_DIRTY_TIME | I_SYNC);
 }
 
-/* Files and directories: data, then what the inode still keeps, then everything the core knows of it. */
+/*
+ * Files and directories: what the inode keeps, data, then everything the core knows of it. The times go before the data, since the
+ * data's record is the last before the log write and starts it (core_log_write); what the inode's own writeback has to do is
+ * done behind it, while that is under way, and finds nothing changed.
+ */
 int lcpfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 {
 	struct inode *inode = file_inode(file);
-	int error;
+	int error = 0;
 
 	/* What writeback found out meanwhile is told all the same. */
 	if (lcpfs_sync_mode(inode) == LCPFS_SYNC_DISABLED)
 		return file_check_and_advance_wb_err(file);
-	error = file_write_and_wait_range(file, start, end);
+	if (!datasync && lcpfs_inode_is_dirty(inode))
+		error = lcpfs_write_inode(inode, NULL);
+	error = file_write_and_wait_range(file, start, end) ?: error;
 	if (error)
 		return error;
 	if (datasync ? inode->i_state & I_DIRTY_DATASYNC : lcpfs_inode_is_dirty(inode))

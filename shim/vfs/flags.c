@@ -83,10 +83,12 @@ int lcpfs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry, struct fi
 		change.project = attributes->fsx_projid;
 	inode_set_ctime_to_ts(inode, current_time(inode));
 	inode_inc_iversion(inode);
+	mutex_lock(&lcpfs_inode_of(inode)->push);
 	change.ctime = lcpfs_time(inode_get_ctime(inode));
 	change.change = inode_peek_iversion(inode);
 	error = core_object_set_attr(lcpfs_object(inode), &change,
 				     CORE_SET_FLAGS | CORE_SET_PROJECT | CORE_SET_CTIME | CORE_SET_CHANGE);
+	mutex_unlock(&lcpfs_inode_of(inode)->push);
 	if (error)
 		return error;
 	lcpfs_flags_take(inode, change.flags, change.project);

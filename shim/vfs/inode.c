@@ -25,6 +25,7 @@ static void lcpfs_inode_construct(void *memory)
 	struct lcpfs_inode *inode = memory;
 
 	inode_init_once(&inode->vfs);
+	mutex_init(&inode->push);
 }
 
 int lcpfs_inode_cache_init(void)
@@ -229,14 +230,21 @@ struct core_attr lcpfs_inode_attr(const struct inode *inode)
 
 int lcpfs_inode_push(struct inode *inode, unsigned int mask)
 {
-	struct core_attr attr = lcpfs_inode_attr(inode);
+	struct core_attr attr;
+	int error;
 
-	return core_object_set_attr(lcpfs_object(inode), &attr, mask);
+	mutex_lock(&lcpfs_inode_of(inode)->push);
+	attr = lcpfs_inode_attr(inode);
+	error = core_object_set_attr(lcpfs_object(inode), &attr, mask);
+	mutex_unlock(&lcpfs_inode_of(inode)->push);
+	return error;
 }
 
+/* Of a directory's times the core moves all but the access time itself, with its entries. */
 int lcpfs_write_inode(struct inode *inode, struct writeback_control *control)
 {
-	return lcpfs_inode_push(inode, CORE_SET_ATIME | CORE_SET_MTIME | CORE_SET_CTIME | CORE_SET_CHANGE);
+	return lcpfs_inode_push(inode, S_ISDIR(inode->i_mode) ? CORE_SET_ATIME :
+							 CORE_SET_ATIME | CORE_SET_MTIME | CORE_SET_CTIME | CORE_SET_CHANGE);
 }
 
 static int lcpfs_set_size(struct inode *inode, struct iattr *change)

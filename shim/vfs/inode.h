@@ -26,6 +26,7 @@ struct lcpfs_inode {
 	struct timespec64 birth;    /* constant */
 	atomic_t direct_writes;     /* under way with i_rwsem let go (direct_async.c) */
 	u32 flags, project;         /* flags.c; i_rwsem */
+	struct mutex push;          /* over reading what the VFS has and giving it to the core: the last one gives the newest */
 	struct inode vfs;
 };
 
@@ -75,7 +76,7 @@ int lcpfs_inode_adopt(struct inode *inode, struct core_object *object);
 
 /* Takes links, times and for directories the size from the core, after a change of names. i_rwsem held. */
 void lcpfs_inode_refresh(struct inode *inode);
-/* What of an inode the VFS has the truth of, but for its size. */
+/* What of an inode the VFS has the truth of, but for its size. To give it to the core, read it with `push` held. */
 struct core_attr lcpfs_inode_attr(const struct inode *inode);
 /* Gives the core the fields of `mask` (CORE_SET_*). */
 int lcpfs_inode_push(struct inode *inode, unsigned int mask);

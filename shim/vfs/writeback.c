@@ -120,7 +120,7 @@ static void lcpfs_write_done(void *context, int error)
 	host_kept_free(&lcpfs_write_kept, lcpfs_write_pool, write);
 }
 
-static void lcpfs_write_submit(struct lcpfs_writeback *writeback)
+static void lcpfs_write_submit(struct lcpfs_writeback *writeback, bool is_last)
 {
 	struct lcpfs_write *write = writeback->write;
 
@@ -128,7 +128,7 @@ static void lcpfs_write_submit(struct lcpfs_writeback *writeback)
 	if (!write)
 		return;
 	if (writeback->logs && write->blocks <= CORE_LOG_MAX_BLOCKS &&
-	    !core_log_write(lcpfs_object(writeback->inode), write->first, write->segments, write->count, write->size))
+	    !core_log_write(lcpfs_object(writeback->inode), write->first, write->segments, write->count, write->size, is_last))
 		lcpfs_write_done(write, 0);
 	else
 		core_write(lcpfs_object(writeback->inode), write->first, write->segments, write->count, write->size,
@@ -142,7 +142,7 @@ static struct lcpfs_write *lcpfs_write_for(struct lcpfs_writeback *writeback, u6
 
 	if (write && (write->first + write->blocks != block || write->blocks == CORE_WRITE_MAX_BLOCKS ||
 		      write->count == LCPFS_WRITE_SEGMENTS))
-		lcpfs_write_submit(writeback);
+		lcpfs_write_submit(writeback, false);
 	if (!writeback->write) {
 		write = lcpfs_write_take();
 		write->inode = writeback->inode;
@@ -252,8 +252,12 @@ int lcpfs_writepages(struct address_space *mapping, struct writeback_control *co
 
 	blk_start_plug(&plug);
 	error = lcpfs_write_cache_folios(mapping, control, lcpfs_write_folio, &writeback);
-	lcpfs_write_submit(&writeback);
-	blk_finish_plug(&plug);
+	/* The log's write does not wait in the plug. */
+	if (writeback.logs)
+		blk_finish_plug(&plug);
+	lcpfs_write_submit(&writeback, true);
+	if (!writeback.logs)
+		blk_finish_plug(&plug);
 	memalloc_nofs_restore(scope);
 	return error;
 }

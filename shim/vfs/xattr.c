@@ -20,8 +20,10 @@ int lcpfs_xattr_change(struct inode *inode, const struct core_xattr *xattr, unsi
 
 	inode_set_ctime_to_ts(inode, current_time(inode));
 	inode_inc_iversion(inode);
+	mutex_lock(&lcpfs_inode_of(inode)->push);
 	attr = lcpfs_inode_attr(inode);
 	error = core_xattr_set(lcpfs_object(inode), xattr, flags, &attr, CORE_SET_CTIME | CORE_SET_CHANGE);
+	mutex_unlock(&lcpfs_inode_of(inode)->push);
 	if (error) {
 		inode_set_ctime_to_ts(inode, before);
 		return error;

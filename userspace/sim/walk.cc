@@ -99,7 +99,7 @@ int write_reserved(core_object* object, u64 block, Blocks& blocks, u64 count, u6
 int log_reserved(core_object* object, u64 block, Blocks& blocks, u64 count, u64 size_bytes, unsigned pieces)
 {
     std::vector<core_segment> segments = blocks.segments(count, pieces);
-    if (core_log_write(object, block, segments.data(), static_cast<unsigned>(segments.size()), size_bytes) == 0)
+    if (core_log_write(object, block, segments.data(), static_cast<unsigned>(segments.size()), size_bytes, block % 3 != 0) == 0)
         return 0;
     return write_reserved(object, block, blocks, count, size_bytes, pieces);
 }

@@ -123,7 +123,7 @@ struct Ground {
     void log_write(u64 block)
     {
         must(core_reserve(file, 1), "reserve");
-        must(core_log_write(file, block, pages.data(), 1, u64(k_file_blocks) * 4096), "log_write");
+        must(core_log_write(file, block, pages.data(), 1, u64(k_file_blocks) * 4096, true), "log_write");
         must(core_object_sync(file), "sync");
     }
     void read(core_object* object, u64 block, u32 count)
