@@ -31,13 +31,13 @@ struct Prepared {
 };
 
 // The bytes of the file; zeros behind its end.
-void copy_data(LogData& data, Span<const core_segment> segments, u32 data_bytes)
+void copy_data(LogData& data, Span<const core_segment> segments, u64 data_bytes)
 {
     u32 at = 0;
     for (const core_segment& segment : segments)
         for (u32 offset = 0; offset < segment.bytes; offset += k_block_size, at += k_block_size) {
             u8* page = data.page(at / k_block_size);
-            const u32 valid = data_bytes <= at ? 0 : min(data_bytes - at, k_block_size);
+            const u32 valid = data_bytes <= at ? 0 : static_cast<u32>(min<u64>(data_bytes - at, k_block_size));
             copy_bytes(page, static_cast<const u8*>(segment.data) + offset, valid);
             zero_bytes(page + valid, k_block_size - valid);
         }
@@ -67,35 +67,36 @@ void set_checksums(Prepared& prepared)
 // Nothing of the write can fail any more, but nothing of it has been done: its record is appended and, when its caller waits for that
 // next, on its way to the device, which works while the checksums are made and the tree is changed. The group is held.
 struct Logged : CertainHook {
-    Logged(Prepared& prepared_, TxgId txg_, bool hastens_)
-        : CertainHook { [](CertainHook& hook) { static_cast<Logged&>(hook).append(); } }, prepared(prepared_), txg(txg_), hastens(hastens_)
+    Logged(Prepared& prepared_, TxgId txg_, DelayedWrite how_)
+        : CertainHook { [](CertainHook& hook) { static_cast<Logged&>(hook).append(); } }, prepared(prepared_), txg(txg_), how(how_)
     {
     }
     void append()
     {
-        IntentLog& log = prepared.pool.intent_log();
-        log.append(txg, lcpfs::move(prepared.record));
-        if (hastens)
-            log.hasten();
+        append_record();
+        if (how == DelayedWrite::hastened)
+            prepared.pool.intent_log().hasten();
         set_checksums(prepared);
+    }
+    void append_record()
+    {
+        if (how != DelayedWrite::replayed)
+            prepared.pool.intent_log().append(txg, lcpfs::move(prepared.record));
     }
     Prepared& prepared;
     TxgId txg;
-    bool hastens;
+    DelayedWrite how;
 };
 
-Status prepare(Prepared& prepared, Object& object, const LoggedWrite& write, Span<const core_segment> segments)
+Status prepare(Prepared& prepared, Object& object, const LoggedWrite& write, u32 data_bytes, DelayedWrite how)
 {
-    Pool& pool = prepared.pool;
-    const u64 in_file = write.file_bytes - (write.block << k_block_shift);
-    const u32 data_bytes = static_cast<u32>(min(u64(write.block_count) * k_block_size, in_file));
-    prepared.data = TRY(LogData::create(pool.delayed_writes().pages(), write.block_count));
-    copy_data(*prepared.data, segments, data_bytes);
-    prepared.record = record_of_write(pool, object, write, LogWriteForm::data, 0);
-    if (!prepared.record)
-        return Error::no_memory;
-    set_data(*prepared.record, prepared.data, data_bytes);
-    prepared.run = static_cast<WriteRun*>(host_pool_alloc_reserved(pool.requests().write_runs));
+    if (how != DelayedWrite::replayed) {
+        prepared.record = record_of_write(prepared.pool, object, write, LogWriteForm::data, 0);
+        if (!prepared.record)
+            return Error::no_memory;
+        set_data(*prepared.record, prepared.data, data_bytes);
+    }
+    prepared.run = static_cast<WriteRun*>(host_pool_alloc_reserved(prepared.pool.requests().write_runs));
     prepared.run->dva = Dva();
     prepared.run->is_in_place = prepared.run->is_overtaken = false;
     prepared.run->file_block = write.block;
@@ -129,7 +130,7 @@ Status prepare_place(Prepared& prepared, Object& object, const LoggedWrite& writ
 }
 
 // When these very blocks were written by way of the log before, in this group, and wait for their place, they keep it. True: done.
-Result<bool> enter_again(Prepared& prepared, Object& object, const LoggedWrite& write, bool hastens)
+Result<bool> enter_again(Prepared& prepared, Object& object, const LoggedWrite& write, DelayedWrite how)
 {
     if (object.m_delayed_writes.load() == 0)
         return false;
@@ -160,14 +161,14 @@ Result<bool> enter_again(Prepared& prepared, Object& object, const LoggedWrite& 
         return false;
     // Nobody has read these blocks since, nor can, until they are written: the checksums follow in the same breath.
     const u32 item_bytes = encode_run(prepared, write.block, place, hold.txg());
-    Logged(prepared, hold.txg(), hastens).append();
+    Logged(prepared, hold.txg(), how).append();
     object.m_tree.update({ key.data(), 8 }, { run.item, item_bytes });
     if (grows)
         object.m_attributes.size_bytes = end_bytes;
     return true;
 }
 
-Status enter(Prepared& prepared, Object& object, u64 file_bytes, bool hastens)
+Status enter(Prepared& prepared, Object& object, u64 file_bytes, DelayedWrite how)
 {
     Pool& pool = prepared.pool;
     Scratch scratch(pool);
@@ -190,13 +191,13 @@ Status enter(Prepared& prepared, Object& object, u64 file_bytes, bool hastens)
         (void)encode_run(prepared, prepared.run->file_block, piece.dva, TxgId());
         set_checksums(prepared);
     }
-    Logged logged(prepared, hold.txg(), hastens);
+    Logged logged(prepared, hold.txg(), how);
     // In place, no moment is known at which nothing can fail any more.
     CertainHook* const certain = prepared.run->is_in_place ? nullptr : &logged;
     if (!TRY(enter_run(pool, object, hold.txg(), *prepared.run, file_bytes, { *scratch, batch, certain })))
         return Error::busy;
     if (!certain)
-        pool.intent_log().append(hold.txg(), lcpfs::move(prepared.record));
+        logged.append_record();
     prepared.delayed->data = prepared.data;
     prepared.delayed->dva = prepared.run->dva;
     prepared.delayed->counter = &object.m_delayed_writes;
@@ -213,6 +214,36 @@ static bool has_unwritten(Object& object)
     return object.m_attributes.has_unwritten();
 }
 
+static bool is_sound(const LoggedWrite& write)
+{
+    return write.block_count && write.block_count <= k_max_log_data_bytes / k_block_size && is_in_file(write.block, write.block_count)
+        && write.file_bytes > write.block << k_block_shift && write.file_bytes >> 63 == 0;
+}
+
+bool is_for_record(Object& object, const LoggedWrite& write)
+{
+    return write.block == 0 && write.block_count == 1 && write.file_bytes <= k_max_inline_data_bytes && !has_unwritten(object);
+}
+
+Status write_delayed(Pool& pool, Object& object, const LoggedWrite& write, const Ref<LogData>& data, DelayedWrite how)
+{
+    if (!is_sound(write))
+        return Error::invalid;
+    const u64 in_file = write.file_bytes - (write.block << k_block_shift);
+    const u32 data_bytes = static_cast<u32>(min(u64(write.block_count) * k_block_size, in_file));
+    ScopedPromise promise(pool.space());
+    TRY(promise.take(pool.space().write_units() + units_for_cutting(pool, object, write.block_count), Space::For::change));
+    Prepared prepared(pool);
+    prepared.data = data;
+    TRY(prepare(prepared, object, write, data_bytes, how));
+    if (!TRY(enter_again(prepared, object, write, how))) {
+        TRY(prepare_place(prepared, object, write));
+        TRY(enter(prepared, object, write.file_bytes, how));
+    }
+    pool.space().release_data(object.dataset().owner(), write.block_count);
+    return {};
+}
+
 Status log_write(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes, bool hastens)
 {
     TRY(pool.check_writable());
@@ -224,27 +255,19 @@ Status log_write(Pool& pool, Object& object, u64 block, Span<const core_segment>
             return Error::invalid;
         bytes += segment.bytes;
     }
-    const u64 count = bytes >> k_block_shift;
-    if (count == 0 || count > k_max_log_data_bytes / k_block_size || block >= k_max_file_blocks || count > k_max_file_blocks - block
-        || file_bytes <= block << k_block_shift || file_bytes >> 63)
+    const u32 count = static_cast<u32>(min<u64>(bytes >> k_block_shift, ~0u));
+    const LoggedWrite write { block, count, file_bytes };
+    if (!is_sound(write))
         return Error::invalid;
-    if (block == 0 && count == 1 && file_bytes <= k_max_inline_data_bytes && !has_unwritten(object)) {
-        // A file that fits into its record: writing it is no I/O in any case. What the caller promised has to outlive a failure.
+    if (is_for_record(object, write)) {
+        // Writing it is no I/O in any case. What the caller promised has to outlive a failure.
         TRY(write_blocks_and_wait(pool, object, block, segments, file_bytes));
-    } else {
-        ScopedPromise promise(pool.space());
-        const u64 units = pool.space().write_units() + units_for_cutting(pool, object, static_cast<u32>(count));
-        TRY(promise.take(units, Space::For::change));
-        Prepared prepared(pool);
-        const LoggedWrite write { block, static_cast<u32>(count), file_bytes };
-        TRY(prepare(prepared, object, write, segments));
-        if (!TRY(enter_again(prepared, object, write, hastens))) {
-            TRY(prepare_place(prepared, object, write));
-            TRY(enter(prepared, object, file_bytes, hastens));
-        }
+        pool.space().release_data(object.dataset().owner(), count);
+        return {};
     }
-    pool.space().release_data(object.dataset().owner(), count);
-    return {};
+    Ref<LogData> data = TRY(LogData::create(pool.delayed_writes().pages(), count));
+    copy_data(*data, segments, file_bytes - (block << k_block_shift));
+    return write_delayed(pool, object, write, data, hastens ? DelayedWrite::hastened : DelayedWrite::logged);
 }
 
 }

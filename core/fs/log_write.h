@@ -6,6 +6,7 @@
 // IntentLog::commit's; the one to its place is the group's (DelayedWrites).
 #pragma once
 
+#include "core/fs/log_records.h"
 #include "core/pool/pool.h"
 
 namespace lcpfs {
@@ -13,5 +14,15 @@ namespace lcpfs {
 // See core_log_write. not_supported: no log; no_space: no run of that length; busy: a cut of the
 // file is not finished; no_memory.
 Status log_write(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes, bool hastens);
+
+enum class DelayedWrite : u8 {
+    logged,
+    hastened, // its log write is started
+    replayed, // the log has it already
+};
+// The same with data that has been copied, and is not for the file's record.
+Status write_delayed(Pool& pool, Object& object, const LoggedWrite& write, const Ref<LogData>& data, DelayedWrite how);
+// Whether the data goes into the file's record.
+bool is_for_record(Object& object, const LoggedWrite& write);
 
 }

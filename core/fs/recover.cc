@@ -97,6 +97,8 @@ Status replay(Pool& pool, Span<const LogRecordView> records)
         progress.done_one();
     }
     pool.space().set_replaying(false);
+    if (result.is_ok()) // what it cannot write is told now, not by the group
+        result = pool.delayed_writes().write_all().error();
     return result.error();
 }
 

@@ -7,6 +7,7 @@
 #include "core/fs/dataset_change.h"
 #include "core/fs/file_write.h"
 #include "core/fs/log_records.h"
+#include "core/fs/log_write.h"
 #include "core/fs/punch.h"
 #include "core/fs/shrink.h"
 
@@ -365,6 +366,8 @@ Status replay_extents(Pool& pool, const LogRecordView& record, LogPayload& paylo
     return status.error();
 }
 
+// As it was written: to its place with the group, since one that waited for the device would do so once a record. A part of it earlier,
+// when there is much. What cannot go so, into the file's record for one, goes the ordinary way.
 Status replay_data(Pool& pool, const LogRecordView& record, LogPayload& payload, const DiskLogWrite& head)
 {
     const u32 count = head.block_count.get();
@@ -380,7 +383,17 @@ Status replay_data(Pool& pool, const LogRecordView& record, LogPayload& payload,
         zero_bytes(data->page(i) + piece, k_block_size - piece);
         segments[i] = { data->page(i), k_block_size };
     }
-    return write_blocks_and_wait(pool, *object, record.header.offset.get() >> k_block_shift, { segments, count }, head.file_bytes.get());
+    const LoggedWrite write { record.header.offset.get() >> k_block_shift, count, head.file_bytes.get() };
+    if (pool.delayed_writes().is_beyond(1))
+        TRY(pool.delayed_writes().write_all());
+    if (!is_for_record(*object, write)) {
+        const OwnerSlot owner = object->dataset().owner();
+        TRY(pool.space().promise_data(owner, count));
+        if (write_delayed(pool, *object, write, data, DelayedWrite::replayed).is_ok())
+            return {};
+        pool.space().release_data(owner, count);
+    }
+    return write_blocks_and_wait(pool, *object, write.block, { segments, count }, write.file_bytes);
 }
 
 Status replay_write(Pool& pool, const LogRecordView& record)
