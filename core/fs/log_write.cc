@@ -139,6 +139,8 @@ Result<bool> enter_again(Prepared& prepared, Object& object, const LoggedWrite& 
     WriteGuard guard(object.m_lock);
     if (object.m_deleted)
         return Error::stale_handle;
+    if (write.block >= blocks_for_bytes(object.m_attributes.size_bytes)) // nothing that was written is behind the end
+        return false;
     TRY(pool.check_writable());
     TxgHold hold(pool.engine());
     TreeFocus focus(object.m_tree);

@@ -197,7 +197,8 @@ void costs(Test& test)
     log->drop();
 }
 
-// Every write of a replay and of the commit that ends it fails in its turn, on each device: the next opening starts over, with the same outcome.
+// Every write of a replay and of the commit that ends it fails in its turn, on each device: the next opening starts over, with the
+// same outcome.
 void again(Test& test)
 {
     Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
