@@ -1,5 +1,5 @@
 # Several processes on the same few names: writing, cutting, mapping, renaming, linking, removing, syncing; also on a full pool
-# and with allocations that fail. Then the machine is killed in the middle of it, and what is found is what a race can leave.
+# and with allocations that fail. Times that are set while the flusher writes others. Then the machine is killed in the middle of it, and what is found is what a race can leave.
 # disks: 2x256M
 # files: build/test/torture
 # cpus: 2
@@ -29,9 +29,14 @@ if [ "$STAGE" = 1 ]; then
 		echo 0 >/sys/kernel/debug/failslab/probability
 		must $T words /mnt
 	fi
+	say "times, with the flusher about ($(uptime_s) s)"
+	must mkdir /mnt/times
+	must $T times /mnt/times ${TIMES:-500} write
 	must umount /mnt
 	must check_pool
 	must mount_pool /mnt txg_interval=1
+	must $T times /mnt/times ${TIMES:-500} check
+	must rm -r /mnt/times
 	must $T words /mnt
 	say "the same until the machine is killed ($(uptime_s) s)"
 	kill_machine ${KILL_AFTER:-10}

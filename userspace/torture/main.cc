@@ -46,6 +46,7 @@ int main(int count, char** words)
                   { "words", torture::check_words },
                   { "errors", torture::sync_status },
                   { "tails", torture::tails },
+                  { "times", torture::times },
                   { "reconfigure", torture::reconfigure },
                   { "acknowledged", torture::acknowledged },
                   { "sync-load", torture::sync_load },

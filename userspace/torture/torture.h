@@ -57,6 +57,8 @@ int sync_status(int count, char** words);
 int reconfigure(int count, char** words);
 // torture tails DIRECTORY write|check
 int tails(int count, char** words);
+// torture times DIRECTORY FILES write|check
+int times(int count, char** words);
 // torture acknowledged DIRECTORY WITNESS THREADS check|SEED [SECONDS]
 int acknowledged(int count, char** words);
 // torture sync-load DIRECTORY overwrite|append|create THREADS SECONDS [histogram]
