@@ -54,6 +54,19 @@ Status refuse_record(Pool& pool, const LogRecordView& record, Error error)
     return error == Error::log_opcode || error == Error::log_damaged ? error : Error::log_replay;
 }
 
+// What records left in memory, to its place.
+Status write_data(Pool& pool)
+{
+    const Status status = pool.delayed_writes().write_all();
+    if (status.is_ok() || status.error() == Error::no_memory)
+        return status.error();
+    TextLine line;
+    line.add("intent log: data that it holds cannot be written to its place: ").add(text_of(status.error()));
+    line.add("; mount with -o recover=discard-log to go on without what only the log holds");
+    say(pool, HOST_LOG_ERROR, line);
+    return Error::log_replay;
+}
+
 // Says every so often how far it has come; a mount waits for it.
 class Progress {
 public:
@@ -89,6 +102,11 @@ Status replay(Pool& pool, Span<const LogRecordView> records)
     Status result;
     Progress progress(pool, records.size());
     for (const LogRecordView& record : records) {
+        if (pool.delayed_writes().is_beyond(1)) {
+            result = write_data(pool);
+            if (result.is_error())
+                break;
+        }
         const Status status = replay_record(pool, record);
         if (status.is_error()) {
             result = refuse_record(pool, record, status.error()).error();
@@ -98,7 +116,7 @@ Status replay(Pool& pool, Span<const LogRecordView> records)
     }
     pool.space().set_replaying(false);
     if (result.is_ok()) // what it cannot write is told now, not by the group
-        result = pool.delayed_writes().write_all().error();
+        result = write_data(pool);
     return result.error();
 }
 

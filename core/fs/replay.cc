@@ -366,8 +366,8 @@ Status replay_extents(Pool& pool, const LogRecordView& record, LogPayload& paylo
     return status.error();
 }
 
-// As it was written: to its place with the group, since one that waited for the device would do so once a record. A part of it earlier,
-// when there is much. What cannot go so, into the file's record for one, goes the ordinary way.
+// As it was written: to its place with the group, since one that waited for the device would do so once a record. What cannot go
+// so, into the file's record for one, goes the ordinary way.
 Status replay_data(Pool& pool, const LogRecordView& record, LogPayload& payload, const DiskLogWrite& head)
 {
     const u32 count = head.block_count.get();
@@ -384,8 +384,6 @@ Status replay_data(Pool& pool, const LogRecordView& record, LogPayload& payload,
         segments[i] = { data->page(i), k_block_size };
     }
     const LoggedWrite write { record.header.offset.get() >> k_block_shift, count, head.file_bytes.get() };
-    if (pool.delayed_writes().is_beyond(1))
-        TRY(pool.delayed_writes().write_all());
     if (!is_for_record(*object, write)) {
         const OwnerSlot owner = object->dataset().owner();
         TRY(pool.space().promise_data(owner, count));

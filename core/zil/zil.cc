@@ -107,6 +107,7 @@ void IntentLog::append(TxgId txg, Box<LogRecord> record)
         if (!barrier_stands_locked())
             m_barrier = number;
         m_barrier_txg = max(m_barrier_txg, txg);
+        note_waiting_locked();
         return;
     }
     record->header.txg.set(txg.value());
@@ -130,7 +131,7 @@ void IntentLog::note_waiting_locked()
 {
     m_waiting_records.store(static_cast<u32>(m_waiting.size()));
     m_frame_waits.store(m_waiting.size() >= m_batch_records.load_relaxed() || m_waiting_bytes >= m_batch_bytes.load_relaxed());
-    m_covered_record.store(m_waiting.is_empty() ? m_last.load() : m_waiting.first()->sequence() - 1);
+    m_covered_record.store(covered_locked());
 }
 
 bool IntentLog::barrier_stands_locked() const { return m_barrier && m_committed < m_barrier_txg; }

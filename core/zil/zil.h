@@ -158,6 +158,7 @@ private:
         bool has_looked { false };
         bool came_late { false };    // a failure was known when it came
         bool has_gathered { false }; // it has waited for company
+        bool gathers { false };
         bool was_called { false };   // to build; nobody else is before it has looked
     };
     // One stretch of the log between two failures.
@@ -183,11 +184,13 @@ private:
     }
     void look(Caller& caller, Plan& plan);
     void look_locked(Caller& caller, Plan& plan) REQUIRES(m_lock);
+    // Something has been appended that is in no frame yet: somebody may wait to build one, or for a group.
+    bool is_uncovered() const { return m_covered_record.load() < m_last.load(); }
     bool is_held() const;
     bool can_build() const;
     class Wait;
     Status wait_for(LogToken token);
-    bool wait_turn(u64 target);
+    bool wait_turn(u64 target, u64 commits);
     void note_waiting_locked() REQUIRES(m_lock);
     bool gathers_locked(const Caller& caller) const REQUIRES(m_lock);
     void gather();
@@ -224,7 +227,7 @@ private:
     Atomic<u64> m_failures { 0 };
     Atomic<u32> m_waiting_records { 0 }; // of m_waiting
     Atomic<u8> m_frame_waits { 0 };      // they fill a frame
-    Atomic<u64> m_covered_record { 0 };  // up to this one none is of m_waiting
+    Atomic<u64> m_covered_record { 0 };  // covered_locked(), or less since a barrier went
     Atomic<u64> m_commits { 0 };         // of groups
     Atomic<u32> m_returning { 0 };       // callers whose records are durable and who have not run since
     Atomic<u8> m_called { 0 };           // one of those who wait is about to build the next frame

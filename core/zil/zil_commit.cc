@@ -102,10 +102,13 @@ void IntentLog::look(Caller& caller, Plan& plan)
         m_engine.request(early);
     if (plan.slot && plan.what != Plan::What::build)
         m_writer->give_back(*plan.slot);
+    if (caller.gathers && plan.what != Plan::What::build)
+        m_gathering.store(0);
+    caller.gathers = false;
     if (caller.was_called) {
         caller.was_called = false;
         m_called.store(0);
-        if (m_waiting_records.load() && can_build()) // and it is another's to do it
+        if (is_uncovered() && can_build()) // and it is another's to do it
             m_writer->event().wake();
     }
 }
@@ -139,7 +142,7 @@ void IntentLog::build(Plan& plan)
         m_writer->submit(slot, ring(), plan.position);
     }
     m_building.store(0);
-    if (m_waiting_records.load())
+    if (is_uncovered())
         m_writer->event().wake();
     destroy(done); // while the device writes
 }
@@ -174,7 +177,8 @@ void IntentLog::hasten()
 // What it notes is noted once, by the waker or by the waiter.
 class IntentLog::Wait {
 public:
-    explicit Wait(IntentLog& log) : m_log(log), m_commits(log.m_commits.load()) {}
+    // `commits`: of groups, from before the caller looked.
+    Wait(IntentLog& log, u64 commits) : m_log(log), m_commits(commits) {}
     // Whose records are in no frame yet: until they are durable, or it is this caller's turn to look again.
     bool is_over(u64 target)
     {
@@ -194,7 +198,7 @@ public:
     // The caller runs again. Who was waiting for the last one of those that were about to is called now.
     ~Wait()
     {
-        if (m_durable.load() && !m_log.m_returning.sub(1) && m_log.m_waiting_records.load())
+        if (m_durable.load() && !m_log.m_returning.sub(1) && m_log.is_uncovered())
             m_log.m_writer->event().wake();
     }
 
@@ -223,18 +227,18 @@ Status IntentLog::wait_for(LogToken token)
     while (!m_writer->poll(token, error)) {
         if (m_writer->flush_due())
             continue;
-        Wait wait(*this);
+        Wait wait(*this, 0);
         m_writer->event().wait_checked([&] { return wait.is_over_for(token); });
     }
     return error;
 }
 
 // Until there is something to look at again. Whether this caller is the one who was called to build.
-bool IntentLog::wait_turn(u64 target)
+bool IntentLog::wait_turn(u64 target, u64 commits)
 {
     if (m_writer->flush_due())
         return false;
-    Wait wait(*this);
+    Wait wait(*this, commits);
     m_writer->event().wait_checked([&] { return wait.is_over(target); });
     return wait.was_called();
 }
@@ -247,6 +251,7 @@ Status IntentLog::commit()
         if (m_engine.error() != Error::none)
             return m_engine.error();
         const Turn turn_seen = turn();
+        const u64 commits_seen = m_commits.load();
         Plan plan;
         look(caller, plan);
         switch (plan.what) {
@@ -269,11 +274,11 @@ Status IntentLog::commit()
             return status;
         }
         case Plan::What::busy:
-            caller.was_called = wait_turn(caller.target);
+            caller.was_called = wait_turn(caller.target, commits_seen);
             break;
         case Plan::What::gather:
             gather();
-            caller.has_gathered = true;
+            caller.has_gathered = caller.gathers = true;
             break;
         }
     }

@@ -1,5 +1,6 @@
 # Several processes on the same few names: writing, cutting, mapping, renaming, linking, removing, syncing; also on a full pool
-# and with allocations that fail. Times that are set while the flusher writes others. Then the machine is killed in the middle of it, and what is found is what a race can leave.
+# and with allocations that fail. Times that are set while the flusher writes others. Then the machine is killed in the middle of it,
+# and what is found is what a race can leave.
 # disks: 2x256M
 # files: build/test/torture
 # cpus: 2

@@ -269,7 +269,7 @@ static int lcpfs_direct_to_core(struct kiocb *iocb, struct lcpfs_direct *direct,
 	unsigned int scope = memalloc_nofs_save();
 
 	if (!lcpfs_direct_is_for_log(iocb, direct) ||
-	    core_log_write(object, first, direct->segments, direct->count, size, true)) {
+	    core_log_write(object, first, direct->segments, direct->count, size, lcpfs_write_syncs_data(iocb))) {
 		init_completion(&direct->done);
 		core_write(object, first, direct->segments, direct->count, size, lcpfs_direct_was_written, direct);
 		wait_for_completion_io(&direct->done);

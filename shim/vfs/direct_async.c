@@ -444,7 +444,7 @@ static void lcpfs_async_submit_write(struct lcpfs_async *async, loff_t size)
 	unsigned int scope = memalloc_nofs_save();
 
 	if (lcpfs_direct_is_for_log(async->iocb, direct) &&
-	    !core_log_write(object, first, direct->segments, direct->count, size, true))
+	    !core_log_write(object, first, direct->segments, direct->count, size, lcpfs_write_syncs_data(async->iocb)))
 		lcpfs_async_was_written(async, 0);
 	else
 		core_write(object, first, direct->segments, direct->count, size, lcpfs_async_was_written, async);

@@ -50,6 +50,12 @@ bool lcpfs_write_syncs(const struct kiocb *iocb)
 	return mode == LCPFS_SYNC_ALWAYS || (mode == LCPFS_SYNC_STANDARD && iocb_is_dsync(iocb));
 }
 
+bool lcpfs_write_syncs_data(const struct kiocb *iocb)
+{
+	return lcpfs_sync_mode(file_inode(iocb->ki_filp)) == LCPFS_SYNC_STANDARD && iocb_is_dsync(iocb) &&
+	       !(iocb->ki_flags & IOCB_SYNC) && !IS_SYNC(file_inode(iocb->ki_filp));
+}
+
 ssize_t lcpfs_written(struct kiocb *iocb, ssize_t bytes)
 {
 	switch (lcpfs_sync_mode(file_inode(iocb->ki_filp))) {
@@ -89,7 +95,9 @@ int lcpfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 		return file_check_and_advance_wb_err(file);
 	if (!datasync && lcpfs_inode_is_dirty(inode))
 		error = lcpfs_write_inode(inode, NULL);
+	atomic_inc(&lcpfs_inode_of(inode)->fsyncs);
 	error = file_write_and_wait_range(file, start, end) ?: error;
+	atomic_dec(&lcpfs_inode_of(inode)->fsyncs);
 	if (error)
 		return error;
 	if (datasync ? inode->i_state & I_DIRTY_DATASYNC : lcpfs_inode_is_dirty(inode))

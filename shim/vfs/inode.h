@@ -24,6 +24,7 @@ struct lcpfs_inode {
 	struct core_object *object;
 	atomic64_t promised;        /* blocks dirty or being written that the core does not count yet */
 	struct timespec64 birth;    /* constant */
+	atomic_t fsyncs;            /* that write its data just now: what they log is the last before the log write */
 	atomic_t direct_writes;     /* under way with i_rwsem let go (direct_async.c) */
 	u32 flags, project;         /* flags.c; i_rwsem */
 	struct mutex push;          /* over reading what the VFS has and giving it to the core: the last one gives the newest */
@@ -89,8 +90,9 @@ int lcpfs_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat
 int lcpfs_inode_dirsync(struct inode *directory);
 int lcpfs_inode_changed(struct inode *inode);
 ssize_t lcpfs_written(struct kiocb *iocb, ssize_t bytes);
-/* Whether lcpfs_written waits until the data is durable. */
+/* Whether lcpfs_written waits until the data is durable, and whether that is all: not the times as well. */
 bool lcpfs_write_syncs(const struct kiocb *iocb);
+bool lcpfs_write_syncs_data(const struct kiocb *iocb);
 int lcpfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
 
 /* flags.c */

@@ -255,7 +255,7 @@ int lcpfs_writepages(struct address_space *mapping, struct writeback_control *co
 	/* The log's write does not wait in the plug. */
 	if (writeback.logs)
 		blk_finish_plug(&plug);
-	lcpfs_write_submit(&writeback, true);
+	lcpfs_write_submit(&writeback, atomic_read(&lcpfs_inode_of(mapping->host)->fsyncs) != 0);
 	if (!writeback.logs)
 		blk_finish_plug(&plug);
 	memalloc_nofs_restore(scope);
