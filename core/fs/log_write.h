@@ -2,8 +2,9 @@
 // Writing a little file data by way of the intent log: in the file at once, durable with the log, at its place later.
 //
 // Cost: one allocation of blocks (none when the same blocks were written so before in this group and wait for their
-// place still), a copy of the data, a checksum per block, one tree insertion, no I/O. The device write is
-// IntentLog::commit's; the one to its place is the group's (DelayedWrites).
+// place still), a copy of the data, a checksum per block, one tree insertion, no I/O but, when it `hastens`, the start of the log
+// write: from then on, with checksums and tree, the device works at the same time. That write is IntentLog::commit's otherwise; the
+// one to its place is the group's (DelayedWrites).
 #pragma once
 
 #include "core/fs/log_records.h"
