@@ -160,7 +160,7 @@ static int lcpfs_make(struct inode *directory, struct dentry *dentry, struct lcp
 		iput(inode);
 		goto out;
 	}
-	lcpfs_inode_refresh(directory);
+	lcpfs_inode_refresh(directory, new->how.time);
 	error = lcpfs_new_finish(new, inode, object);
 	if (error) {
 		/* The name is there all the same: the next one who asks has to look. */

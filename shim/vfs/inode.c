@@ -202,13 +202,20 @@ int lcpfs_inode_adopt(struct inode *inode, struct core_object *object)
 	return error;
 }
 
-void lcpfs_inode_refresh(struct inode *inode)
+void lcpfs_inode_refresh(struct inode *inode, struct core_time time)
 {
+	struct timespec64 changed = lcpfs_timespec(time), found;
 	struct core_attr attr;
 
 	core_object_attr(lcpfs_object(inode), &attr);
 	set_nlink(inode, attr.links);
-	inode_set_ctime_to_ts(inode, lcpfs_timespec(attr.ctime));
+	found = lcpfs_timespec(attr.ctime);
+	/* The flusher may have come after the change with what it had read before. */
+	if (timespec64_compare(&found, &changed) < 0 && !S_ISDIR(inode->i_mode)) {
+		found = changed;
+		mark_inode_dirty_sync(inode);
+	}
+	inode_set_ctime_to_ts(inode, found);
 	if (S_ISDIR(inode->i_mode)) {
 		i_size_write(inode, attr.size_bytes);
 		inode_set_mtime_to_ts(inode, lcpfs_timespec(attr.mtime));

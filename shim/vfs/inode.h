@@ -75,8 +75,8 @@ struct inode *lcpfs_iget(struct super_block *sb, u64 id);
  */
 int lcpfs_inode_adopt(struct inode *inode, struct core_object *object);
 
-/* Takes links, times and for directories the size from the core, after a change of names. i_rwsem held. */
-void lcpfs_inode_refresh(struct inode *inode);
+/* Takes links, times and for directories the size from the core, after a change of names at `time`. i_rwsem held. */
+void lcpfs_inode_refresh(struct inode *inode, struct core_time time);
 /* What of an inode the VFS has the truth of, but for its size. To give it to the core, read it with `push` held. */
 struct core_attr lcpfs_inode_attr(const struct inode *inode);
 /* Gives the core the fields of `mask` (CORE_SET_*). */

@@ -41,17 +41,17 @@ static struct dentry *lcpfs_lookup(struct inode *directory, struct dentry *dentr
 
 static int lcpfs_link(struct dentry *old, struct inode *directory, struct dentry *dentry)
 {
+	struct core_time time = lcpfs_time(current_time(directory));
 	struct inode *inode = d_inode(old);
 	int error;
 
 	if (!lcpfs_project_allows(directory, inode))
 		return -EXDEV;
-	error = core_link(lcpfs_object(directory), dentry->d_name.name, dentry->d_name.len, lcpfs_object(inode),
-			  lcpfs_time(current_time(directory)));
+	error = core_link(lcpfs_object(directory), dentry->d_name.name, dentry->d_name.len, lcpfs_object(inode), time);
 	if (error)
 		return error;
-	lcpfs_inode_refresh(directory);
-	lcpfs_inode_refresh(inode);
+	lcpfs_inode_refresh(directory, time);
+	lcpfs_inode_refresh(inode, time);
 	ihold(inode);
 	d_instantiate(dentry, inode);
 	return lcpfs_inode_dirsync(directory);
@@ -60,15 +60,15 @@ static int lcpfs_link(struct dentry *old, struct inode *directory, struct dentry
 /* Files and empty directories; the object itself goes when its inode is evicted. */
 static int lcpfs_unlink(struct inode *directory, struct dentry *dentry)
 {
+	struct core_time time = lcpfs_time(current_time(directory));
 	struct inode *inode = d_inode(dentry);
 	int error;
 
-	error = core_unlink(lcpfs_object(directory), dentry->d_name.name, dentry->d_name.len, lcpfs_object(inode),
-			    lcpfs_time(current_time(directory)));
+	error = core_unlink(lcpfs_object(directory), dentry->d_name.name, dentry->d_name.len, lcpfs_object(inode), time);
 	if (error)
 		return error;
-	lcpfs_inode_refresh(directory);
-	lcpfs_inode_refresh(inode);
+	lcpfs_inode_refresh(directory, time);
+	lcpfs_inode_refresh(inode, time);
 	return lcpfs_inode_dirsync(directory);
 }
 
@@ -112,12 +112,12 @@ static int lcpfs_rename(struct mnt_idmap *idmap, struct inode *from_directory, s
 		lcpfs_new_destroy(&whiteout);
 	if (error)
 		return error;
-	lcpfs_inode_refresh(from_directory);
+	lcpfs_inode_refresh(from_directory, rename.time);
 	if (to_directory != from_directory)
-		lcpfs_inode_refresh(to_directory);
-	lcpfs_inode_refresh(inode);
+		lcpfs_inode_refresh(to_directory, rename.time);
+	lcpfs_inode_refresh(inode, rename.time);
 	if (victim)
-		lcpfs_inode_refresh(victim);
+		lcpfs_inode_refresh(victim, rename.time);
 	return lcpfs_inode_dirsync(from_directory) ?: lcpfs_inode_dirsync(to_directory);
 }
 
