@@ -70,20 +70,19 @@ Status cut_extent(Pool& pool, Object& object, TxgId txg, u64 block, ExtentScratc
 // The same of one that is known not to be compressed: neither space nor shares change.
 Status cut_plain_extent(Object& object, TxgId txg, u64 block, ExtentScratch& scratch) REQUIRES(object.m_lock);
 
-// Replaces whatever is mapped in [first, first + count) by the extent item `item` (key `first`). Its blocks
-// are added to `batch` with their use (null: it has none), those it replaces as free; the caller commits that to `txg` whatever comes
-// of it. On failure the mapping is as before.
+// What a new extent brings along.
 struct NewBlocks {
     Dva dva;
     SpaceUse use;       // used or shared
     u32 counted_blocks; // for the file
 };
-//
-// `certain` is called when nothing can fail any more and nothing has been changed yet: the bytes of `item` may still be set then, not
-// their number.
+// Called by a change when nothing of it can fail any more and nothing has been changed yet.
 struct CertainHook {
     void (*call)(CertainHook& hook);
 };
+// Replaces whatever is mapped in [first, first + count) by the extent item `item` (key `first`). Its blocks
+// are added to `batch` with their use (null: it has none), those it replaces as free; the caller commits that to `txg` whatever comes
+// of it. On failure the mapping is as before. `certain` may still set the bytes of `item`, not their number.
 Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count, Bytes item, const NewBlocks* blocks,
                      ExtentScratch& scratch, SpaceLog::Batch& batch, CertainHook* certain = nullptr) REQUIRES(object.m_lock);
 

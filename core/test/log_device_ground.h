@@ -62,6 +62,7 @@ struct LogDeviceGround {
         if (int error = core_reserve(file, 1))
             return error;
         const core_segment segment { data, k_block_size };
+        // Some by a frame of their own.
         const int error = core_log_write(file, block, &segment, 1, 8 * k_block_size, block % 2 != 0);
         if (error)
             core_unreserve(file, 1);

@@ -53,7 +53,7 @@ bool lcpfs_write_syncs(const struct kiocb *iocb)
 bool lcpfs_write_syncs_data(const struct kiocb *iocb)
 {
 	return lcpfs_sync_mode(file_inode(iocb->ki_filp)) == LCPFS_SYNC_STANDARD && iocb_is_dsync(iocb) &&
-	       !(iocb->ki_flags & IOCB_SYNC) && !IS_SYNC(file_inode(iocb->ki_filp));
+	       !(iocb->ki_flags & IOCB_SYNC);
 }
 
 ssize_t lcpfs_written(struct kiocb *iocb, ssize_t bytes)
