@@ -474,6 +474,9 @@ int core_parent(struct core_object *directory, uint64_t *id);
 #define CORE_READ_MAX_BLOCKS 1024u
 void core_read(struct core_object *object, uint64_t block, const struct core_segment *segments, unsigned int count,
 	       void (*done)(void *context, int error, const uint64_t *bad), void *context);
+/* The same, and waits until `done` has run. The caller verifies what has arrived while the rest is under way, and nobody else is woken. */
+void core_read_wait(struct core_object *object, uint64_t block, const struct core_segment *segments, unsigned int count,
+		    void (*done)(void *context, int error, const uint64_t *bad), void *context);
 /*
  * Whether core_read of these blocks would, before it returns, wait for a lock, for metadata to be read or for what only the intent log
  * has to be written. A hint, of the moment; waits for nothing.

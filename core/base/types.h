@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// Of a large local of which only what was written is read: kernels are built so that the compiler clears the others, each time.
+#define LCPFS_UNINITIALIZED __attribute__((uninitialized))
+
 namespace lcpfs {
 
 using u8 = uint8_t;

@@ -11,6 +11,8 @@ namespace {
 
 // At some 2 GB/s the interrupt is held for less than 10 us.
 constexpr u32 k_verify_in_place_blocks = 4;
+// Of a long read, what arrives first is verified while the device is at the rest.
+constexpr u32 k_run_blocks = 128;
 
 // Walks the memory of an operation block by block.
 class BlockWalk {
@@ -87,21 +89,37 @@ void zero_tail(ReadOperation& operation)
     zero_bytes(memory + tail, k_block_size - tail);
 }
 
+void tell(ReadWaiter& waiter) REQUIRES(waiter.lock)
+{
+    waiter.has_news.store(1);
+    waiter.event.wake();
+}
+
+void end_wait(ReadWaiter& waiter)
+{
+    SpinGuard guard(waiter.lock);
+    waiter.is_over = true;
+    tell(waiter);
+}
+
 void end_operation(ReadOperation* operation)
 {
     Pool& pool = *operation->pool;
     pool.partitions().note(operation->object->dataset().owner(), operation->began_ns);
     zero_tail(*operation);
-    u64 bad[k_read_max_blocks / 64];
+    LCPFS_UNINITIALIZED u64 bad[k_read_max_blocks / 64];
     Error error = static_cast<Error>(operation->error.load());
     if (error != Error::none)
         for (u32 i = 0; i < k_read_max_blocks / 64; i++)
             bad[i] = operation->bad[i].load();
     auto done = operation->done;
     void* context = operation->context;
+    ReadWaiter* waiter = operation->waiter;
     host_pool* home = operation->is_large ? pool.requests().large_reads : pool.requests().small_reads;
     host_pool_free(home, operation);
     done(context, -errno_of(error), error == Error::none ? nullptr : bad);
+    if (waiter)
+        end_wait(*waiter);
 }
 
 void operation_part_done(ReadOperation* operation)
@@ -214,11 +232,25 @@ void finish_unit_run(host_work* work)
     run_done(run);
 }
 
+// To where it may take its time.
+void hand_over(ReadRun& run)
+{
+    ReadWaiter* waiter = run.operation->waiter;
+    if (!waiter) {
+        host_work_queue(run.operation->pool->completions(), &run.work);
+        return;
+    }
+    SpinGuard guard(waiter->lock);
+    run.next = waiter->arrived;
+    waiter->arrived = &run;
+    tell(*waiter);
+}
+
 void unit_read(void* context, Error error)
 {
     ReadRun* run = static_cast<ReadRun*>(context);
     run->error = error;
-    host_work_queue(run->operation->pool->completions(), &run->work);
+    hand_over(*run);
 }
 
 // A few blocks cost less to verify where they arrive, in whatever context, than a thread costs to wake.
@@ -240,7 +272,7 @@ void run_read(void* context, Error error)
     if (verifies_in_place(*run))
         run_done(run);
     else
-        host_work_queue(run->operation->pool->completions(), &run->work);
+        hand_over(*run);
 }
 
 // What the next blocks of a read are. For a mapped piece the run is prepared, but for the segments.
@@ -258,6 +290,7 @@ void prepare_run(ReadOperation& operation, const Extent& extent, u64 file_block,
     run.error = Error::none;
     run.served_by = 0;
     run.checksum_kind = extent.checksum_kind;
+    run.is_of_unit = extent.is_compressed();
     Bytes checksums = extent.payload;
     if (extent.is_compressed()) {
         run.dva = extent.dva;
@@ -279,7 +312,7 @@ Result<Piece> map_piece(ReadOperation& operation, u64 block, ReadRun& run)
     operation.file_bytes = object.m_attributes.size_bytes;
     if (object.m_delayed_writes.load())
         return Error::busy;
-    TreeCursor cursor;
+    LCPFS_UNINITIALIZED TreeCursor cursor;
     Extent extent;
     bool found = TRY(find_extent(object.m_tree, block, cursor, extent));
     if (!found || extent.file_block > block)
@@ -294,6 +327,8 @@ Result<Piece> map_piece(ReadOperation& operation, u64 block, ReadRun& run)
     u32 count = static_cast<u32>(min(end, extent.end()) - block);
     if (extent.is_unwritten())
         return Piece { count, Piece::Kind::hole };
+    if (!extent.is_compressed())
+        count = min(count, k_run_blocks);
     prepare_run(operation, extent, block, count, run);
     return Piece { count, extent.is_compressed() ? Piece::Kind::compressed : Piece::Kind::mapped };
 }
@@ -379,9 +414,27 @@ void do_round(ReadOperation* operation)
 
 void next_round(host_work* work) { do_round(reinterpret_cast<ReadOperation*>(work)); }
 
+void take_arrived(ReadWaiter& waiter)
+{
+    for (bool is_over = false; !is_over;) {
+        ReadRun* run = nullptr;
+        waiter.event.wait([&] { return waiter.has_news.load() != 0; });
+        {
+            SpinGuard guard(waiter.lock);
+            waiter.has_news.store(0);
+            run = waiter.arrived;
+            waiter.arrived = nullptr;
+            is_over = waiter.is_over;
+        }
+        while (run) {
+            ReadRun* const next = run->next;
+            (run->is_of_unit ? finish_unit_run : finish_run)(&run->work);
+            run = next;
+        }
+    }
 }
 
-void read_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment> segments,
+void begin_read(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, ReadWaiter* waiter,
     void (*done)(void* context, int error, const u64* bad), void* context)
 {
     u64 bytes = 0;
@@ -395,6 +448,8 @@ void read_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment>
         u64 bad[k_read_max_blocks / 64];
         __builtin_memset(bad, 0xff, sizeof(bad));
         done(context, -errno_of(Error::invalid), bad);
+        if (waiter)
+            end_wait(*waiter);
         return;
     }
     bool large = blocks > k_small_read_segments;
@@ -411,10 +466,27 @@ void read_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment>
     operation->file_bytes = ~0ull;
     operation->done = done;
     operation->context = context;
+    operation->waiter = waiter;
     operation->is_large = large;
     for (size_t i = 0; i < segments.size(); i++)
         operation->segments()[i] = segments[i];
     do_round(operation);
+}
+
+}
+
+void read_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment> segments,
+    void (*done)(void* context, int error, const u64* bad), void* context)
+{
+    begin_read(pool, object, block, segments, nullptr, done, context);
+}
+
+void read_blocks_and_wait(Pool& pool, Object& object, u64 block, Span<const core_segment> segments,
+    void (*done)(void* context, int error, const u64* bad), void* context)
+{
+    ReadWaiter waiter;
+    begin_read(pool, object, block, segments, &waiter, done, context);
+    take_arrived(waiter);
 }
 
 bool read_waits(Object& object, u64 block, u64 count)

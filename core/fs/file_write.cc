@@ -357,10 +357,11 @@ void start_run(WriteOperation& operation, WriteRun* run, ChecksumKind kind)
     core_segment rest;
     u32 taken = take_segments(operation, operation.next_segment, blocks, rest);
     Span<const core_segment> mine { operation.segments + operation.next_segment, taken };
-    seal_item(*run, kind, mine);
     add_run(operation, run);
     pool.m_data_writes.add_relaxed(blocks);
     pool.vdevs().write(run->dva, mine, HOST_IO_SYNC, run_written, run);
+    // While the device is at it. The operation cannot end meanwhile: its round is not through.
+    seal_item(*run, kind, mine);
     operation.next_segment += taken;
     if (rest.bytes)
         operation.segments[--operation.next_segment] = rest;

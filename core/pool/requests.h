@@ -47,6 +47,7 @@ struct UnitPart {
 struct ReadRun {
     host_work work;
     ReadOperation* operation;
+    ReadRun* next; // in ReadWaiter
     u64 file_block;
     u32 block_count;
     u32 first_segment;
@@ -55,9 +56,20 @@ struct ReadRun {
     Dva dva;
     ChecksumKind checksum_kind;
     u8 served_by; // the path it was read by
+    bool is_of_unit; // of a compressed extent
     core_segment whole; // of a compressed one: unit.stored
     UnitPart unit; // of a run that is compressed: the blocks wanted are in the unit, `dva` and `checksums` are of all that is stored
     u8 checksums[k_max_extent_checksum_bytes];
+};
+
+// Who waits for a read: takes each piece as it arrives, so that no other thread is woken for it. On the stack; whoever brings something
+// holds the lock until he is done with it.
+struct ReadWaiter {
+    SpinLock lock { LCPFS_RANK_io };
+    Event event;
+    Atomic<u8> has_news { 0 };
+    ReadRun* arrived { nullptr };
+    bool is_over { false };
 };
 
 // One core_read. The segments follow the struct; none spans two runs. The object is the caller's until `done`.
@@ -76,6 +88,7 @@ struct ReadOperation {
     Atomic<u32> error { 0 };    // Error
     void (*done)(void* context, int error, const u64* bad);
     void* context;
+    ReadWaiter* waiter;         // null: nobody waits
     bool is_large;
     Atomic<u32> own_run_busy { 0 };
     ReadRun own_run;

@@ -417,7 +417,7 @@ int TestPool::read(core_object* object, u64 block, u32 count, u32* tags)
 {
     set_segments(count);
     m_waiting.begin();
-    core_read(object, block, m_segments, count, was_read, this);
+    (m_reads++ % 2 ? core_read_wait : core_read)(object, block, m_segments, count, was_read, this);
     (void)m_waiting.wait().is_ok();
     for (u32 i = 0; i < count; i++) {
         copy_bytes(&tags[i], m_pages[i], sizeof(u32));

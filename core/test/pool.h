@@ -74,7 +74,7 @@ public:
 
     // ---- data. A block is full of its tag; k_hole is zeros.
     int write(core_object* object, u64 block, u32 count, u32 first_tag, u64 size_bytes);
-    // The tags of `count` blocks, ~0 for a block that is not all one tag.
+    // The tags of `count` blocks, ~0 for a block that is not all one tag. By core_read and core_read_wait in turn.
     int read(core_object* object, u64 block, u32 count, u32* tags);
     int truncate(core_object* object, u64 size_bytes) { return core_truncate(object, size_bytes, k_time); }
     // The page that the next write of one block takes its bytes from, and that the last read left the first block in.
@@ -105,6 +105,7 @@ private:
     int m_result { 0 };
     u64 m_print { 0 };
     u32 m_print_depth { 0 };
+    u32 m_reads { 0 };
 };
 
 // Pseudo-random numbers that repeat.

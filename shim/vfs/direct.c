@@ -153,7 +153,6 @@ static void lcpfs_direct_was_read(void *context, int error, const uint64_t *bad)
 	struct lcpfs_direct *direct = context;
 
 	lcpfs_direct_note_read(direct, error, bad);
-	complete(&direct->done);
 }
 
 static void lcpfs_direct_was_written(void *context, int error)
@@ -169,19 +168,21 @@ static ssize_t lcpfs_direct_read_some(struct inode *inode, loff_t position, size
 {
 	size_t skip = position & (CORE_BLOCK_SIZE - 1);
 	struct lcpfs_direct *direct;
-	unsigned int scope;
+	unsigned int scope, waits;
 	ssize_t result;
 
 	bytes = min_t(size_t, bytes, LCPFS_DIRECT_BLOCKS * CORE_BLOCK_SIZE - skip);
 	direct = lcpfs_direct_alloc(inode, DIV_ROUND_UP(skip + bytes, CORE_BLOCK_SIZE));
 	if (!direct)
 		return -ENOMEM;
-	init_completion(&direct->done);
 	scope = memalloc_nofs_save();
-	core_read(lcpfs_object(inode), position / CORE_BLOCK_SIZE, direct->segments, direct->count, lcpfs_direct_was_read,
-		  direct);
+	/* As io_schedule does it: whoever waits here waits for a device. */
+	waits = current->in_iowait;
+	current->in_iowait = 1;
+	core_read_wait(lcpfs_object(inode), position / CORE_BLOCK_SIZE, direct->segments, direct->count, lcpfs_direct_was_read,
+		       direct);
+	current->in_iowait = waits;
 	memalloc_nofs_restore(scope);
-	wait_for_completion_io(&direct->done);
 	bytes = lcpfs_direct_readable(direct, skip, bytes);
 	if (bytes)
 		result = lcpfs_direct_copy(direct, skip, bytes, to, true) ?: -EFAULT;

@@ -66,7 +66,8 @@ int read_blocks(core_object* object, u64 block, Blocks& blocks, u64 count, std::
     completion.bad = bad;
     completion.count = count;
     std::vector<core_segment> segments = blocks.segments(count);
-    core_read(
+    const auto read = block / 64 % 2 ? core_read_wait : core_read; // one as good as the other
+    read(
         object, block, segments.data(), static_cast<unsigned>(segments.size()),
         [](void* context, int error, const uint64_t* bad_bits) {
             Completion& completion = *static_cast<Completion*>(context);
@@ -151,7 +152,7 @@ void read_xattrs(core_object* object, ObjectState& state, const WalkOptions& opt
     state.damage += " attributes: error " + std::to_string(error);
 }
 
-constexpr u64 k_read_at_once = 64;
+constexpr u64 k_read_at_once = 192;
 
 void read_range(core_object* object, u64 first, u64 end, ObjectState& state, const WalkOptions& options)
 {
