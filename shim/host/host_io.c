@@ -8,7 +8,9 @@
  * context that is: no thread stands between the interrupt and who waits for it.
  *
  * A request may be submitted again from `done` (a retry, perhaps to another path): the segments and their
- * sum are kept, everything the block layer consumed is set anew at each submission.
+ * sum are kept, everything the block layer consumed is set anew at each submission but the first.
+ *
+ * Small bios that were given back go out again: host_kept.h.
  */
 #include <linux/bio.h>
 #include <linux/blkdev.h>
@@ -18,6 +20,7 @@
 
 #include "core/host/host.h"
 #include "shim/host/host_bdev_types.h"
+#include "shim/host/host_kept.h"
 #include "shim/host/host_module.h"
 
 static_assert(sizeof(struct host_plug) >= sizeof(struct blk_plug));
@@ -25,14 +28,19 @@ static_assert(sizeof(struct host_plug) >= sizeof(struct blk_plug));
 /* A discard larger than this goes out as several chained bios (bi_size has 32 bits). */
 #define HOST_IO_DISCARD_BYTES ((u64)SZ_1G)
 
+/* What a bio has room for by itself: the block layer's BIO_INLINE_VECS. */
+#define HOST_IO_SMALL_SEGMENTS 4
+
 struct host_io_bio {
 	struct host_io io;
-	struct bio_set *set;
+	struct host_io_pool *pool;
+	bool was_submitted;
 	struct bio bio; /* last: the bio_set puts its inline segments behind it */
 };
 
 struct host_io_pool {
 	struct bio_set set;
+	struct host_kept kept;
 };
 
 static struct bio_set host_io_module_set;
@@ -57,6 +65,11 @@ static struct host_io_bio *host_io_bio_of(struct host_io *io)
 	return container_of(io, struct host_io_bio, io);
 }
 
+static void host_io_give_back(void *context, void *bio)
+{
+	bio_put(bio);
+}
+
 struct host_io_pool *host_io_pool_create(const char *name, unsigned int reserve)
 {
 	struct host_io_pool *pool = kzalloc(sizeof(*pool), GFP_KERNEL);
@@ -67,6 +80,8 @@ struct host_io_pool *host_io_pool_create(const char *name, unsigned int reserve)
 		kfree(pool);
 		return NULL;
 	}
+	host_kept_init(&pool->kept, sizeof(struct host_io_bio) + HOST_IO_SMALL_SEGMENTS * sizeof(struct bio_vec),
+		       host_io_give_back, pool);
 	return pool;
 }
 
@@ -74,6 +89,7 @@ void host_io_pool_destroy(struct host_io_pool *pool)
 {
 	if (!pool)
 		return;
+	host_kept_end(&pool->kept);
 	bioset_exit(&pool->set);
 	kfree(pool);
 }
@@ -156,17 +172,24 @@ static blk_opf_t host_io_opf(enum host_io_op op, unsigned int flags)
 	return opf;
 }
 
+static struct bio *host_io_bio_alloc(struct host_io_pool *pool, unsigned int segments)
+{
+	struct bio *bio = segments <= HOST_IO_SMALL_SEGMENTS ? host_kept_take(&pool->kept) : NULL;
+
+	if (!bio)
+		return bio_alloc_bioset(NULL, min_t(unsigned int, segments, BIO_MAX_VECS), 0, GFP_NOIO, &pool->set);
+	bio_reset(bio, NULL, 0);
+	return bio;
+}
+
 struct host_io *host_io_alloc(struct host_io_pool *pool, struct host_bdev *bdev, enum host_io_op op,
 			      unsigned int flags, unsigned int segments)
 {
-	struct host_io_bio *self;
-	struct bio *bio;
+	struct host_io_bio *self = container_of(host_io_bio_alloc(pool, segments), struct host_io_bio, bio);
 
-	bio = bio_alloc_bioset(bdev ? bdev->handle.bdev : NULL, min_t(unsigned int, segments, BIO_MAX_VECS),
-			       host_io_opf(op, flags), GFP_NOIO, &pool->set);
-	self = container_of(bio, struct host_io_bio, bio);
 	memset(&self->io, 0, sizeof(self->io));
-	self->set = &pool->set;
+	self->pool = pool;
+	self->was_submitted = false;
 	self->io.bdev = bdev;
 	self->io.op = op;
 	self->io.flags = flags;
@@ -177,7 +200,7 @@ bool host_io_add(struct host_io *io, void *data, uint32_t bytes)
 {
 	struct bio *bio = &host_io_bio_of(io)->bio;
 
-	if (WARN_ON_ONCE(!virt_addr_valid(data)))
+	if (IS_ENABLED(CONFIG_DEBUG_VM) && WARN_ON_ONCE(!virt_addr_valid(data)))
 		return false;
 	if (bio_add_page(bio, virt_to_page(data), bytes, offset_in_page(data)) != bytes)
 		return false;
@@ -193,7 +216,7 @@ static u64 host_io_discard_parts(struct host_io *io, struct bio *last)
 
 	while (end - at > HOST_IO_DISCARD_BYTES) {
 		struct bio *part = bio_alloc_bioset(io->bdev->handle.bdev, 0, REQ_OP_DISCARD, GFP_NOIO,
-						    host_io_bio_of(io)->set);
+						    &host_io_bio_of(io)->pool->set);
 
 		part->bi_iter.bi_sector = at >> SECTOR_SHIFT;
 		part->bi_iter.bi_size = HOST_IO_DISCARD_BYTES;
@@ -206,12 +229,18 @@ static u64 host_io_discard_parts(struct host_io *io, struct bio *last)
 
 void host_io_submit(struct host_io *io)
 {
-	struct bio *bio = &host_io_bio_of(io)->bio;
+	struct host_io_bio *self = host_io_bio_of(io);
+	struct bio *bio = &self->bio;
 	unsigned short segments = bio->bi_vcnt;
 	u64 offset = io->offset_bytes;
 
-	bio_reset(bio, io->bdev->handle.bdev, host_io_opf(io->op, io->flags));
-	bio->bi_vcnt = segments;
+	if (self->was_submitted) {
+		bio_reset(bio, NULL, 0);
+		bio->bi_vcnt = segments;
+	}
+	self->was_submitted = true;
+	bio_set_dev(bio, io->bdev->handle.bdev);
+	bio->bi_opf = host_io_opf(io->op, io->flags);
 	bio->bi_private = io;
 	bio->bi_end_io = host_io_end;
 	if (io->op == HOST_IO_DISCARD)
@@ -223,7 +252,16 @@ void host_io_submit(struct host_io *io)
 
 void host_io_free(struct host_io *io)
 {
-	bio_put(&host_io_bio_of(io)->bio);
+	struct host_io_bio *self = host_io_bio_of(io);
+	struct host_io_pool *pool = self->pool;
+	struct bio *bio = &self->bio;
+
+	if (bio->bi_max_vecs == HOST_IO_SMALL_SEGMENTS) {
+		bio_uninit(bio);
+		if (host_kept_give_spare(&pool->kept, &pool->set.bio_pool, bio))
+			return;
+	}
+	bio_put(bio);
 }
 
 void host_plug_start(struct host_plug *plug)

@@ -113,11 +113,16 @@ bool host_kept_give(struct host_kept *kept, void *object)
 	return is_kept;
 }
 
-void host_kept_free(struct host_kept *kept, mempool_t *pool, void *object)
+bool host_kept_give_spare(struct host_kept *kept, const mempool_t *pool, void *object)
 {
 	/* As in mempool_free: whoever took this from the reserve did so before, and that is seen here. */
 	smp_rmb();
-	if (READ_ONCE(pool->curr_nr) < pool->min_nr || !host_kept_give(kept, object))
+	return READ_ONCE(pool->curr_nr) >= pool->min_nr && host_kept_give(kept, object);
+}
+
+void host_kept_free(struct host_kept *kept, mempool_t *pool, void *object)
+{
+	if (!host_kept_give_spare(kept, pool, object))
 		mempool_free(object, pool);
 }
 

@@ -33,7 +33,9 @@ void host_kept_end(struct host_kept *kept);
 void *host_kept_take(struct host_kept *kept);
 /* False: this CPU has enough, the object is the caller's still. Any context. */
 bool host_kept_give(struct host_kept *kept, void *object);
-/* Of a mempool: what is missing in its reserve comes first, for which somebody may wait; then it is kept, or the pool's. Any context. */
+/* The same for what is from a mempool: what is missing in its reserve comes first, for which somebody may wait. */
+bool host_kept_give_spare(struct host_kept *kept, const mempool_t *pool, void *object);
+/* Then it is kept, or the pool's. */
 void host_kept_free(struct host_kept *kept, mempool_t *pool, void *object);
 
 #endif

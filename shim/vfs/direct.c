@@ -71,7 +71,7 @@ static void *lcpfs_direct_piece(unsigned int order)
 	return host_kept_take(&lcpfs_direct_kept[order]) ?: (void *)__get_free_pages(gfp, order);
 }
 
-void lcpfs_direct_free(struct lcpfs_direct *direct)
+void lcpfs_direct_empty(struct lcpfs_direct *direct)
 {
 	unsigned int i;
 
@@ -82,17 +82,13 @@ void lcpfs_direct_free(struct lcpfs_direct *direct)
 		if (!host_kept_give(&lcpfs_direct_kept[order], memory))
 			free_pages((unsigned long)memory, order);
 	}
-	kfree(direct);
 }
 
 /* Pieces as large as there are, single pages at last. */
-struct lcpfs_direct *lcpfs_direct_alloc(struct inode *inode, unsigned int blocks)
+bool lcpfs_direct_fill(struct lcpfs_direct *direct, struct inode *inode, unsigned int blocks)
 {
-	struct lcpfs_direct *direct = kmalloc(struct_size(direct, segments, blocks), GFP_KERNEL);
 	unsigned int left = blocks;
 
-	if (!direct)
-		return NULL;
 	direct->inode = inode;
 	direct->blocks = blocks;
 	direct->count = 0;
@@ -105,15 +101,44 @@ struct lcpfs_direct *lcpfs_direct_alloc(struct inode *inode, unsigned int blocks
 			memory = lcpfs_direct_piece(order);
 		}
 		if (!memory) {
-			lcpfs_direct_free(direct);
-			return NULL;
+			lcpfs_direct_empty(direct);
+			return false;
 		}
 		direct->segments[direct->count].data = memory;
 		direct->segments[direct->count].bytes = PAGE_SIZE << order;
 		direct->count++;
 		left -= 1u << order;
 	}
+	return true;
+}
+
+static struct lcpfs_direct *lcpfs_direct_alloc(struct inode *inode, unsigned int blocks)
+{
+	struct lcpfs_direct *direct = kmalloc(struct_size(direct, segments, blocks), GFP_KERNEL);
+
+	if (direct && !lcpfs_direct_fill(direct, inode, blocks)) {
+		kfree(direct);
+		direct = NULL;
+	}
 	return direct;
+}
+
+static void lcpfs_direct_free(struct lcpfs_direct *direct)
+{
+	lcpfs_direct_empty(direct);
+	kfree(direct);
+}
+
+/* The general way checks what kind of memory it is given; a page is a page. */
+static size_t lcpfs_direct_copy_part(void *at, size_t bytes, struct iov_iter *iter, bool out)
+{
+	size_t offset = offset_in_page(at);
+
+	if (offset + bytes > PAGE_SIZE)
+		return out ? copy_to_iter(at, bytes, iter) : copy_from_iter(at, bytes, iter);
+	if (out)
+		return copy_page_to_iter(virt_to_page(at), offset, bytes, iter);
+	return copy_page_from_iter(virt_to_page(at), offset, bytes, iter);
 }
 
 size_t lcpfs_direct_copy(struct lcpfs_direct *direct, size_t skip, size_t bytes, struct iov_iter *iter, bool out)
@@ -125,7 +150,7 @@ size_t lcpfs_direct_copy(struct lcpfs_direct *direct, size_t skip, size_t bytes,
 		struct core_segment *segment = &direct->segments[i];
 		size_t part = min_t(size_t, bytes - done, segment->bytes - skip);
 		void *at = segment->data + skip;
-		size_t copied = out ? copy_to_iter(at, part, iter) : copy_from_iter(at, part, iter);
+		size_t copied = lcpfs_direct_copy_part(at, part, iter, out);
 
 		done += copied;
 		if (copied < part)

@@ -28,8 +28,9 @@ struct lcpfs_direct {
 void lcpfs_direct_init(void);
 void lcpfs_direct_exit(void); /* no request is left */
 
-struct lcpfs_direct *lcpfs_direct_alloc(struct inode *inode, unsigned int blocks);
-void lcpfs_direct_free(struct lcpfs_direct *direct);
+/* Gives `direct`, with room for so many segments, its memory; false: there is none. */
+bool lcpfs_direct_fill(struct lcpfs_direct *direct, struct inode *inode, unsigned int blocks);
+void lcpfs_direct_empty(struct lcpfs_direct *direct);
 /* Between the caller's memory and ours from `skip` on: all of `bytes`, or up to where the caller's is not there. */
 size_t lcpfs_direct_copy(struct lcpfs_direct *direct, size_t skip, size_t bytes, struct iov_iter *iter, bool out);
 /* Keeps what `done` of core_read was given. */
@@ -44,7 +45,7 @@ int lcpfs_direct_clear_cache(struct inode *inode, loff_t position, loff_t end);
 /* direct_async.c */
 
 int lcpfs_async_init(void);
-void lcpfs_async_exit(void);
+void lcpfs_async_exit(void); /* no request is left */
 
 struct lcpfs_async;
 /* A read that need not be waited for; NULL: it has to be. No lock held. */

@@ -24,6 +24,7 @@
  * The kiocb keeps the file open and with it the inode and the module, until ki_complete, which is the last thing done.
  */
 #include <linux/bvec.h>
+#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
@@ -31,6 +32,7 @@
 #include <linux/wait_bit.h>
 #include <linux/workqueue.h>
 
+#include "shim/host/host_kept.h"
 #include "shim/vfs/direct.h"
 #include "shim/vfs/inode.h"
 #include "shim/vfs/promise.h"
@@ -44,9 +46,9 @@
 
 struct lcpfs_async {
 	struct kiocb *iocb;
-	struct lcpfs_direct *direct;
 	size_t bytes;
 	struct work_struct work;
+	bool is_small;
 	/* writes */
 	bool syncs;
 	/* reads */
@@ -54,27 +56,73 @@ struct lcpfs_async {
 	bool copied;
 	struct iov_iter to;       /* over `pages`, or the caller's own */
 	unsigned int count;
-	struct bio_vec pages[];
+	struct bio_vec *pages;    /* behind the segments */
+	struct lcpfs_direct direct; /* last, its segments follow */
 };
+
+/* Those of one block have room for two pages of the caller's, and are kept with their memory. */
+#define LCPFS_ASYNC_SMALL_PAGES 2u
+
+static struct host_kept lcpfs_async_kept;
 
 static struct workqueue_struct *lcpfs_async_queue;
 static atomic_long_t lcpfs_async_blocks;
+
+static size_t lcpfs_async_struct_bytes(unsigned int blocks, unsigned int pages)
+{
+	return sizeof(struct lcpfs_async) + blocks * sizeof(struct core_segment) + pages * sizeof(struct bio_vec);
+}
+
+static void lcpfs_async_give_back(void *context, void *object)
+{
+	struct lcpfs_async *async = object;
+
+	lcpfs_direct_empty(&async->direct);
+	kfree(async);
+}
 
 int lcpfs_async_init(void)
 {
 	/* Memory may wait for them: of a loop device on a file of ours. */
 	lcpfs_async_queue = alloc_workqueue("lcpfs-direct", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	return lcpfs_async_queue ? 0 : -ENOMEM;
+	if (!lcpfs_async_queue)
+		return -ENOMEM;
+	host_kept_init(&lcpfs_async_kept, PAGE_SIZE + lcpfs_async_struct_bytes(1, LCPFS_ASYNC_SMALL_PAGES), lcpfs_async_give_back, NULL);
+	return 0;
 }
 
 void lcpfs_async_exit(void)
 {
+	host_kept_end(&lcpfs_async_kept);
 	destroy_workqueue(lcpfs_async_queue);
 }
 
 static struct inode *lcpfs_async_inode(const struct lcpfs_async *async)
 {
 	return file_inode(async->iocb->ki_filp);
+}
+
+static struct lcpfs_async *lcpfs_async_make(struct inode *inode, unsigned int blocks, unsigned int pages)
+{
+	bool is_small = blocks == 1 && pages <= LCPFS_ASYNC_SMALL_PAGES;
+	struct lcpfs_async *async = is_small ? host_kept_take(&lcpfs_async_kept) : NULL;
+
+	if (async) {
+		async->direct.inode = inode;
+		return async;
+	}
+	if (is_small)
+		pages = LCPFS_ASYNC_SMALL_PAGES;
+	async = kmalloc(lcpfs_async_struct_bytes(blocks, pages), GFP_KERNEL);
+	if (!async)
+		return NULL;
+	if (!lcpfs_direct_fill(&async->direct, inode, blocks)) {
+		kfree(async);
+		return NULL;
+	}
+	async->is_small = is_small;
+	async->pages = (struct bio_vec *)&async->direct.segments[blocks];
+	return async;
 }
 
 /* With memory for all of the request; NULL when there is none, or others have it. */
@@ -85,14 +133,9 @@ static struct lcpfs_async *lcpfs_async_alloc(struct kiocb *iocb, size_t skip, si
 
 	if (atomic_long_add_return(blocks, &lcpfs_async_blocks) > totalram_pages() / LCPFS_ASYNC_SHARE)
 		goto full;
-	async = kmalloc(struct_size(async, pages, pages), GFP_KERNEL);
+	async = lcpfs_async_make(file_inode(iocb->ki_filp), blocks, pages);
 	if (!async)
 		goto full;
-	async->direct = lcpfs_direct_alloc(file_inode(iocb->ki_filp), blocks);
-	if (!async->direct) {
-		kfree(async);
-		goto full;
-	}
 	async->iocb = iocb;
 	async->skip = skip;
 	async->bytes = bytes;
@@ -111,9 +154,9 @@ static void lcpfs_async_free(struct lcpfs_async *async)
 
 	for (i = 0; i < async->count; i++)
 		lcpfs_unpin_page(async->pages[i].bv_page);
-	atomic_long_sub(async->direct->blocks, &lcpfs_async_blocks);
-	lcpfs_direct_free(async->direct);
-	kfree(async);
+	atomic_long_sub(async->direct.blocks, &lcpfs_async_blocks);
+	if (!async->is_small || !host_kept_give(&lcpfs_async_kept, async))
+		lcpfs_async_give_back(NULL, async);
 }
 
 /* The end of a request: `result` is bytes or an error. */
@@ -219,17 +262,30 @@ static bool lcpfs_async_is_dirty(const struct lcpfs_async *async)
 	return true;
 }
 
+/* A block into a page. */
+static void lcpfs_async_copy_page(struct lcpfs_async *async)
+{
+	struct page *page = async->pages[0].bv_page;
+	void *at = kmap_local_page(page);
+
+	copy_page(at, async->direct.segments[0].data);
+	flush_dcache_page(page);
+	kunmap_local(at);
+}
+
 static void lcpfs_async_copy(struct lcpfs_async *async)
 {
-	async->bytes = lcpfs_direct_readable(async->direct, async->skip, async->bytes);
-	if (async->bytes)
-		lcpfs_direct_copy(async->direct, async->skip, async->bytes, &async->to, true);
+	async->bytes = lcpfs_direct_readable(&async->direct, async->skip, async->bytes);
+	if (async->bytes == PAGE_SIZE && !async->skip && async->count == 1)
+		lcpfs_async_copy_page(async);
+	else if (async->bytes)
+		lcpfs_direct_copy(&async->direct, async->skip, async->bytes, &async->to, true);
 	async->copied = true;
 }
 
 static void lcpfs_async_end_read(struct lcpfs_async *async)
 {
-	lcpfs_async_complete(async, async->bytes ?: async->direct->error);
+	lcpfs_async_complete(async, async->bytes ?: async->direct.error);
 }
 
 static void lcpfs_async_read_work(struct work_struct *work)
@@ -251,7 +307,7 @@ static void lcpfs_async_was_read(void *context, int error, const uint64_t *bad)
 {
 	struct lcpfs_async *async = context;
 
-	lcpfs_direct_note_read(async->direct, error, bad);
+	lcpfs_direct_note_read(&async->direct, error, bad);
 	if (in_task() || async->bytes <= LCPFS_ASYNC_COPY_BYTES)
 		lcpfs_async_copy(async);
 	if (async->copied && lcpfs_async_is_dirty(async)) {
@@ -293,7 +349,7 @@ static ssize_t lcpfs_async_begin_read(const struct lcpfs_async *async)
 	size = i_size_read(inode);
 	if (position < size)
 		result = lcpfs_async_write_back(inode, position, async->bytes, nowait);
-	if (!result && nowait && core_read_waits(lcpfs_object(inode), position / CORE_BLOCK_SIZE, async->direct->blocks))
+	if (!result && nowait && core_read_waits(lcpfs_object(inode), position / CORE_BLOCK_SIZE, async->direct.blocks))
 		result = -EAGAIN;
 	if (!result && position < size) {
 		result = min_t(u64, async->bytes, size - position);
@@ -306,7 +362,7 @@ static ssize_t lcpfs_async_begin_read(const struct lcpfs_async *async)
 ssize_t lcpfs_async_read(struct lcpfs_async *async, struct iov_iter *to)
 {
 	struct inode *inode = lcpfs_async_inode(async);
-	struct lcpfs_direct *direct = async->direct;
+	struct lcpfs_direct *direct = &async->direct;
 	ssize_t result = lcpfs_async_begin_read(async);
 	unsigned int scope;
 
@@ -337,7 +393,7 @@ void lcpfs_async_wait_writes(struct inode *inode)
 static void lcpfs_async_end_write(struct lcpfs_async *async)
 {
 	atomic_t *writes = &lcpfs_inode_of(lcpfs_async_inode(async))->direct_writes;
-	int error = async->direct->error;
+	int error = async->direct.error;
 
 	if (atomic_dec_and_test(writes))
 		wake_up_var(writes);
@@ -377,7 +433,7 @@ static int lcpfs_async_renew(struct lcpfs_direct *direct, pgoff_t index)
 
 static int lcpfs_async_clear_cache(struct lcpfs_async *async)
 {
-	struct lcpfs_direct *direct = async->direct;
+	struct lcpfs_direct *direct = &async->direct;
 	pgoff_t first = async->iocb->ki_pos >> PAGE_SHIFT;
 	pgoff_t index;
 	int error = 0;
@@ -395,9 +451,9 @@ static void lcpfs_async_write_work(struct work_struct *work)
 	unsigned int scope = memalloc_nofs_save();
 	int error;
 
-	error = async->direct->error;
+	error = async->direct.error;
 	error = lcpfs_async_clear_cache(async) ?: error;
-	async->direct->error = error;
+	async->direct.error = error;
 	lcpfs_async_end_write(async);
 	memalloc_nofs_restore(scope);
 }
@@ -407,7 +463,7 @@ static void lcpfs_async_was_written(void *context, int error)
 	struct lcpfs_async *async = context;
 	struct inode *inode = lcpfs_async_inode(async);
 
-	async->direct->error = error;
+	async->direct.error = error;
 	if (!READ_ONCE(inode->i_mapping->nrpages) && (error || !async->syncs)) {
 		lcpfs_async_end_write(async);
 		return;
@@ -421,7 +477,7 @@ static int lcpfs_async_begin_write(struct lcpfs_async *async, struct lcpfs_promi
 {
 	struct inode *inode = lcpfs_async_inode(async);
 	loff_t position = async->iocb->ki_pos;
-	int error = lcpfs_promise_need(promise, position / CORE_BLOCK_SIZE, async->direct->blocks);
+	int error = lcpfs_promise_need(promise, position / CORE_BLOCK_SIZE, async->direct.blocks);
 
 	if (error)
 		return error;
@@ -438,7 +494,7 @@ static int lcpfs_async_begin_write(struct lcpfs_async *async, struct lcpfs_promi
 /* Uses the promise up. `async` is not there any more afterwards. */
 static void lcpfs_async_submit_write(struct lcpfs_async *async, loff_t size)
 {
-	struct lcpfs_direct *direct = async->direct;
+	struct lcpfs_direct *direct = &async->direct;
 	struct core_object *object = lcpfs_object(direct->inode);
 	u64 first = async->iocb->ki_pos / CORE_BLOCK_SIZE;
 	unsigned int scope = memalloc_nofs_save();
@@ -469,10 +525,10 @@ bool lcpfs_async_write(struct kiocb *iocb, struct iov_iter *from)
 		return false;
 	async->syncs = lcpfs_write_syncs(iocb);
 	lcpfs_promise_init(&promise, inode);
-	copied = lcpfs_direct_copy(async->direct, 0, bytes, from, false);
+	copied = lcpfs_direct_copy(&async->direct, 0, bytes, from, false);
 	started = copied == bytes && !lcpfs_async_begin_write(async, &promise);
 	if (started) {
-		promise.blocks -= async->direct->blocks;
+		promise.blocks -= async->direct.blocks;
 		lcpfs_async_submit_write(async, size);
 	} else {
 		iov_iter_revert(from, copied);
