@@ -80,37 +80,45 @@ MutableBytes NodePage::mutable_value(u32 i)
     return { m_buffer + slot.offset.get() + slot.key_bytes.get(), slot.value_bytes.get() };
 }
 
+// Nearly every key is a 64-bit number: compared as one. Above level 0 the first is empty.
 u32 NodePage::lower_bound(Bytes wanted, bool& exact) const
+{
+    if (wanted.size() != 8)
+        return lower_bound_of_bytes(wanted, exact);
+    const u64 number = load_key(wanted.data());
+    const u8* const buffer = m_buffer;
+    const DiskNodeSlot* const slots_here = slots();
+    u32 low = 0;
+    u32 high = count();
+    exact = false;
+    while (low < high) {
+        const u32 middle = (low + high) / 2;
+        const DiskNodeSlot& slot = slots_here[middle];
+        if (__builtin_expect(slot.key_bytes.get() != 8, 0)) {
+            if (slot.key_bytes.get() != 0)
+                return lower_bound_of_bytes(wanted, exact);
+            low = middle + 1;
+            continue;
+        }
+        const u64 here = load_key(buffer + slot.offset.get());
+        if (here < number) {
+            low = middle + 1;
+            continue;
+        }
+        high = middle;
+        if (here == number) {
+            exact = true;
+            return middle;
+        }
+    }
+    return low;
+}
+
+u32 NodePage::lower_bound_of_bytes(Bytes wanted, bool& exact) const
 {
     u32 low = 0;
     u32 high = count();
     exact = false;
-    if (wanted.size() == 8) {
-        // Nearly every key is a 64-bit number: compare as one.
-        u64 number = load_key(wanted.data());
-        while (low < high) {
-            u32 middle = (low + high) / 2;
-            Bytes found = key(middle);
-            if (found.size() != 8) {
-                int order = compare(found, wanted);
-                if (order < 0)
-                    low = middle + 1;
-                else
-                    high = middle;
-                continue;
-            }
-            u64 here = load_key(found.data());
-            if (here == number) {
-                exact = true;
-                return middle;
-            }
-            if (here < number)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        return low;
-    }
     while (low < high) {
         u32 middle = (low + high) / 2;
         int order = compare(key(middle), wanted);

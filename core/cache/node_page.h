@@ -20,6 +20,24 @@ struct TreeOwner {
     friend bool operator==(const TreeOwner&, const TreeOwner&) = default;
 };
 
+// compare() of two keys, nearly all of which are 64-bit numbers.
+inline int compare_keys(Bytes a, Bytes b)
+{
+    if (a.size() != 8 || b.size() != 8)
+        return compare(a, b);
+    BigEndianKey left, right;
+    copy_bytes(&left, a.data(), 8);
+    copy_bytes(&right, b.data(), 8);
+    return left.get() < right.get() ? -1 : left.get() > right.get();
+}
+inline void copy_key(u8* to, Bytes key)
+{
+    if (key.size() == 8)
+        copy_bytes(to, key.data(), 8);
+    else
+        copy_bytes(to, key.data(), key.size());
+}
+
 class NodePage {
 public:
     NodePage() = default;
@@ -63,6 +81,7 @@ public:
     void recount();
 
 private:
+    u32 lower_bound_of_bytes(Bytes key, bool& exact) const;
     DiskNodeSlot* slots() const { return reinterpret_cast<DiskNodeSlot*>(m_buffer + sizeof(DiskNodeHeader)); }
     u32 contiguous_room() const;
     // A bucket of a page of 32 KiB is 256 bytes: no more items can begin in it than a batch takes.

@@ -8,9 +8,15 @@ namespace lcpfs {
 Result<NodePointer> NodePointer::decode(const DiskNodePointer& disk)
 {
     NodePointer pointer;
+    TRY(decode(disk, pointer));
+    return pointer;
+}
+
+Status NodePointer::decode(const DiskNodePointer& disk, NodePointer& pointer)
+{
     pointer.copies = disk.copies;
     if (pointer.copies == 0)
-        return pointer;
+        return {};
     VERIFY_DISK(pointer.copies <= k_max_copies, node_damaged);
     pointer.size_bytes = disk.size_bytes.get();
     VERIFY_DISK(pointer.size_bytes >= k_min_node_bytes && pointer.size_bytes <= k_max_node_bytes, node_damaged);
@@ -31,7 +37,7 @@ Result<NodePointer> NodePointer::decode(const DiskNodePointer& disk)
             VERIFY_DISK(pointer.dva[i].length_blocks == 0, node_damaged);
     }
     copy_bytes(pointer.checksum.bytes, disk.checksum, k_checksum_bytes);
-    return pointer;
+    return {};
 }
 
 }

@@ -59,6 +59,8 @@ struct NodePointer {
 
     // node_damaged when a field is out of range. A null pointer (all zero) decodes to is_null().
     static Result<NodePointer> decode(const DiskNodePointer& disk);
+    // The same in place, which is a hundred bytes: `pointer` is a new one, and of no use after an error.
+    static Status decode(const DiskNodePointer& disk, NodePointer& pointer);
 };
 
 }

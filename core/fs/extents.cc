@@ -23,7 +23,7 @@ Result<bool> find_extent(Tree& tree, u64 block, TreeCursor& cursor, Extent& exte
 {
     BigEndianKey key = extent_key(block);
     if (TRY(tree.seek_at_most({ key.data(), 8 }, cursor))) {
-        extent = TRY(Extent::decode(cursor.key(), cursor.value()));
+        TRY(Extent::decode_into(extent, cursor.key(), cursor.value()));
         if (extent.end() > block)
             return true;
         if (!TRY(tree.next(cursor)))
@@ -31,7 +31,7 @@ Result<bool> find_extent(Tree& tree, u64 block, TreeCursor& cursor, Extent& exte
     } else if (!TRY(tree.seek({ key.data(), 8 }, cursor))) {
         return false;
     }
-    extent = TRY(Extent::decode(cursor.key(), cursor.value()));
+    TRY(Extent::decode_into(extent, cursor.key(), cursor.value()));
     VERIFY_DISK(extent.file_block > block, extent_damaged);
     return true;
 }

@@ -65,12 +65,18 @@ static Status decode_unit(const DiskExtent& disk, Extent& extent)
 
 Result<Extent> Extent::decode(Bytes key, Bytes value, u8 known_flags)
 {
+    Extent extent;
+    TRY(decode_into(extent, key, value, known_flags));
+    return extent;
+}
+
+Status Extent::decode_into(Extent& extent, Bytes key, Bytes value, u8 known_flags)
+{
     VERIFY_DISK(key.size() == 8 && value.size() >= sizeof(DiskExtent), extent_damaged);
     BigEndianKey number;
     copy_bytes(&number, key.data(), 8);
-    DiskExtent disk;
-    copy_bytes(&disk, value.data(), sizeof(disk));
-    Extent extent;
+    const DiskExtent& disk = *reinterpret_cast<const DiskExtent*>(value.data());
+    extent = Extent();
     extent.file_block = number.get();
     extent.length_blocks = disk.length_blocks.get();
     extent.birth = TxgId(disk.birth_txg.get());
@@ -83,7 +89,7 @@ Result<Extent> Extent::decode(Bytes key, Bytes value, u8 known_flags)
         VERIFY_DISK(extent.file_block <= 1 && extent.length_blocks == 1, extent_damaged);
         VERIFY_DISK(disk.stored_bytes.get() == extent.payload.size(), extent_damaged);
         VERIFY_DISK(extent.payload.size() > 0 && extent.payload.size() <= k_max_inline_data_bytes, extent_damaged);
-        return extent;
+        return {};
     }
     extent.dva = Dva { disk.device_block.get(), extent.length_blocks, VdevId(disk.vdev.get()) };
     if (disk.kind == static_cast<u8>(ExtentKind::unwritten)) {
@@ -92,7 +98,7 @@ Result<Extent> Extent::decode(Bytes key, Bytes value, u8 known_flags)
         VERIFY_DISK(disk.encoding == 0 && disk.unit_blocks == 0 && disk.unit_offset == 0 && disk.stored_bytes.get() == 0, extent_damaged);
         VERIFY_DISK(extent.length_blocks > 0 && extent.length_blocks <= k_max_unwritten_blocks, extent_damaged);
         VERIFY_DISK(extent.end() <= k_max_file_blocks, extent_damaged);
-        return extent;
+        return {};
     }
     VERIFY_DISK(disk.kind == static_cast<u8>(ExtentKind::mapped), extent_damaged);
     VERIFY_DISK(disk.checksum_kind >= 1 && disk.checksum_kind <= 3, extent_damaged);
@@ -101,7 +107,7 @@ Result<Extent> Extent::decode(Bytes key, Bytes value, u8 known_flags)
     VERIFY_DISK(extent.end() <= k_max_file_blocks, extent_damaged);
     TRY(decode_unit(disk, extent));
     VERIFY_DISK(extent.payload.size() == size_t(extent.dva.length_blocks) * checksum_bytes_of(extent.checksum_kind), extent_damaged);
-    return extent;
+    return {};
 }
 
 }

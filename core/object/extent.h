@@ -54,6 +54,8 @@ struct Extent {
     // extent_damaged for anything out of form. The payload points into `value`.
     // `known_flags`: that may be set; none in a file's tree.
     static Result<Extent> decode(Bytes key, Bytes value, u8 known_flags = 0);
+    // The same in place; `extent` is of no use after an error.
+    static Status decode_into(Extent& extent, Bytes key, Bytes value, u8 known_flags = 0);
 };
 
 }

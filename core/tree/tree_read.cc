@@ -87,8 +87,8 @@ bool Tree::is_inside(const NodePage& page, const KeyRange& range) const
     const u32 first = page.level() > 0 ? 1 : 0;
     if (page.count() <= first)
         return true;
-    return (range.low.is_empty() || compare(page.key(first), range.low) >= 0)
-        && (range.high.is_empty() || compare(page.key(page.count() - 1), range.high) < 0);
+    return (range.low.is_empty() || compare_keys(page.key(first), range.low) >= 0)
+        && (range.high.is_empty() || compare_keys(page.key(page.count() - 1), range.high) < 0);
 }
 
 Status Tree::damaged(const NodePointer& pointer, const char* what) const
@@ -106,14 +106,13 @@ Result<Ref<Node>> Tree::child_of(Node& parent, u32 i, const KeyRange& range, Mus
 {
     if (Node* child = parent.child(i))
         return Ref<Node>(*child);
-    DiskNodePointer disk;
-    copy_bytes(&disk, parent.page().value(i).data(), sizeof(disk));
-    auto pointer = NodePointer::decode(disk);
-    if (pointer.is_error() || pointer.value().is_null() || pointer.value().level + 1 != parent.level())
+    const auto& disk = *reinterpret_cast<const DiskNodePointer*>(parent.page().value(i).data());
+    NodePointer pointer;
+    if (NodePointer::decode(disk, pointer).is_error() || pointer.is_null() || pointer.level + 1 != parent.level())
         return damaged(parent.pointer(), "a pointer to a child is malformed").error();
-    Ref<Node> child = TRY(m_context.cache.get(pointer.value(), m_owner, must));
-    if (!is_inside(child->page(), range))
-        return damaged(pointer.value(), "it holds keys that its parent leaves to others").error();
+    Result<Ref<Node>> child = m_context.cache.get(pointer, m_owner, must);
+    if (child.is_ok() && !is_inside(child.value()->page(), range))
+        return damaged(pointer, "it holds keys that its parent leaves to others").error();
     return child;
 }
 
@@ -196,14 +195,14 @@ Result<bool> Tree::descend(Bytes key, bool strictly_below, TreeCursor& cursor, u
             i--;
         if (i + 1 < page.count()) {
             Bytes fence = page.key(i + 1);
-            copy_bytes(cursor.m_fence, fence.data(), fence.size());
+            copy_key(cursor.m_fence, fence);
             cursor.m_fence_bytes = static_cast<u16>(fence.size());
             cursor.m_has_fence = true;
             range.high = { cursor.m_fence, fence.size() };
         }
         if (i > 0) {
             Bytes fence = page.key(i);
-            copy_bytes(left_fence, fence.data(), fence.size());
+            copy_key(left_fence, fence);
             left_fence_bytes = static_cast<u16>(fence.size());
             has_left = true;
             range.low = { left_fence, fence.size() };
@@ -253,7 +252,7 @@ bool Tree::is_in_memory(Bytes key)
 
 Result<bool> Tree::find(Bytes key, TreeCursor& cursor)
 {
-    u8 left[k_max_key_bytes];
+    LCPFS_UNINITIALIZED u8 left[k_max_key_bytes];
     u16 left_bytes;
     bool has_left;
     if (!TRY(descend(key, false, cursor, left, left_bytes, has_left)))
@@ -265,7 +264,7 @@ Result<bool> Tree::find(Bytes key, TreeCursor& cursor)
 
 Result<bool> Tree::seek(Bytes key, TreeCursor& cursor)
 {
-    u8 left[k_max_key_bytes];
+    LCPFS_UNINITIALIZED u8 left[k_max_key_bytes];
     u16 left_bytes;
     bool has_left;
     if (!TRY(descend(key, false, cursor, left, left_bytes, has_left)))
@@ -280,8 +279,8 @@ Result<bool> Tree::seek(Bytes key, TreeCursor& cursor)
 
 Result<bool> Tree::next(TreeCursor& cursor)
 {
-    u8 target[k_max_key_bytes];
-    u8 left[k_max_key_bytes];
+    LCPFS_UNINITIALIZED u8 target[k_max_key_bytes];
+    LCPFS_UNINITIALIZED u8 left[k_max_key_bytes];
     u16 left_bytes;
     bool has_left;
     // Wraps to 0 when the index stands before the first item of an empty leaf, which a sound tree does not have.
@@ -304,8 +303,8 @@ Result<bool> Tree::next(TreeCursor& cursor)
 
 Result<bool> Tree::seek_at_most(Bytes key, TreeCursor& cursor)
 {
-    u8 left[k_max_key_bytes];
-    u8 bound[k_max_key_bytes];
+    LCPFS_UNINITIALIZED u8 left[k_max_key_bytes];
+    LCPFS_UNINITIALIZED u8 bound[k_max_key_bytes];
     u16 left_bytes = 0;
     bool has_left;
     if (!TRY(descend(key, false, cursor, left, left_bytes, has_left)))
