@@ -2,8 +2,8 @@
 // Reading file data: holes are zeros, mapped blocks come straight into the caller's memory and are verified there.
 //
 // Cost of reading n blocks of one extent: a request for each 128 of them, one checksum per block; up to four blocks are verified where
-// the request completes, more by one wake of the completion thread, or by who waits for them. A block that fails is read again by itself, at the
-// place the file has it then; only blocks that stay bad are reported.
+// the request completes, more by one wake of the completion thread, or by who waits for them. A block that fails is read again by
+// itself, at the place the file has it then; only blocks that stay bad are reported.
 //
 // Of a compressed unit all that is stored is read, into memory of its own, and it is decompressed once for all of its blocks that the
 // request wants, in the completion thread. Damage costs all of its blocks.
