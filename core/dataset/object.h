@@ -19,6 +19,7 @@ namespace lcpfs {
 class Dataset;
 class Object;
 class SpareVersion;
+struct WriteOperation;
 
 // The extended attributes of an object that has some, or had. Made under its lock, and there until it goes.
 struct ObjectXattrs {
@@ -85,6 +86,8 @@ public:
     Atomic<u32> m_delayed_writes { 0 };
     List<InPlaceWrite, &InPlaceWrite::link> m_in_place GUARDED_BY(m_lock);
     Atomic<u32> m_in_place_writes { 0 }; // in that list: to be waited for without the lock
+    // Writes whose data is on disk and that wait to be entered, the last one first (core/fs/file_write.cc).
+    Atomic<WriteOperation*> m_to_enter { nullptr };
 
     void last_reference_dropped();
 

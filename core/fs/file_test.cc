@@ -339,6 +339,94 @@ static void damaged_block(Test& test)
     CHECK_EQ(pool.check(), 0u);
 }
 
+namespace {
+
+// Writes of one block each, under way at once.
+struct Together {
+    static constexpr u32 k_writes = 12;
+    host_pool* memory { nullptr };
+    u8* pages[k_writes] {};
+    IoBatch under_way;
+    Atomic<u32> failed { 0 };
+
+    ~Together()
+    {
+        for (u8* page : pages)
+            if (page)
+                host_pool_free(memory, page);
+        host_pool_destroy(memory);
+    }
+    bool start()
+    {
+        memory = host_pool_create("lcpfs_test_page", k_block_size, 0);
+        for (u8*& page : pages)
+            page = memory ? static_cast<u8*>(host_pool_alloc(memory, 0)) : nullptr;
+        return memory && pages[k_writes - 1];
+    }
+    int write(u32 i, core_object* object, u64 block, u32 tag, u64 size_bytes)
+    {
+        for (u32 at = 0; at < k_block_size; at += sizeof(tag))
+            copy_bytes(pages[i] + at, &tag, sizeof(tag));
+        if (const int result = core_reserve(object, 1))
+            return result;
+        const core_segment segment { pages[i], k_block_size };
+        under_way.begin();
+        core_write(object, block, &segment, 1, size_bytes, written, this);
+        return 0;
+    }
+    static void written(void* context, int error)
+    {
+        Together& self = *static_cast<Together*>(context);
+        if (error)
+            self.failed.add(1);
+        self.under_way.finish(Error::none);
+    }
+};
+
+}
+
+// The data of several writes gets to disk at one moment: each is entered, and ends, of whichever file it is.
+static void together(Test& test)
+{
+    Box<FileGround> ground = REQUIRE_VALUE(make_box<FileGround>());
+    REQUIRE_OK(ground->start());
+    TestPool& pool = ground->pool;
+    REQUIRE_EQ(ground->write(0, 30), 0);
+    core_object* other;
+    REQUIRE_EQ(pool.create(pool.root(), "other", k_file, &other), 0);
+    Box<Together> writes = REQUIRE_VALUE(make_box<Together>());
+    REQUIRE(writes->start());
+    for (u32 round = 0; round < 3; round++) {
+        for (u32 i = 0; i < 2; i++)
+            lcpfs_test_device_hold(pool.device(i), HOST_IO_WRITE, true);
+        int result = 0;
+        for (u32 i = 0; i < Together::k_writes && result == 0; i++) {
+            const u32 tag = 1000 * (round + 1) + i;
+            if (i % 4 == 3) {
+                result = writes->write(i, other, i, tag, (i + 1) * k_block_size);
+                continue;
+            }
+            result = writes->write(i, ground->file, 2 * i, tag, ground->model.size);
+            ground->model.tags[2 * i] = tag;
+        }
+        for (u32 i = 0; i < 2; i++)
+            lcpfs_test_device_hold(pool.device(i), HOST_IO_WRITE, false);
+        CHECK_OK(writes->under_way.wait());
+        CHECK_EQ(result, 0);
+        CHECK_EQ(writes->failed.load(), 0u);
+        check_file(test, *ground);
+        for (u32 i = 3; i < Together::k_writes; i += 4) {
+            u32 tag = 0;
+            CHECK_EQ(pool.read(other, i, 1, &tag), 0);
+            CHECK_EQ(tag, 1000 * (round + 1) + i);
+        }
+    }
+    core_object_put(other);
+    REQUIRE_EQ(pool.settle(), 0);
+    CHECK_EQ(pool.promised(), 0u);
+    CHECK_EQ(pool.check(), 0u);
+}
+
 // core_read_waits knows what a read would have to read first, and whether somebody changes the file.
 static void read_waits(Test& test)
 {
@@ -369,7 +457,7 @@ namespace {
 constexpr TestCase k_cases[] = { { "random_crc32c", random_crc32c }, { "random_xxh64", random_xxh64 },
                                  { "random_sha256", random_sha256 }, { "overwrite", overwrite },         { "many_extents", many_extents },
                                  { "inlined", inlined },             { "sizes", sizes },
-                                 { "damaged_block", damaged_block }, { "read_waits", read_waits } };
+                                 { "damaged_block", damaged_block }, { "together", together },       { "read_waits", read_waits } };
 }
 LCPFS_SUITE(file, k_cases);
 

@@ -187,9 +187,8 @@ Status enter_all(Pool& pool, Object& object, WriteOperation& operation)
 void do_round(WriteOperation* operation);
 
 // All data of a round is on disk, or some of it failed: the file gets its new extents.
-void finish_write(host_work* work)
+void finish_round(WriteOperation* operation)
 {
-    WriteOperation* operation = reinterpret_cast<WriteOperation*>(work);
     Pool& pool = *operation->pool;
     if (operation->error.load() == 0 && operation->first_run) {
         Status entered = enter_all(pool, *operation->object, *operation);
@@ -216,9 +215,41 @@ void finish_write(host_work* work)
         end_operation(operation);
 }
 
+void finish_write(host_work* work) { finish_round(reinterpret_cast<WriteOperation*>(work)); }
+
+// The writes of a file whose last rounds are through. One thread does what several would do one after the other, for the file's lock.
+void finish_written(host_work* work)
+{
+    Object& object = *reinterpret_cast<WriteOperation*>(work)->object;
+    const Ref<Object> held(object);
+    WriteOperation* in_order = nullptr;
+    for (WriteOperation *next, *last = object.m_to_enter.exchange(nullptr); last; last = next) {
+        next = last->next_written;
+        last->next_written = in_order;
+        in_order = last;
+    }
+    while (WriteOperation* operation = in_order) {
+        in_order = operation->next_written;
+        finish_round(operation);
+    }
+}
+
 void run_part_done(WriteOperation& operation)
 {
-    if (operation.remaining.sub(1) == 0)
+    if (operation.remaining.sub(1) != 0)
+        return;
+    if (operation.error.load() != 0 || operation.started_blocks < operation.block_count) {
+        host_work_queue(operation.pool->completions(), &operation.work);
+        return;
+    }
+    host_work_init(&operation.work, finish_written);
+    Atomic<WriteOperation*>& to_enter = operation.object->m_to_enter;
+    WriteOperation* before = to_enter.load();
+    do
+        operation.next_written = before;
+    while (!to_enter.compare_exchange(before, &operation));
+    // With others there already one of them was the first.
+    if (!before)
         host_work_queue(operation.pool->completions(), &operation.work);
 }
 
@@ -452,38 +483,6 @@ void do_round(WriteOperation* operation)
     run_part_done(*operation);
 }
 
-}
-
-Status reserve_blocks(Object& object, u64 blocks)
-{
-    Pool& pool = *object.dataset().host().pool;
-    TRY(pool.check_writable());
-    if (blocks > k_max_file_blocks)
-        return Error::no_space;
-    pool.space().throttle();
-    return pool.space().promise_data(object.dataset().owner(), blocks);
-}
-
-Status reserve_blocks_for(Object& object, u64 first, u64 count, u64 blocks, bool& is_backed)
-{
-    Pool& pool = *object.dataset().host().pool;
-    is_backed = false;
-    {
-        ReadGuard guard(object.m_lock);
-        if (object.m_attributes.has_unwritten() && is_in_file(first, count) && blocks <= count)
-            is_backed = TRY(is_preallocated(object, first, count));
-    }
-    if (!is_backed)
-        return reserve_blocks(object, blocks);
-    TRY(pool.check_writable());
-    pool.space().throttle();
-    pool.space().promise_backed(object.dataset().owner(), blocks);
-    return {};
-}
-
-void unreserve_blocks(Object& object, u64 blocks)
-{
-    object.dataset().host().space.release_data(object.dataset().owner(), blocks);
 }
 
 // Entering what was written dirties nodes, on a nearly full pool as fast as it can commit and no faster.

@@ -149,6 +149,7 @@ struct WriteOperation {
     bool own_run_busy { false };
     WriteRun own_run;
     ExtentScratch scratch;
+    WriteOperation* next_written;    // in Object::m_to_enter
     core_segment segments[k_write_max_blocks];
 };
 

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Space promised before anything is written (core_reserve).
+#include "core/fs/extents.h"
+#include "core/fs/file_write.h"
+#include "core/fs/in_place.h"
+
+namespace lcpfs {
+
+Status reserve_blocks(Object& object, u64 blocks)
+{
+    Pool& pool = *object.dataset().host().pool;
+    TRY(pool.check_writable());
+    if (blocks > k_max_file_blocks)
+        return Error::no_space;
+    pool.space().throttle();
+    return pool.space().promise_data(object.dataset().owner(), blocks);
+}
+
+Status reserve_blocks_for(Object& object, u64 first, u64 count, u64 blocks, bool& is_backed)
+{
+    Pool& pool = *object.dataset().host().pool;
+    is_backed = false;
+    {
+        ReadGuard guard(object.m_lock);
+        if (object.m_attributes.has_unwritten() && is_in_file(first, count) && blocks <= count)
+            is_backed = TRY(is_preallocated(object, first, count));
+    }
+    if (!is_backed)
+        return reserve_blocks(object, blocks);
+    TRY(pool.check_writable());
+    pool.space().throttle();
+    pool.space().promise_backed(object.dataset().owner(), blocks);
+    return {};
+}
+
+void unreserve_blocks(Object& object, u64 blocks)
+{
+    object.dataset().host().space.release_data(object.dataset().owner(), blocks);
+}
+
+}
