@@ -176,7 +176,7 @@ Result<Ref<Object>> Dataset::load_object(ObjectId id)
     TRY(box->start(attributes, roots));
     box->m_in_table = true;
     box->m_table_bytes = static_cast<u32>(cursor.value().size());
-    cursor = TreeCursor();
+    cursor.reset();
     auto listed = m_orphans.find({ key.data(), 8 }, cursor);
     box->m_is_orphan = listed.is_ok() ? listed.value() : attributes.is_orphan();
     box->m_table_blocks = attributes.blocks;

@@ -135,7 +135,7 @@ Status Dataset::drop_orphan_list(TxgId txg)
         u8 key[k_max_key_bytes];
         const u32 bytes = static_cast<u32>(cursor.key().size());
         copy_bytes(key, cursor.key().data(), bytes);
-        cursor = TreeCursor();
+        cursor.reset();
         TRY(m_orphans.prepare_change(txg, { key, bytes }));
         if (!m_orphans.remove(txg, { key, bytes }))
             return Error::contradiction;

@@ -50,7 +50,7 @@ Result<u64> clone_piece(const Step& step, u64 at, u64 end) NO_THREAD_SAFETY_ANAL
         u64 stop = found ? extent.file_block - range.source_block : end;
         if (is_unwritten)
             stop = min(extent.end(), source_end) - range.source_block;
-        cursor = TreeCursor();
+        cursor.reset();
         u64 next = 0;
         TRY(unmap_range(step.pool, range.target, step.txg, to, range.target_block + stop, ~0u, next, step.scratch, step.batch));
         return stop;
@@ -61,7 +61,7 @@ Result<u64> clone_piece(const Step& step, u64 at, u64 end) NO_THREAD_SAFETY_ANAL
     Extent part = extent.part(skip, count);
     part.file_block = to;
     const u32 bytes = part.encode(step.item.bytes());
-    cursor = TreeCursor();
+    cursor.reset();
     TRY(look_at_shares(step.pool, part.dva));
     const NewBlocks blocks { part.dva, SpaceUse::shared, part.counted_blocks() };
     TRY(replace_range(step.pool, range.target, step.txg, to, count, { step.item.run->item, bytes }, &blocks, step.scratch, step.batch));

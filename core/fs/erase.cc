@@ -23,7 +23,7 @@ Status remove_names(Object& directory, TxgId txg, u32 most, bool& finished) REQU
         const BigEndianKey key(cursor.number());
         Result<Name> name = Name::decode(cursor.key(), cursor.value());
         const u64 bytes = name.is_ok() ? name_cost(name.value().text.size()) : 0;
-        cursor = TreeCursor();
+        cursor.reset();
         TRY(directory.m_tree.prepare_change(txg, { key.data(), 8 }));
         if (!directory.m_tree.remove(txg, { key.data(), 8 }))
             return Error::contradiction;

@@ -72,7 +72,7 @@ Status make_two(Object& object, TxgId txg, const Extent& extent, u64 block, Tree
     const u32 right_bytes = right.encode({ scratch.second, sizeof(scratch.second) });
     const BigEndianKey left_key = extent_key(left.file_block);
     const BigEndianKey right_key = extent_key(right.file_block);
-    cursor = TreeCursor();
+    cursor.reset();
     TRY(object.m_tree.prepare_insert(txg, { right_key.data(), 8 }, right_bytes));
     TRY(object.m_tree.prepare_change(txg, { left_key.data(), 8 }));
     object.m_tree.insert({ right_key.data(), 8 }, { scratch.second, right_bytes });
@@ -84,7 +84,7 @@ Status make_two(Object& object, TxgId txg, const Extent& extent, u64 block, Tree
 
 Status cut_plain_extent(Object& object, TxgId txg, u64 block, ExtentScratch& scratch)
 {
-    TreeCursor cursor;
+    LCPFS_UNINITIALIZED TreeCursor cursor;
     Extent extent;
     if (!TRY(find_to_cut(object, block, extent, cursor)))
         return {};
@@ -93,7 +93,7 @@ Status cut_plain_extent(Object& object, TxgId txg, u64 block, ExtentScratch& scr
 
 Status cut_extent(Pool& pool, Object& object, TxgId txg, u64 block, ExtentScratch& scratch, SpaceLog::Batch& batch)
 {
-    TreeCursor cursor;
+    LCPFS_UNINITIALIZED TreeCursor cursor;
     Extent extent;
     if (!TRY(find_to_cut(object, block, extent, cursor)))
         return {};
@@ -131,7 +131,7 @@ Status prepare_removals(Pool& pool, Object& object, TxgId txg, u64 first, u64 en
     exact = false;
     u64 at = first;
     while (at < end) {
-        TreeCursor cursor;
+        LCPFS_UNINITIALIZED TreeCursor cursor;
         Extent extent;
         if (!TRY(find_extent(object.m_tree, at, cursor, extent)) || extent.file_block >= end)
             break;
@@ -141,7 +141,7 @@ Status prepare_removals(Pool& pool, Object& object, TxgId txg, u64 first, u64 en
         exact = exact || extent.file_block == first;
         BigEndianKey key = extent_key(extent.file_block);
         at = extent.end();
-        cursor = TreeCursor();
+        cursor.reset();
         TRY(object.m_tree.prepare_change(txg, { key.data(), 8 }));
         found++;
     }
@@ -151,7 +151,7 @@ Status prepare_removals(Pool& pool, Object& object, TxgId txg, u64 first, u64 en
 // The extent that begins at or after `at`; everything it needs is in memory and was read before.
 bool next_prepared(Object& object, u64 at, u64 end, Extent& extent) REQUIRES(object.m_lock)
 {
-    TreeCursor cursor;
+    LCPFS_UNINITIALIZED TreeCursor cursor;
     auto found = find_extent(object.m_tree, at, cursor, extent);
     extent.payload = Bytes();
     return found.is_ok() && found.value() && extent.file_block < end;
@@ -216,7 +216,7 @@ Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count
         if (decoded.is_error() || decoded.value().file_block >= end)
             break;
         old = decoded.value();
-        cursor = TreeCursor();
+        cursor.reset();
         account_removal(object, old, batch);
         BigEndianKey old_key = extent_key(old.file_block);
         object.m_tree.remove(txg, { old_key.data(), 8 });
@@ -246,7 +246,7 @@ Status unmap_from(Pool& pool, Object& object, TxgId txg, u64 from, u32 most, boo
         }
         Extent extent = TRY(Extent::decode(cursor.key(), cursor.value()));
         extent.payload = Bytes();
-        cursor = TreeCursor();
+        cursor.reset();
         if (extent.file_block < from) {
             finished = true;
             return {};

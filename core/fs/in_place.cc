@@ -115,7 +115,7 @@ Result<u32> convert_range(Object& object, TxgId txg, const Extent& written, Exte
             break;
         at = max(at, extent.file_block);
         const u64 stop = min(extent.end(), written.end());
-        cursor = TreeCursor();
+        cursor.reset();
         if (is_at_place(extent, written, at)) {
             // Written already: by an attempt before this one.
             if (extent.is_unwritten())

@@ -155,7 +155,7 @@ Result<bool> enter_again(Prepared& prepared, Object& object, const LoggedWrite& 
         return false;
     const Dva place = extent.dva;
     prepared.checksum = extent.checksum_kind; // the item keeps its size
-    cursor = TreeCursor();
+    cursor.reset();
     BigEndianKey key = extent_key(write.block);
     TRY(object.prepare_change(hold.txg()));
     TRY(object.m_tree.prepare_change(hold.txg(), { key.data(), 8 }));

@@ -38,7 +38,7 @@ Status move_item(Object& object, TxgId txg, u64 from, u64 to, ExtentScratch& scr
     const size_t bytes = cursor.value().size();
     VERIFY_DISK(bytes <= sizeof(scratch.first), extent_damaged);
     copy_bytes(scratch.first, cursor.value().data(), bytes);
-    cursor = TreeCursor();
+    cursor.reset();
     TRY(object.m_tree.prepare_insert(txg, { new_key.data(), 8 }, static_cast<u32>(bytes)));
     TRY(object.m_tree.prepare_change(txg, { old_key.data(), 8 }));
     object.m_tree.insert({ new_key.data(), 8 }, { scratch.first, bytes });

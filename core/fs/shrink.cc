@@ -23,7 +23,7 @@ Result<bool> cut_inline(Pool& pool, Object& object, TxgId txg, u64 size_bytes, E
     extent.payload = extent.payload.slice(0, size_bytes);
     // The item may stand in the scratch: beside an inline extent no other is cut.
     u32 bytes = extent.encode({ scratch.first, sizeof(scratch.first) });
-    cursor = TreeCursor();
+    cursor.reset();
     TRY(replace_range(pool, object, txg, 0, 1, { scratch.first, bytes }, nullptr, scratch, batch));
     return true;
 }

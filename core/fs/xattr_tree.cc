@@ -113,7 +113,7 @@ Status erase_xattrs(Object& object, TxgId txg, u32 most, bool& finished)
             return {};
         const size_t bytes = cursor.key().size();
         copy_bytes(key, cursor.key().data(), bytes);
-        cursor = TreeCursor();
+        cursor.reset();
         TRY(tree.prepare_change(txg, { key, bytes }));
         if (!tree.remove(txg, { key, bytes }))
             return Error::contradiction;

@@ -130,7 +130,7 @@ Status ShareTable::try_join_before(TxgId txg, u64 at)
     const bool has_left = TRY(m_tree.seek_at_most({ below.data(), 8 }, cursor));
     if (!TRY(entry_from(cursor, has_left, left)) || !is_joinable(left, right))
         return {};
-    cursor = TreeCursor();
+    cursor.reset();
     const BigEndianKey left_key(left.key);
     const DiskShare disk = Run { left.key, left.length_blocks + right.length_blocks, left.references }.encode();
     m_changed = true;

@@ -63,6 +63,8 @@ class TreeCursor {
 public:
     Bytes key() const { return m_leaf->page().key(m_index); }
     Bytes value() const { return m_leaf->page().value(m_index); }
+    // Lets go of the leaf: valid no more.
+    void reset() { m_leaf.reset(); }
     // The key as a 64-bit number; keys of another size were refused by the caller's look at key().size().
     u64 number() const;
 
