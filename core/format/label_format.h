@@ -37,8 +37,10 @@ constexpr u64 k_known_ro_compat = 0;
 constexpr u64 k_incompat_log_device = 1; // the vdev table has entries of VdevRole::log
 constexpr u64 k_incompat_log_mirror = 2; // the ring on log devices may have several members (DiskLogRing)
 constexpr u64 k_incompat_compression = 4; // extents may be compressed: set before the first one is
-constexpr u64 k_incompat_log_sums = 8; // frames of the log may be k_log_frame_magic: set before the first one is
-constexpr u64 k_known_incompat = k_incompat_log_device | k_incompat_log_mirror | k_incompat_compression | k_incompat_log_sums;
+constexpr u64 k_incompat_log_sums = 8;  // frames of the log may be k_log_plain_frame_magic
+constexpr u64 k_incompat_log_data = 16; // frames of the log may be k_log_frame_magic: set before the first one is
+constexpr u64 k_known_incompat = k_incompat_log_device | k_incompat_log_mirror | k_incompat_compression | k_incompat_log_sums
+    | k_incompat_log_data;
 
 struct DiskGuid {
     u8 bytes[16];

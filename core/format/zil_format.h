@@ -12,6 +12,9 @@
 // The generation is random, new with each opening for writing, and stands in the uberblock: what an earlier time left
 // behind never looks like a frame of this one.
 //
+// What a write puts into whole blocks stands behind the records, one 4 KiB block after the other, up to the frame's end: so it goes to
+// the device from where it is, uncopied, and its checksums are those that it has at its place. Record after record has its own.
+//
 // Records are padded to 64 bytes. Numbers of records rise; where one is left out, its change had been committed by a group
 // when the frame after it was built: `committed_txg` of that frame or an older one. Falling back to a group before that one, the
 // log is of use only up to there.
@@ -25,8 +28,10 @@
 namespace lcpfs {
 
 constexpr u64 k_log_record_magic = 0x5a494c00; // "\0LIZ"
-constexpr u64 k_log_frame_magic = 0x324c495a'53465043ull; // "CPFSZIL2"; only with k_incompat_log_sums
-// "CPFSZIL1": read, not written. Its hash is of the whole frame, by pieces of 4 KiB, its checksum field 0.
+constexpr u64 k_log_frame_magic = 0x334c495a'53465043ull; // "CPFSZIL3"; only with k_incompat_log_data
+// Read, not written: they have no data blocks, and their pieces of 4 KiB are counted from their start.
+constexpr u64 k_log_plain_frame_magic = 0x324c495a'53465043ull; // "CPFSZIL2"; only with k_incompat_log_sums
+// "CPFSZIL1". Its hash is of the whole frame, by those pieces, its checksum field 0.
 constexpr u64 k_log_hashed_frame_magic = 0x314c495a'53465043ull;
 constexpr u32 k_log_record_align = 64;
 constexpr u32 k_max_log_frame_bytes = 128 * 1024;
@@ -48,11 +53,12 @@ struct DiskLogRecord {
     le32 payload_bytes;
     le64 object;            // directory or file that it is done to
     le64 offset;            // in the file, bytes
-    le64 checksum;          // Fletcher-4 of header (this field 0) and payload, folded
+    le64 checksum;          // Fletcher-4 of header (this field 0) and payload, folded; of data blocks, of their checksums in it
     le64 sequence;
     le64 previous_position; // of the frame with the record before this one
     le64 dataset;           // id of the dataset that the object is in
-    le64 flags;             // none yet
+    le32 flags;             // none yet
+    le32 data_blocks;       // that it has at the end of its frame
 };
 static_assert(sizeof(DiskLogRecord) == 88);
 static_assert(offsetof(DiskLogRecord, time_ns) == 16);
@@ -64,6 +70,7 @@ static_assert(offsetof(DiskLogRecord, checksum) == 48);
 static_assert(offsetof(DiskLogRecord, sequence) == 56);
 static_assert(offsetof(DiskLogRecord, previous_position) == 64);
 static_assert(offsetof(DiskLogRecord, dataset) == 72);
+static_assert(offsetof(DiskLogRecord, data_blocks) == 84);
 
 // create, make_directory, symlink, create_unnamed; record object: the directory. Then the name, then a symlink's target, then
 // extended attributes (DiskLogXattr) to the end.
@@ -109,6 +116,7 @@ enum class LogWriteForm : u8 {
     data = 1,               // the bytes follow; what they lack of the last block is zeros
     extents = 2,            // extent items follow (DiskExtent and its checksums), the data is in place and was flushed. Where
                             // k_extent_in_place the blocks were the file's before, unwritten
+    blocks = 3,             // block_count data blocks at the end of the frame; their checksums follow. Zeros behind the file's end
 };
 
 // write; record offset: a multiple of the block size.
@@ -118,9 +126,11 @@ struct DiskLogWrite {
     le32 extent_count;      // form extents
     le32 data_bytes;        // form data
     u8 form;                // LogWriteForm
-    u8 reserved[3];
+    u8 checksum;            // form blocks: ChecksumKind
+    u8 reserved[2];
 };
 static_assert(sizeof(DiskLogWrite) == 24);
+static_assert(offsetof(DiskLogWrite, checksum) == 21);
 
 struct DiskLogTruncate {
     le64 size_bytes;
@@ -228,7 +238,8 @@ struct DiskLogCommitMarker {
 };
 
 // Its hash is xxh64 of the records' checksums, one after the other, then of this head, each seeded with the one before; its cyclic
-// sum is of everything: crc32c of each 4 KiB, the earlier ones' sum rotated left by 13 before it is put to it by exclusive or.
+// sum is of everything: crc32c of each 4 KiB, counted from the frame's end, the earlier ones' sum rotated left by 13 before it is put to
+// it by exclusive or.
 struct DiskLogFrame {
     le64 magic;
     DiskGuid pool_guid;
@@ -238,7 +249,7 @@ struct DiskLogFrame {
     le32 length_bytes;      // whole logical blocks, this header included
     le32 used_bytes;        // to the end of the last record
     le32 record_count;
-    le32 reserved;
+    le32 data_blocks;       // of all records, at the end
     le64 acknowledged;      // every frame up to this sequence was durable when this one was sealed
     le64 first_record, last_record;
     le64 committed_txg;     // the newest group that had committed when this was sealed

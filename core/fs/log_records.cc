@@ -390,6 +390,15 @@ void set_data(LogRecord& record, const Ref<LogData>& data, u32 data_bytes)
     record.data_bytes = data_bytes;
 }
 
+void set_blocks(LogRecord& record, const Ref<LogData>& data, ChecksumKind kind, Bytes checksums)
+{
+    record.payload()[offsetof(DiskLogWrite, checksum)] = static_cast<u8>(kind);
+    copy_bytes(record.payload() + record.payload_bytes, checksums.data(), checksums.size());
+    record.payload_bytes += static_cast<u32>(checksums.size());
+    record.data = data;
+    record.data_blocks = data->page_count();
+}
+
 void set_data(LogRecord& record, Bytes inline_bytes)
 {
     set_data_bytes(record, static_cast<u32>(inline_bytes.size()));

@@ -52,6 +52,8 @@ Box<LogRecord> record_of_write(Pool& pool, Object& object, const LoggedWrite& wr
 void add_extent(LogRecord& record, Bytes item, bool is_in_place);
 // The bytes follow in `data`, or stand in `inline_bytes`.
 void set_data(LogRecord& record, const Ref<LogData>& data, u32 data_bytes);
+// Form blocks: all of `data` goes to the end of the frame. Their checksums, for which there is room, and its sums are set.
+void set_blocks(LogRecord& record, const Ref<LogData>& data, ChecksumKind kind, Bytes checksums);
 void set_data(LogRecord& record, Bytes inline_bytes);
 
 inline Time time_of(const DiskTime& disk) { return Time { static_cast<i64>(disk.seconds.get()), disk.nanoseconds.get() }; }

@@ -28,6 +28,7 @@ struct Prepared {
     Box<DelayedWrites::Entry> delayed;
     WriteRun* run { nullptr };
     ChecksumKind checksum { ChecksumKind::crc32c }; // the data's
+    bool has_checksums { false };                   // of that kind, in the run's item
 };
 
 // The bytes of the file; zeros behind its end.
@@ -57,15 +58,45 @@ u32 encode_run(Prepared& prepared, u64 block, const Dva& place, TxgId birth)
     return extent.encode({ run.item, sizeof(run.item) });
 }
 
+// The data's, into the extent item.
 void set_checksums(Prepared& prepared)
 {
     const u32 each = checksum_bytes_of(prepared.checksum);
     for (u32 i = 0; i < prepared.data->page_count(); i++)
         block_checksum(prepared.checksum, prepared.data->page(i), prepared.run->item + sizeof(DiskExtent) + i * each);
+    prepared.has_checksums = true;
+}
+
+Bytes checksums_of(const Prepared& prepared)
+{
+    return { prepared.run->item + sizeof(DiskExtent), size_t(prepared.data->page_count()) * checksum_bytes_of(prepared.checksum) };
+}
+
+// Whole blocks go into the frame as they are, under the checksums that they have at their place; of a part of one, which is not worth a
+// block, the bytes go into the record.
+bool goes_as_blocks(u32 data_bytes)
+{
+    const u32 rest = data_bytes % k_block_size;
+    return rest == 0 || rest > k_block_size / 2;
+}
+
+void attach(Prepared& prepared)
+{
+    LogData& data = *prepared.data;
+    set_checksums(prepared);
+    for (u32 i = 0; i < data.page_count(); i++) {
+        le32 sum;
+        if (prepared.checksum == ChecksumKind::crc32c)
+            copy_bytes(&sum, checksums_of(prepared).data() + i * sizeof(sum), sizeof(sum));
+        else
+            sum.set(host_crc32c(data.page(i), k_block_size));
+        data.set_sum(i, sum.get());
+    }
+    set_blocks(*prepared.record, prepared.data, prepared.checksum, checksums_of(prepared));
 }
 
 // Nothing of the write can fail any more, but nothing of it has been done: its record is appended and, when its caller waits for that
-// next, on its way to the device, which works while the checksums are made and the tree is changed. The group is held.
+// next, on its way to the device, which works while the tree is changed. The group is held.
 struct Logged : CertainHook {
     Logged(Prepared& prepared_, TxgId txg_, DelayedWrite how_)
         : CertainHook { [](CertainHook& hook) { static_cast<Logged&>(hook).append(); } }, prepared(prepared_), txg(txg_), how(how_)
@@ -76,7 +107,8 @@ struct Logged : CertainHook {
         append_record();
         if (how == DelayedWrite::hastened)
             prepared.pool.intent_log().hasten();
-        set_checksums(prepared);
+        if (!prepared.has_checksums)
+            set_checksums(prepared);
     }
     void append_record()
     {
@@ -90,17 +122,23 @@ struct Logged : CertainHook {
 
 Status prepare(Prepared& prepared, Object& object, const LoggedWrite& write, u32 data_bytes, DelayedWrite how)
 {
+    prepared.checksum = object.dataset().data_ways().checksum;
+    const bool as_blocks = goes_as_blocks(data_bytes);
     if (how != DelayedWrite::replayed) {
-        prepared.record = record_of_write(prepared.pool, object, write, LogWriteForm::data, 0);
+        const u32 checksums_bytes = as_blocks ? write.block_count * checksum_bytes_of(prepared.checksum) : 0;
+        prepared.record = record_of_write(prepared.pool, object, write, as_blocks ? LogWriteForm::blocks : LogWriteForm::data, checksums_bytes);
         if (!prepared.record)
             return Error::no_memory;
-        set_data(*prepared.record, prepared.data, data_bytes);
     }
     prepared.run = static_cast<WriteRun*>(host_pool_alloc_reserved(prepared.pool.requests().write_runs));
     prepared.run->dva = Dva();
     prepared.run->is_in_place = prepared.run->is_overtaken = false;
     prepared.run->file_block = write.block;
     prepared.run->block_count = write.block_count;
+    if (prepared.record && as_blocks)
+        attach(prepared);
+    else if (prepared.record)
+        set_data(*prepared.record, prepared.data, data_bytes);
     return {};
 }
 
@@ -120,7 +158,9 @@ Status choose_place(Object& object, const LoggedWrite& write, bool& is_in_place)
 Status prepare_place(Prepared& prepared, Object& object, const LoggedWrite& write)
 {
     prepared.delayed = TRY(make_box<DelayedWrites::Entry>());
-    prepared.checksum = object.dataset().data_ways().checksum;
+    const ChecksumKind kind = object.dataset().data_ways().checksum;
+    prepared.has_checksums = prepared.has_checksums && prepared.checksum == kind;
+    prepared.checksum = kind;
     TRY(choose_place(object, write, prepared.run->is_in_place));
     if (prepared.run->is_in_place)
         return {};
@@ -154,6 +194,7 @@ Result<bool> enter_again(Prepared& prepared, Object& object, const LoggedWrite& 
         || extent.birth != hold.txg() || extent.is_compressed())
         return false;
     const Dva place = extent.dva;
+    prepared.has_checksums = prepared.has_checksums && prepared.checksum == extent.checksum_kind;
     prepared.checksum = extent.checksum_kind; // the item keeps its size
     cursor.reset();
     BigEndianKey key = extent_key(write.block);
@@ -191,7 +232,8 @@ Status enter(Prepared& prepared, Object& object, u64 file_bytes, DelayedWrite ho
             return Error::not_supported;
         prepared.run->dva = piece.dva;
         (void)encode_run(prepared, prepared.run->file_block, piece.dva, TxgId());
-        set_checksums(prepared);
+        if (!prepared.has_checksums)
+            set_checksums(prepared);
     }
     Logged logged(prepared, hold.txg(), how);
     // In place, no moment is known at which nothing can fail any more.

@@ -2,6 +2,7 @@
 // One record applied again. What is wrong with a record's form is log_damaged, what does not fit the tree another error.
 #include "core/fs/replay.h"
 
+#include "core/codec/checksum.h"
 #include "core/fs/allocate.h"
 #include "core/fs/attributes.h"
 #include "core/fs/dataset_change.h"
@@ -275,7 +276,15 @@ Status take_write(const LogRecordView& record, LogPayload& payload, DiskLogWrite
         VERIFY_DISK(head.extent_count.get() >= 1 && head.data_bytes.get() == 0, log_damaged);
         return {};
     }
-    VERIFY_DISK(head.form == static_cast<u8>(LogWriteForm::data) && head.extent_count.get() == 0, log_damaged);
+    VERIFY_DISK(head.extent_count.get() == 0, log_damaged);
+    if (head.form == static_cast<u8>(LogWriteForm::blocks)) {
+        VERIFY_DISK(head.checksum >= static_cast<u8>(ChecksumKind::crc32c) && head.checksum <= static_cast<u8>(ChecksumKind::sha256),
+                    log_damaged);
+        VERIFY_DISK(record.header.data_blocks.get() == count && record.data.size() == size_t(count) * k_block_size, log_damaged);
+        VERIFY_DISK(payload.left() == size_t(count) * checksum_bytes_of(static_cast<ChecksumKind>(head.checksum)), log_damaged);
+        return {};
+    }
+    VERIFY_DISK(head.form == static_cast<u8>(LogWriteForm::data), log_damaged);
     VERIFY_DISK(head.data_bytes.get() <= min<u64>(u64(count) * k_block_size, k_max_log_data_bytes), log_damaged);
     VERIFY_DISK(head.data_bytes.get() == payload.left(), log_damaged);
     return {};
@@ -366,13 +375,26 @@ Status replay_extents(Pool& pool, const LogRecordView& record, LogPayload& paylo
     return status.error();
 }
 
+// What a write put there. Data blocks are those that were written: their own checksums say so.
+Result<Bytes> data_of(const LogRecordView& record, LogPayload& payload, const DiskLogWrite& head)
+{
+    if (head.form == static_cast<u8>(LogWriteForm::data))
+        return payload.take_bytes(head.data_bytes.get());
+    const ChecksumKind kind = static_cast<ChecksumKind>(head.checksum);
+    for (u32 i = 0; i < head.block_count.get(); i++) {
+        const Bytes checksum = TRY(payload.take_bytes(checksum_bytes_of(kind)));
+        VERIFY_DISK(block_checksum_matches(kind, record.data.data() + size_t(i) * k_block_size, checksum.data()), log_damaged);
+    }
+    return record.data;
+}
+
 // As it was written: to its place with the group, since one that waited for the device would do so once a record. What cannot go
 // so, into the file's record for one, goes the ordinary way.
 Status replay_data(Pool& pool, const LogRecordView& record, LogPayload& payload, const DiskLogWrite& head)
 {
     const u32 count = head.block_count.get();
     VERIFY_DISK(count <= k_max_log_data_bytes / k_block_size, log_damaged);
-    Bytes bytes = TRY(payload.take_bytes(head.data_bytes.get()));
+    Bytes bytes = TRY(data_of(record, payload, head));
     Ref<Object> object = TRY(object_of(pool, record));
     Ref<LogData> data = TRY(LogData::create(pool.delayed_writes().pages(), count));
     core_segment segments[k_max_log_data_bytes / k_block_size];

@@ -38,7 +38,7 @@ Status make_label(Span<host_bdev* const> bdevs, const core_format_options& optio
     // Several log devices are mirrors of each other.
     if (options.log_devices >= bdevs.size() || options.log_devices > k_max_log_members)
         return Error::invalid;
-    header.incompat.set(k_incompat_log_sums | (options.log_devices ? k_incompat_log_device : 0)
+    header.incompat.set(k_incompat_log_data | (options.log_devices ? k_incompat_log_device : 0)
                         | (options.log_devices > 1 ? k_incompat_log_mirror : 0));
     header.vdev_count.set(static_cast<u16>(bdevs.size()));
     header.block_shift = k_block_shift;

@@ -206,7 +206,7 @@ Status Pool::start_log()
 Status Pool::start_log_locked()
 {
     const bool has_ring = m_log->ring().is_there();
-    TRY(need_features(has_ring ? k_incompat_log_sums : 0));
+    TRY(need_features(has_ring ? k_incompat_log_data : 0));
     if (!has_ring)
         return {};
     TRY(m_engine->force_commit());

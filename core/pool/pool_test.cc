@@ -535,7 +535,7 @@ static void older_log(Test& test)
     REQUIRE_EQ(pool->close(), 0);
     for (u32 i = 0; i < 2; i++) {
         Box<Label> label = REQUIRE_VALUE(read_label(pool->device(i)));
-        label->header.incompat.set(label->header.incompat.get() & ~k_incompat_log_sums);
+        label->header.incompat.set(label->header.incompat.get() & ~k_incompat_log_data);
         seal_label(*label);
         REQUIRE_OK(write_labels(pool->device(i), *label, false));
     }
@@ -544,12 +544,12 @@ static void older_log(Test& test)
         REQUIRE_EQ(pool->open(read_only), 0);
         REQUIRE_EQ(pool->close(), 0);
         for (u32 i = 0; i < 2; i++)
-            CHECK_EQ((REQUIRE_VALUE(read_label(pool->device(i)))->header.incompat.get() & k_incompat_log_sums) != 0, !read_only);
+            CHECK_EQ((REQUIRE_VALUE(read_label(pool->device(i)))->header.incompat.get() & k_incompat_log_data) != 0, !read_only);
     }
     // The same interrupted: the first labels of one device say it, and the rest is written when it is opened again.
     for (u32 i = 0; i < 2; i++) {
         Box<Label> label = REQUIRE_VALUE(read_label(pool->device(i)));
-        label->header.incompat.set(label->header.incompat.get() & ~k_incompat_log_sums);
+        label->header.incompat.set(label->header.incompat.get() & ~k_incompat_log_data);
         seal_label(*label);
         REQUIRE_OK(write_labels(pool->device(i), *label, false));
     }
@@ -559,11 +559,11 @@ static void older_log(Test& test)
     u64 in_all[2] = {};
     for (u32 i = 0; i < 2; i++)
         REQUIRE_OK(read_label(pool->device(i), &in_all[i]));
-    CHECK((in_all[0] & ~in_all[1]) == k_incompat_log_sums);
+    CHECK((in_all[0] & ~in_all[1]) == k_incompat_log_data);
     REQUIRE_EQ(pool->open(false), 0);
     for (u32 i = 0; i < 2; i++) {
         REQUIRE_OK(read_label(pool->device(i), &in_all[i]));
-        CHECK((in_all[i] & k_incompat_log_sums) != 0);
+        CHECK((in_all[i] & k_incompat_log_data) != 0);
     }
     CHECK_EQ(pool->check(), 0u);
 }

@@ -10,18 +10,20 @@ static_assert(sizeof(DiskLogFrame) % k_log_record_align == 0);
 namespace {
 
 // A cyclic sum of everything, which tells a frame that was torn, and a hash of what no other sum is of: what a record says and holds is
-// under its own Fletcher-4 (record.h), and those of all records are under the hash, with the head. So each byte is under two, and a
-// block of data costs an instruction for eight bytes here where hashing it as well took seven.
+// under its own Fletcher-4 (record.h), and those of all records are under the hash, with the head. A data block is under its own
+// checksum, which its record says and which it has at its place as well: where that is crc32c it is this sum's too, made once by
+// whoever writes, outside of any lock, and not by who builds the frame for all.
 class FrameSum {
 public:
     explicit FrameSum(u64 hash) : m_hash(hash) {}
     static constexpr u64 k_start = 0x4c4350465a494c31ull;
 
-    // Pieces of 4 KiB, the last one shorter, so that a frame in pages and one in a row give the same.
-    void add(const u8* piece, size_t bytes)
+    // Pieces of 4 KiB, the first one shorter, so that a frame in pages and one in a row give the same.
+    void add(const u8* piece, size_t bytes) { add(host_crc32c(piece, bytes)); }
+    void add(u32 sum)
     {
         // Each piece's sum takes the earlier ones' along, shifted so that their order counts.
-        m_cyclic = (m_cyclic << 13 | m_cyclic >> 51) ^ host_crc32c(piece, bytes);
+        m_cyclic = (m_cyclic << 13 | m_cyclic >> 51) ^ sum;
     }
     void hash(const void* bytes, size_t count) { m_hash = host_xxh64(bytes, count, m_hash); }
     void store(u8 (&out)[16]) const
@@ -42,7 +44,8 @@ u64 hash_of_record(le64 checksum, u64 before) { return host_xxh64(&checksum, siz
 Result<u64> hash_of_records(const DiskLogFrame& head, Bytes frame)
 {
     const u64 used = head.used_bytes.get();
-    VERIFY_DISK(used <= frame.size(), log_damaged);
+    u64 data_left = head.magic.get() == k_log_frame_magic ? head.data_blocks.get() : 0;
+    VERIFY_DISK(used <= frame.size() && data_left * k_block_size <= frame.size() - used, log_damaged);
     u64 hash = FrameSum::k_start;
     u64 offset = sizeof(DiskLogFrame);
     for (u32 i = 0; i < head.record_count.get(); i++) {
@@ -50,10 +53,12 @@ Result<u64> hash_of_records(const DiskLogFrame& head, Bytes frame)
         VERIFY_DISK(offset + sizeof(record) <= used, log_damaged);
         copy_bytes(&record, frame.data() + offset, sizeof(record));
         VERIFY_DISK(record.magic.get() == k_log_record_magic && record.payload_bytes.get() <= k_max_log_record_bytes, log_damaged);
+        VERIFY_DISK(record.data_blocks.get() <= data_left, log_damaged);
+        data_left -= record.data_blocks.get();
         hash = hash_of_record(record.checksum, hash);
         offset += log_record_bytes(record.payload_bytes.get());
     }
-    VERIFY_DISK(offset == used, log_damaged);
+    VERIFY_DISK(offset == used && data_left == 0, log_damaged);
     return hash;
 }
 
@@ -67,7 +72,7 @@ Status LogFrame::prepare(host_pool* pages)
         if (!page)
             return Error::no_memory;
     }
-    start();
+    start(sizeof(DiskLogFrame));
     return {};
 }
 
@@ -80,23 +85,34 @@ void LogFrame::release()
     }
 }
 
-void LogFrame::start()
+void LogFrame::start(u32 area_bytes)
 {
+    m_area = area_bytes;
+    m_base = static_cast<u32>(align_up(area_bytes, k_block_size)) - area_bytes;
     m_used = sizeof(DiskLogFrame);
+    m_data_blocks = 0;
     m_records = 0;
     m_length = 0;
     m_records_hash = FrameSum::k_start;
     m_first_record = m_last_record = 0;
 }
 
+// The byte `used` of the frame; `left`: how many follow in its page, at most what there were.
+u8* LogFrame::at(u32 used, u32& left) const
+{
+    const u32 inside = (m_base + used) % k_block_size;
+    left = min(left, k_block_size - inside);
+    return m_pages[(m_base + used) / k_block_size] + inside;
+}
+
 void LogFrame::put(const void* from, u32 bytes)
 {
-    const u8* at = static_cast<const u8*>(from);
+    const u8* next = static_cast<const u8*>(from);
     while (bytes) {
-        const u32 inside = m_used % k_block_size;
-        const u32 piece = min(bytes, k_block_size - inside);
-        copy_bytes(m_pages[m_used / k_block_size] + inside, at, piece);
-        at += piece;
+        u32 piece = bytes;
+        u8* const to = at(m_used, piece);
+        copy_bytes(to, next, piece);
+        next += piece;
         bytes -= piece;
         m_used += piece;
     }
@@ -105,9 +121,9 @@ void LogFrame::put(const void* from, u32 bytes)
 void LogFrame::put_zeros(u32 bytes)
 {
     while (bytes) {
-        const u32 inside = m_used % k_block_size;
-        const u32 piece = min(bytes, k_block_size - inside);
-        zero_bytes(m_pages[m_used / k_block_size] + inside, piece);
+        u32 piece = bytes;
+        u8* const to = at(m_used, piece);
+        zero_bytes(to, piece);
         bytes -= piece;
         m_used += piece;
     }
@@ -117,6 +133,7 @@ void LogFrame::add(LogRecord& record, u64 previous_position)
 {
     DiskLogRecord header = record.header;
     header.payload_bytes.set(record.payload_bytes + record.data_bytes);
+    header.data_blocks.set(record.data_blocks);
     header.previous_position.set(previous_position);
     header.checksum.set(0);
     Fletcher4 sum;
@@ -131,6 +148,8 @@ void LogFrame::add(LogRecord& record, u64 previous_position)
     for (u32 at = 0; at < record.data_bytes; at += k_block_size)
         put(record.data->page(at / k_block_size), min(k_block_size, record.data_bytes - at));
     put_zeros(static_cast<u32>(align_up(m_used, k_log_record_align)) - m_used);
+    for (u32 i = 0; i < record.data_blocks; i++)
+        m_data[m_data_blocks++] = { record.data->page(i), record.data->sum(i) };
     if (m_records++ == 0)
         m_first_record = record.sequence();
     m_last_record = record.sequence();
@@ -139,9 +158,9 @@ void LogFrame::add(LogRecord& record, u64 previous_position)
 void LogFrame::seal(const LogIdentity& identity, const Seal& how)
 {
     const u32 used = m_used;
-    m_length = static_cast<u32>(align_up(used, how.alignment));
-    put_zeros(m_length - used);
+    put_zeros(m_area - used);
     m_used = used;
+    m_length = m_area + m_data_blocks * k_block_size;
     DiskLogFrame head {};
     zero_bytes(&head, sizeof(head));
     head.magic.set(k_log_frame_magic);
@@ -152,30 +171,42 @@ void LogFrame::seal(const LogIdentity& identity, const Seal& how)
     head.length_bytes.set(m_length);
     head.used_bytes.set(used);
     head.record_count.set(m_records);
+    head.data_blocks.set(m_data_blocks);
     head.acknowledged.set(how.acknowledged);
     head.first_record.set(m_first_record);
     head.last_record.set(m_last_record);
     head.committed_txg.set(how.committed.value());
-    copy_bytes(m_pages[0], &head, sizeof(head));
+    u8* const first = m_pages[0] + m_base;
+    copy_bytes(first, &head, sizeof(head));
     FrameSum sum(m_records_hash);
     sum.hash(&head, sizeof(head));
-    for (u32 at = 0; at < m_length; at += k_block_size)
-        sum.add(m_pages[at / k_block_size], min(k_block_size, m_length - at));
+    core_segment pieces[k_log_frame_pages];
+    const u32 count = segments(pieces);
+    for (u32 i = 0; i < count - m_data_blocks; i++)
+        sum.add(static_cast<const u8*>(pieces[i].data), pieces[i].bytes);
+    for (u32 i = 0; i < m_data_blocks; i++)
+        sum.add(m_data[i].sum);
     sum.store(head.checksum);
-    copy_bytes(m_pages[0], &head, sizeof(head));
+    copy_bytes(first, &head, sizeof(head));
 }
 
 u32 LogFrame::segments(core_segment* out) const
 {
     u32 count = 0;
-    for (u32 at = 0; at < m_length; at += k_block_size)
-        out[count++] = { m_pages[at / k_block_size], min(k_block_size, m_length - at) };
+    for (u32 from = 0; from < m_area; from += out[count++].bytes) {
+        u32 bytes = m_area - from;
+        u8* const data = at(from, bytes);
+        out[count] = { data, bytes };
+    }
+    for (u32 i = 0; i < m_data_blocks; i++)
+        out[count++] = { const_cast<u8*>(m_data[i].page), k_block_size };
     return count;
 }
 
 Result<LogFrameHead> read_log_frame_head(const DiskLogFrame& disk, const LogIdentity& identity)
 {
-    VERIFY_DISK(disk.magic.get() == k_log_frame_magic || disk.magic.get() == k_log_hashed_frame_magic, log_damaged);
+    const u64 magic = disk.magic.get();
+    VERIFY_DISK(magic == k_log_frame_magic || magic == k_log_plain_frame_magic || magic == k_log_hashed_frame_magic, log_damaged);
     VERIFY_DISK(compare_bytes(disk.pool_guid.bytes, identity.pool_guid.bytes, sizeof(DiskGuid)) == 0, log_damaged);
     VERIFY_DISK(disk.generation.get() == identity.generation, log_damaged);
     LogFrameHead head;
@@ -188,8 +219,10 @@ Result<LogFrameHead> read_log_frame_head(const DiskLogFrame& disk, const LogIden
     head.length_bytes = disk.length_bytes.get();
     head.used_bytes = disk.used_bytes.get();
     head.record_count = disk.record_count.get();
+    head.data_blocks = magic == k_log_frame_magic ? disk.data_blocks.get() : 0;
     VERIFY_DISK(head.length_bytes <= k_max_log_frame_bytes && head.length_bytes >= sizeof(DiskLogFrame), log_damaged);
     VERIFY_DISK(head.used_bytes <= head.length_bytes && head.used_bytes >= sizeof(DiskLogFrame), log_damaged);
+    VERIFY_DISK(head.data_blocks <= (head.length_bytes - head.used_bytes) / k_block_size, log_damaged);
     VERIFY_DISK(head.record_count <= k_max_log_frame_records && head.acknowledged < head.sequence, log_damaged);
     return head;
 }
@@ -203,12 +236,14 @@ bool log_frame_fits(MutableBytes frame)
     zero_bytes(head.checksum, sizeof(head.checksum));
     copy_bytes(frame.data(), &head, sizeof(head));
     const bool is_hashed = head.magic.get() == k_log_hashed_frame_magic;
+    // Pieces are counted from the end, in older frames from the start.
+    const size_t odd = head.magic.get() == k_log_frame_magic ? frame.size() % k_block_size : 0;
     const Result<u64> records = is_hashed ? Result<u64>(FrameSum::k_start) : hash_of_records(head, frame);
     FrameSum sum(records.is_ok() ? records.value() : 0);
     if (!is_hashed)
         sum.hash(&head, sizeof(head));
-    for (size_t at = 0; at < frame.size(); at += k_block_size) {
-        const size_t bytes = min<size_t>(k_block_size, frame.size() - at);
+    for (size_t at = 0, bytes; at < frame.size(); at += bytes) {
+        bytes = at == 0 && odd ? odd : min<size_t>(k_block_size, frame.size() - at);
         sum.add(frame.data() + at, bytes);
         if (is_hashed)
             sum.hash(frame.data() + at, bytes);

@@ -124,19 +124,24 @@ Result<bool> LogReader::frame_at(u32 member, u64 position, LogFrameHead& head, u
 // A frame whose checksum fits is what was written: anything wrong inside is damage, not the end.
 Status LogReader::take_records(const LogFrameHead& head, const u8* bytes, TxgId committed)
 {
-    u8* kept = static_cast<u8*>(host_alloc(head.used_bytes, 0));
+    u8* kept = static_cast<u8*>(host_alloc(head.length_bytes, 0));
     if (!kept)
         return Error::no_memory;
-    copy_bytes(kept, bytes, head.used_bytes);
+    copy_bytes(kept, bytes, head.length_bytes);
     const Status listed = m_frames.push_back(kept);
     if (listed.is_error()) {
         host_free(kept);
         return listed.error();
     }
     u32 offset = sizeof(DiskLogFrame);
+    Bytes data { kept + head.length_bytes - head.data_bytes(), head.data_bytes() };
     bool keeps = false;
     for (u32 i = 0; i < head.record_count; i++) {
         LogRecordView record = TRY(read_log_record({ kept, head.used_bytes }, offset));
+        const size_t data_bytes = size_t(record.header.data_blocks.get()) * k_block_size;
+        VERIFY_DISK(data_bytes <= data.size(), log_damaged);
+        record.data = data.slice(0, data_bytes);
+        data = data.slice(data_bytes, data.size() - data_bytes);
         VERIFY_DISK(record.sequence() > m_last_record, log_damaged);
         m_lacks_group = m_lacks_group || (record.sequence() != m_last_record + 1 && head.committed > committed);
         m_last_record = record.sequence();
@@ -147,7 +152,7 @@ Status LogReader::take_records(const LogFrameHead& head, const u8* bytes, TxgId 
         TRY(m_records.push_back(record));
         keeps = true;
     }
-    VERIFY_DISK(offset == head.used_bytes, log_damaged);
+    VERIFY_DISK(offset == head.used_bytes && data.is_empty(), log_damaged);
     if (!keeps) {
         host_free(kept);
         m_frames.pop_back();

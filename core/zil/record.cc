@@ -7,13 +7,14 @@ namespace lcpfs {
 
 Result<Ref<LogData>> LogData::create(host_pool* pages, u32 page_count)
 {
-    void* memory = host_alloc(sizeof(LogData), 0);
+    void* memory = host_alloc(sizeof(LogData) + page_count * sizeof(Block), 0);
     if (!memory)
         return Error::no_memory;
     Ref<LogData> data = Ref<LogData>::adopt(*::new (memory) LogData(pages));
     for (; data->m_page_count < page_count; data->m_page_count++) {
-        data->m_page_of[data->m_page_count] = static_cast<u8*>(host_pool_alloc(pages, 0));
-        if (!data->m_page_of[data->m_page_count])
+        u8*& page = data->blocks()[data->m_page_count].page;
+        page = static_cast<u8*>(host_pool_alloc(pages, 0));
+        if (!page)
             return Error::no_memory;
     }
     return data;
@@ -22,7 +23,7 @@ Result<Ref<LogData>> LogData::create(host_pool* pages, u32 page_count)
 void LogData::last_reference_dropped()
 {
     for (u32 i = 0; i < m_page_count; i++)
-        host_pool_free(m_pages, m_page_of[i]);
+        host_pool_free(m_pages, blocks()[i].page);
     Box<LogData> gone(this);
 }
 
@@ -63,6 +64,7 @@ Result<LogRecordView> read_log_record(Bytes bytes, u32& offset)
     view.header.checksum.set(0);
     VERIFY_DISK(log_record_checksum(view.header, view.payload) == checksum, log_damaged);
     VERIFY_DISK(view.header.txg.get() != 0 && view.header.sequence.get() != 0, log_damaged);
+    VERIFY_DISK(view.header.data_blocks.get() <= k_max_log_data_bytes / k_block_size, log_damaged);
     offset += whole;
     return view;
 }

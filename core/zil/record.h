@@ -2,7 +2,7 @@
 // LogRecord: one operation as it waits in memory to be logged, and reading records out of a frame.
 //
 // Made before the operation changes anything (the one allocation), numbered and listed under the operation's locks and
-// hold, copied into a frame when somebody needs it durable, gone with its group's commit.
+// hold, copied into a frame when somebody needs it durable, gone with its group's commit or its frame.
 #pragma once
 
 #include "core/base/list.h"
@@ -12,13 +12,16 @@
 
 namespace lcpfs {
 
-// Data of a write that only the log has so far: shared by the record, until it is in a frame, and by the write to
-// its place, until that is done. Whole zero-padded blocks.
+// Data of a write that only the log has so far: shared by the record, until its frame has been written, and by the write to
+// its place, until that is done. Whole zero-padded blocks, which do not change any more once a record has them.
 class LogData : public RefCounted<LogData> {
 public:
     // no_memory.
     static Result<Ref<LogData>> create(host_pool* pages, u32 page_count);
-    u8* page(u32 index) { return m_page_of[index]; }
+    u8* page(u32 index) { return blocks()[index].page; }
+    // Its crc32c, for the frame: set by who makes it a data block of a record.
+    u32 sum(u32 index) const { return blocks()[index].sum; }
+    void set_sum(u32 index, u32 sum) { blocks()[index].sum = sum; }
     u32 page_count() const { return m_page_count; }
     void last_reference_dropped();
 
@@ -26,7 +29,12 @@ private:
     explicit LogData(host_pool* pages) : m_pages(pages) {}
     host_pool* m_pages;
     u32 m_page_count { 0 };
-    u8* m_page_of[k_max_log_data_bytes / k_block_size];
+    struct Block {
+        u8* page;
+        u32 sum;
+    };
+    Block* blocks() { return reinterpret_cast<Block*>(this + 1); } // allocated with it
+    const Block* blocks() const { return reinterpret_cast<const Block*>(this + 1); }
 };
 
 class LogRecord {
@@ -37,15 +45,17 @@ public:
     u64 sequence() const { return header.sequence.get(); }
     TxgId txg() const { return TxgId(header.txg.get()); }
     u8* payload() { return reinterpret_cast<u8*>(this + 1); }
-    // Of the frame it goes into, padding included.
-    u32 framed_bytes() const { return log_record_bytes(u64(payload_bytes) + data_bytes); }
+    // Of the frame it goes into: among the records, padding included, and with its data blocks.
+    u32 area_bytes() const { return log_record_bytes(u64(payload_bytes) + data_bytes); }
+    u32 framed_bytes() const { return area_bytes() + data_blocks * k_block_size; }
     // The pages of its data count here even while a delayed write has them too: it may let go of them first.
     u64 memory_bytes() const { return sizeof(LogRecord) + payload_bytes + (data ? u64(data->page_count()) * k_block_size : 0); }
 
     ListLink link;
-    Ref<LogData> data;          // follows the payload
+    Ref<LogData> data;
     u32 payload_bytes { 0 };
-    u32 data_bytes { 0 };
+    u32 data_bytes { 0 };       // of `data`, which follow the payload
+    u32 data_blocks { 0 };      // or blocks of it, which stand at the frame's end
     bool needs_flush { false }; // describes data in place that has to be durable before this is
     DiskLogRecord header {};
 
@@ -60,6 +70,7 @@ u64 log_record_checksum(const DiskLogRecord& header, Bytes payload);
 struct LogRecordView {
     DiskLogRecord header;
     Bytes payload;
+    Bytes data; // its data blocks, where they have been found
     LogOpcode opcode() const { return static_cast<LogOpcode>(header.opcode.get()); }
     u64 sequence() const { return header.sequence.get(); }
     TxgId txg() const { return TxgId(header.txg.get()); }

@@ -40,7 +40,6 @@ LogWriter::Slot* LogWriter::try_acquire()
         slot.error = Error::none;
         slot.sequence = 0;
         slot.owes_flush = 0;
-        slot.frame.start();
         m_in_flight.add(1);
         return &slot;
     }
@@ -53,6 +52,14 @@ void LogWriter::give_back(Slot& slot)
     slot.state = Slot::State::free;
     m_in_flight.sub(1);
     m_event.wake();
+}
+
+void LogWriter::take_records(List<LogRecord, &LogRecord::link>& out)
+{
+    SpinGuard guard(m_lock);
+    for (Slot& slot : m_slots)
+        if (slot.state != Slot::State::held && slot.state != Slot::State::writing)
+            out.take_all(slot.records);
 }
 
 void LogWriter::start(u64 next)

@@ -50,6 +50,8 @@ public:
     };
     struct Slot {
         LogFrame frame;
+        // Whose data blocks it writes, or has written, as long as nobody had use for the memory.
+        List<LogRecord, &LogRecord::link> records;
         LogWriter* writer { nullptr };
         Copy copies[k_max_log_members];
         u64 sequence { 0 };
@@ -65,6 +67,8 @@ public:
     // A free slot, its frame started. Null: as many are in flight as may be, or the writer failed or was shut down.
     Slot* try_acquire();
     void give_back(Slot& slot);
+    // The records of frames that have been written.
+    void take_records(List<LogRecord, &LogRecord::link>& out);
     // The next frames get `next` and up.
     void start(u64 next);
     u64 next_sequence() const { return m_next.load(); }

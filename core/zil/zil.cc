@@ -28,6 +28,8 @@ IntentLog::~IntentLog()
         SpinGuard guard(m_lock);
         left.take_all(m_waiting);
     }
+    if (m_writer)
+        m_writer->take_records(left);
     destroy(left);
 }
 
@@ -294,18 +296,16 @@ u64 IntentLog::place_for_locked(u32 length_bytes) const
 bool IntentLog::plan_frame_locked(Plan& plan)
 {
     const u64 most = barrier_stands_locked() ? m_barrier - 1 : m_last.load();
-    u32 used = sizeof(DiskLogFrame);
-    u32 count = 0;
+    LogFrameSize& size = plan.size;
     u64 last = 0;
     for (LogRecord* record = m_waiting.first(); record && record->sequence() <= most; record = m_waiting.next(*record)) {
-        const bool is_over = count && used + record->framed_bytes() > m_batch_bytes.load_relaxed();
-        if (is_over || !LogFrame::fits(used, count, *record))
+        const bool is_over = size.records() && size.bytes() + record->framed_bytes() > m_batch_bytes.load_relaxed();
+        if (is_over || !size.has_room_for(*record))
             break;
-        used += record->framed_bytes();
+        size.add(*record);
         last = record->sequence();
-        count++;
     }
-    const u32 length = static_cast<u32>(align_up(used, ring().alignment()));
+    const u32 length = size.length_bytes(ring().alignment());
     const u64 position = place_for_locked(length);
     if (position + length - m_keep > ring().bytes())
         return false;
@@ -313,7 +313,7 @@ bool IntentLog::plan_frame_locked(Plan& plan)
     plan.position = position;
     plan.committed = m_committed;
     const u64 before = m_waiting.first()->sequence() - 1;
-    for (u32 i = 0; i < count; i++) {
+    for (u32 i = 0; i < size.records(); i++) {
         LogRecord* record = m_waiting.first();
         take_from_waiting_locked(*record);
         FirstOfGroup& first = m_first[record->txg().value() & 3];
@@ -406,6 +406,9 @@ void IntentLog::committed(TxgId txg, const LogTail& tail)
         m_failed_txg = lost && tail.members.in_use ? m_engine.open_txg() : TxgId();
         m_flush_failed = false;
     }
+    RecordList written;
+    m_writer->take_records(written);
+    destroy(written);
     for (;;) {
         RecordList dropped;
         {

@@ -152,6 +152,7 @@ private:
         u64 position { 0 };
         u64 last_record { 0 }; // that a frame built takes along
         TxgId committed;
+        LogFrameSize size;
         RecordList records;
         RecordList dropped;
     };

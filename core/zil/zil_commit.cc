@@ -124,14 +124,16 @@ void IntentLog::build(Plan& plan)
         m_previous = plan.position;
     }
     RecordList done;
+    done.take_all(slot.records);
+    slot.frame.start(plan.size.area_bytes(ring().alignment()));
     while (LogRecord* record = plan.records.pop_front()) {
         needs_flush |= record->needs_flush;
         slot.frame.add(*record, previous);
         previous = plan.position;
-        done.push_back(*record);
+        (record->data_blocks ? slot.records : done).push_back(*record);
     }
     const Status flushed = needs_flush ? m_vdevs.flush_written() : Status();
-    slot.frame.seal(m_identity, { plan.token, plan.position, m_writer->durable(), plan.committed, ring().alignment() });
+    slot.frame.seal(m_identity, { plan.token, plan.position, m_writer->durable(), plan.committed });
     if (flushed.is_error()) {
         {
             SpinGuard guard(m_lock);

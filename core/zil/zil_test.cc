@@ -72,19 +72,39 @@ void frames(Test& test)
         REQUIRE_OK(frame->prepare(pages));
         const LogIdentity identity { k_pool, 5 };
         const u32 sizes[] = { 0, 1, 40, 41, 3000 };
-        for (u32 bytes : sizes) {
-            Box<LogRecord> record = LogRecord::create(LogOpcode::write, 9, bytes);
-            REQUIRE(record);
-            for (u32 i = 0; i < bytes; i++)
-                record->payload()[i] = static_cast<u8>(i);
-            record->header.txg.set(3);
-            record->header.sequence.set(bytes + 1);
-            frame->add(*record, 0);
+        const u32 blocks[] = { 0, 2, 0, 1, 0 };
+        Box<LogRecord> records[5];
+        LogFrameSize size;
+        for (u32 n = 0; n < 5; n++) {
+            records[n] = LogRecord::create(LogOpcode::write, 9, sizes[n]);
+            REQUIRE(records[n]);
+            for (u32 i = 0; i < sizes[n]; i++)
+                records[n]->payload()[i] = static_cast<u8>(i);
+            records[n]->header.txg.set(3);
+            records[n]->header.sequence.set(sizes[n] + 1);
+            if (blocks[n]) {
+                records[n]->data = REQUIRE_VALUE(LogData::create(pages, blocks[n]));
+                records[n]->data_blocks = blocks[n];
+            }
+            for (u32 i = 0; i < blocks[n]; i++) {
+                u8* const page = records[n]->data->page(i);
+                for (u32 at = 0; at < k_block_size; at++)
+                    page[at] = static_cast<u8>(at * 7 + n + i);
+                records[n]->data->set_sum(i, host_crc32c(page, k_block_size));
+            }
+            CHECK(size.has_room_for(*records[n]));
+            size.add(*records[n]);
         }
-        frame->seal(identity, { 8, 4096, 7, TxgId(2), 512 });
+        frame->start(size.area_bytes(512));
+        for (Box<LogRecord>& record : records)
+            frame->add(*record, 0);
+        frame->seal(identity, { 8, 4096, 7, TxgId(2) });
+        CHECK_EQ(frame->length_bytes(), size.length_bytes(512));
         CHECK_EQ(frame->length_bytes() % 512, 0u);
         core_segment segments[k_log_frame_pages];
         const u32 count = frame->segments(segments);
+        for (u32 i = 1; i < count; i++) // in a row of pages, but for where it begins
+            CHECK_EQ(segments[i].bytes, k_block_size);
         Vector<u8> bytes;
         REQUIRE_OK(bytes.resize(frame->length_bytes()));
         u32 at = 0;
@@ -97,7 +117,12 @@ void frames(Test& test)
         copy_bytes(&disk, bytes.begin(), sizeof(disk));
         LogFrameHead head = REQUIRE_VALUE(read_log_frame_head(disk, identity));
         CHECK_EQ(head.record_count, 5u);
+        CHECK_EQ(head.data_blocks, 3u);
         CHECK_EQ(head.acknowledged, 7u);
+        const u8* const data = bytes.begin() + head.length_bytes - head.data_bytes();
+        CHECK(compare_bytes(data, records[1]->data->page(0), k_block_size) == 0);
+        CHECK(compare_bytes(data + k_block_size, records[1]->data->page(1), k_block_size) == 0);
+        CHECK(compare_bytes(data + 2 * k_block_size, records[3]->data->page(0), k_block_size) == 0);
         CHECK_ERROR(read_log_frame_head(disk, { k_pool, 6 }), log_damaged);
         CHECK_ERROR(read_log_frame_head(disk, { { { 1 } }, 5 }), log_damaged);
         u32 missed = 0;
@@ -110,19 +135,20 @@ void frames(Test& test)
         }
         CHECK_EQ(missed, 0u);
         CHECK(log_frame_fits({ bytes.begin(), bytes.size() }));
-        u32 offset = sizeof(DiskLogFrame), records = 0;
+        u32 offset = sizeof(DiskLogFrame), found = 0;
         while (offset < head.used_bytes) {
             const u32 start = offset;
             u32 again = offset;
             bytes[start + 90] ^= 1; // in the payload, or the padding of the record without one
             const bool refused = read_log_record({ bytes.begin(), head.used_bytes }, again).is_error();
             bytes[start + 90] ^= 1;
-            CHECK_EQ(refused, records >= 2);
+            CHECK_EQ(refused, found >= 2);
             LogRecordView view = REQUIRE_VALUE(read_log_record({ bytes.begin(), head.used_bytes }, offset));
             CHECK_EQ(view.sequence(), view.payload.size() + 1);
-            records++;
+            CHECK_EQ(view.header.data_blocks.get(), blocks[found]);
+            found++;
         }
-        CHECK_EQ(records, 5u);
+        CHECK_EQ(found, 5u);
     }
     host_pool_destroy(pages);
 }
@@ -165,21 +191,30 @@ void lone_caller(Test& test)
     finds_nothing(test, *ground, DiskGuid { { 1 } }, TxgId(10));
 }
 
-// A frame as it was before its hash was of the records' sums.
-void make_older(Test& test, host_bdev* device, u64 at, u32 length)
+// A frame as it was before it could have data blocks, or before its hash was of the records' sums.
+void make_older(Test& test, host_bdev* device, u64 at, u32 length, u64 magic)
 {
     Vector<u8> bytes;
     REQUIRE_OK(bytes.resize(length));
     lcpfs_test_device_peek(device, at, bytes.begin(), length);
     DiskLogFrame head;
     copy_bytes(&head, bytes.begin(), sizeof(head));
-    head.magic.set(k_log_hashed_frame_magic);
+    head.magic.set(magic);
     zero_bytes(head.checksum, sizeof(head.checksum));
     copy_bytes(bytes.begin(), &head, sizeof(head));
     u64 hash = 0x4c4350465a494c31ull, cyclic = 0x9e3779b97f4a7c15ull;
+    const bool is_hashed = magic == k_log_hashed_frame_magic;
+    for (u32 offset = sizeof(DiskLogFrame); !is_hashed && offset < head.used_bytes.get();) {
+        const LogRecordView record = REQUIRE_VALUE(read_log_record({ bytes.begin(), head.used_bytes.get() }, offset));
+        const le64 sum(log_record_checksum(record.header, record.payload));
+        hash = host_xxh64(&sum, sizeof(sum), hash);
+    }
+    if (!is_hashed)
+        hash = host_xxh64(&head, sizeof(head), hash);
     for (u32 from = 0; from < length; from += k_block_size) {
         const u32 piece = min(length - from, k_block_size);
-        hash = host_xxh64(bytes.begin() + from, piece, hash);
+        if (is_hashed)
+            hash = host_xxh64(bytes.begin() + from, piece, hash);
         cyclic = (cyclic << 13 | cyclic >> 51) ^ host_crc32c(bytes.begin() + from, piece);
     }
     const le64 sums[2] = { le64(hash), le64(cyclic) };
@@ -187,7 +222,7 @@ void make_older(Test& test, host_bdev* device, u64 at, u32 length)
     lcpfs_test_device_poke(device, at, bytes.begin(), length);
 }
 
-// The log of a machine that stopped with an older version is read as far as it goes; frames of both kinds may follow each other.
+// The log of a machine that stopped with an older version is read as far as it goes; frames of all kinds may follow each other.
 void older_frames(Test& test)
 {
     Box<LogGround> ground = REQUIRE_VALUE(make_box<LogGround>());
@@ -205,7 +240,7 @@ void older_frames(Test& test)
         lengths[i] = head.length_bytes.get();
     }
     for (u32 i = 0; i < 5; i++)
-        make_older(test, ground->device.get(), places[i], lengths[i]);
+        make_older(test, ground->device.get(), places[i], lengths[i], i % 2 ? k_log_plain_frame_magic : k_log_hashed_frame_magic);
     {
         LogReader reader(*ground->vdevs, ground->log->ring(), k_pool);
         REQUIRE_OK(ground->read(reader, TxgId(10)));
