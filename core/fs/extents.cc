@@ -114,13 +114,21 @@ namespace {
 // What a range of blocks holds. Nothing, as of what is appended, and one extent of just that range, as of what is written over the
 // way it was written, are told by one look, and have nothing to cut.
 enum class RangeMeets : u8 { nothing, one_as_it_is, some };
-Result<RangeMeets> look_at_range(Object& object, u64 first, u64 end) REQUIRES(object.m_lock)
+// The extent found, without its payload, and how large its item is.
+struct Met {
+    RangeMeets what { RangeMeets::nothing };
+    Extent extent;
+    size_t item_bytes { 0 };
+};
+Status look_at_range(Object& object, u64 first, u64 end, Met& met) REQUIRES(object.m_lock)
 {
     TreeCursor cursor;
-    Extent extent;
-    if (!TRY(find_extent(object.m_tree, first, cursor, extent)) || extent.file_block >= end)
-        return RangeMeets::nothing;
-    return extent.file_block == first && extent.end() == end ? RangeMeets::one_as_it_is : RangeMeets::some;
+    if (!TRY(find_extent(object.m_tree, first, cursor, met.extent)) || met.extent.file_block >= end)
+        return {};
+    met.what = met.extent.file_block == first && met.extent.end() == end ? RangeMeets::one_as_it_is : RangeMeets::some;
+    met.extent.payload = Bytes();
+    met.item_bytes = cursor.value().size();
+    return {};
 }
 
 // Prepares every extent that begins in [first, end) for removal. `exact`: one begins at `first`.
@@ -172,32 +180,42 @@ Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count
                      ExtentScratch& scratch, SpaceLog::Batch& batch, CertainHook* certain)
 {
     u64 end = first + count;
+    BigEndianKey key = extent_key(first);
+    Bytes new_key { key.data(), 8 };
     u32 removals = 0;
     bool exact = false;
-    switch (TRY(look_at_range(object, first, end))) {
+    Met met;
+    TRY(look_at_range(object, first, end, met));
+    switch (met.what) {
     case RangeMeets::some:
         TRY(cut_extent(pool, object, txg, first, scratch, batch));
         TRY(cut_extent(pool, object, txg, end, scratch, batch));
-        [[fallthrough]];
-    case RangeMeets::one_as_it_is:
         TRY(prepare_removals(pool, object, txg, first, end, removals, exact));
+        break;
+    case RangeMeets::one_as_it_is:
+        if (met.extent.has_blocks())
+            TRY(pool.allocator().prepare_free(met.extent.dva, object.m_tree.must()));
+        removals = 1;
+        exact = true;
         break;
     case RangeMeets::nothing:
         break;
     }
     TRY(batch.prepare(removals + 1));
-    BigEndianKey key = extent_key(first);
-    Bytes new_key { key.data(), 8 };
-    TRY(object.m_tree.prepare_insert(txg, new_key, static_cast<u32>(item.size())));
+    if (met.what == RangeMeets::one_as_it_is && met.item_bytes == item.size())
+        TRY(object.m_tree.prepare_update(txg, new_key));
+    else
+        TRY(object.m_tree.prepare_insert(txg, new_key, static_cast<u32>(item.size())));
 
     // From here on nothing fails. The new item goes in first: the room made for it is in this leaf, and a leaf that
     // removals empty may go away.
     if (certain)
         certain->call(*certain);
-    Extent old;
+    Extent old = met.extent;
     u64 at = first;
     if (exact) {
-        (void)next_prepared(object, first, end, old);
+        if (met.what != RangeMeets::one_as_it_is)
+            (void)next_prepared(object, first, end, old);
         account_removal(object, old, batch);
         at = old.end();
         object.m_tree.update(new_key, item);

@@ -117,14 +117,14 @@ u64 Space::metadata_blocks(const Dirty& dirty) const
     return dirty.blocks + dirty.fixed_blocks + blocks_for_bytes(m_trees.dirty_bytes.load_relaxed() * m_trees.copies);
 }
 
-u64 Space::promised_blocks() const { return m_promised.load() / k_promise_unit + metadata_blocks(); }
+u64 Space::promised_blocks() const { return promised_units() / k_promise_unit + metadata_blocks(); }
 
 u64 Space::available_blocks() const { return available_beside(dirty()); }
 
 u64 Space::available_beside(const Dirty& dirty) const
 {
     const u64 free = m_allocator.counts().free_blocks;
-    const u64 promised = m_promised.load();
+    const u64 promised = promised_units();
     const u64 in_operations = min(promised, m_in_operations.load());
     const u64 taken = (promised - in_operations) / k_promise_unit + metadata_blocks(dirty) + m_slop_blocks;
     return free > taken ? free - taken : 0;
@@ -132,9 +132,40 @@ u64 Space::available_beside(const Dirty& dirty) const
 
 u64 Space::gains() const { return m_removals.load() + m_log.frees() + m_allocator.cancellations(); }
 
+bool Space::take_credit(u64 units)
+{
+    u64 credit = m_credit.load();
+    do {
+        if (credit < units)
+            return false;
+    } while (!m_credit.compare_exchange(credit, credit - units));
+    return true;
+}
+
+// Of what is there for anybody, whatever others are guaranteed, and for growth.
+void Space::add_credit()
+{
+    const u64 free = m_allocator.counts().free_blocks;
+    const u64 taken = metadata_blocks(dirty_at_most()) + m_slop_blocks + m_allocator.owners().owed_to_others(k_nobody);
+    u64 promised = m_promised.load();
+    const u64 room = free > taken ? (free - taken) * k_promise_unit : 0;
+    const u64 there = m_credit.load();
+    const u64 wanted = room > promised ? min((room - promised) / k_credit_share, k_most_credit) : 0;
+    if (wanted > there && m_promised.compare_exchange(promised, promised + wanted - there))
+        m_credit.add(wanted - there);
+}
+
+bool Space::drop_credit()
+{
+    const u64 credit = m_credit.exchange(0);
+    m_promised.sub(credit);
+    return credit != 0;
+}
+
 bool Space::try_promise(OwnerSlot owner, u64 units, For what)
 {
-    return try_promise_beside(dirty_at_most(), owner, units, what) || try_promise_beside(dirty(), owner, units, what);
+    return try_promise_beside(dirty_at_most(), owner, units, what) || try_promise_beside(dirty(), owner, units, what)
+        || (drop_credit() && try_promise_beside(dirty(), owner, units, what));
 }
 
 bool Space::try_promise_beside(const Dirty& dirty, OwnerSlot owner, u64 units, For what)
@@ -158,7 +189,7 @@ bool Space::try_promise_beside(const Dirty& dirty, OwnerSlot owner, u64 units, F
 bool Space::is_known_full(OwnerSlot owner, u64 units, For what)
 {
     const u64 kept = kept_blocks(what) + (what == For::growth ? m_allocator.owners().owed_to_others(owner) : 0);
-    const u64 promised = m_promised.load();
+    const u64 promised = promised_units();
     const u64 lasting = promised - min(promised, m_in_operations.load());
     SpinGuard guard(m_lock);
     return m_known_gains == gains() && lasting + units > (m_known_blocks - min(m_known_blocks, kept)) * k_promise_unit;
@@ -189,7 +220,12 @@ Status Space::promise_for(OwnerSlot owner, u64 units, For what)
         m_promised.add(units);
         return {};
     }
-    return try_promise(owner, units, what) ? Status() : wait_for_promise(owner, units, what);
+    if (take_credit(units))
+        return {};
+    if (!try_promise(owner, units, what))
+        return wait_for_promise(owner, units, what);
+    add_credit();
+    return {};
 }
 
 // As far as its own metaslabs go; without a maximum, also what lies free with nobody, which the pool's promise has covered.
@@ -268,6 +304,14 @@ void Space::release_data(OwnerSlot owner, u64 blocks)
     release(promise_for_data(blocks));
 }
 
+bool Space::begin_quickly(u64 units)
+{
+    if (is_kept_full() || !take_credit(units))
+        return false;
+    m_in_operations.add(units);
+    return true;
+}
+
 Status Space::begin_operation(u64 units, For what, OwnerSlot owner)
 {
     TRY(promise_for(owner, units, what));
@@ -312,7 +356,7 @@ bool Space::is_group_full() const { return is_beyond(1); }
 
 void Space::throttle()
 {
-    if (m_replaying || !is_group_full())
+    if (m_replaying || (m_credit.load() && !is_kept_full()) || !is_group_full())
         return;
     m_engine.poke();
     // Twice the limit: the sync under way has to catch up first.

@@ -33,6 +33,11 @@
 // or something of it was freed since the last commit that was waited for so. A writer at its maximum that frees nothing is refused at
 // once, and costs others nothing.
 //
+// Where there is plenty, promises are made in advance (m_credit): a promise takes its units out of those, which have been counted with
+// `promised` already. What an operation has used is not given back to them, so that after some hundred operations all is looked at
+// again: how much is free, how much dirty metadata there is, whether writers have to be slowed down. When a promise does not
+// fit, what is left of them is given up first.
+//
 // Lock-free, but for two numbers of the last failure, read only on the way to a further one.
 #pragma once
 
@@ -72,7 +77,8 @@ public:
         m_grow = grow;
         m_grow_context = context;
     }
-    // Promises of operations under way, see ScopedPromise.
+    // Promises of operations under way, see ScopedPromise. The quick way is open while there is plenty and nobody has to be slowed down.
+    bool begin_quickly(u64 units);
     Status begin_operation(u64 units, For what, OwnerSlot owner = k_nobody);
     void end_operation(u64 units, For what);
     // The worst case of one operation on names or attributes, in units.
@@ -138,6 +144,9 @@ private:
     // The part of a record outside its tree, with its slot and key, in a leaf that is half full.
     static constexpr u64 k_new_object_bytes = 512;
     static constexpr u32 k_patience = 10; // commits that one growing operation waits for
+    // Promised in advance at most, 64 MiB, and of what there is.
+    static constexpr u64 k_most_credit = (64ull << 20) / k_block_size * k_promise_unit;
+    static constexpr u64 k_credit_share = 16;
 
     struct Dirty {
         u64 objects { 0 }, new_objects { 0 }; // of all groups
@@ -168,6 +177,17 @@ private:
     Status promise_for(OwnerSlot owner, u64 units, For what);
     bool try_promise(OwnerSlot owner, u64 units, For what);
     bool try_promise_beside(const Dirty& dirty, OwnerSlot owner, u64 units, For what);
+    bool is_kept_full() const { return m_kept && m_kept(m_kept_context, 1); }
+    bool take_credit(u64 units);
+    void add_credit();
+    bool drop_credit();
+    // Without what nobody has taken of the credit.
+    u64 promised_units() const
+    {
+        const u64 credit = m_credit.load();
+        const u64 promised = m_promised.load();
+        return promised - min(promised, credit);
+    }
     Status wait_for_promise(OwnerSlot owner, u64 units, For what);
     Status promise_in(OwnerSlot owner, u64 blocks);
     bool try_promise_in(OwnerSlot owner, u64 blocks);
@@ -190,6 +210,7 @@ private:
     void* m_kept_context { nullptr };
     Atomic<u64> m_promised { 0 };
     bool m_replaying { false };
+    Atomic<u64> m_credit { 0 };        // part of m_promised: in advance
     Atomic<u64> m_in_operations { 0 }; // part of m_promised
     Atomic<u64> m_dirty_objects[4];    // by txg & 3
     Atomic<u64> m_new_objects[4];
@@ -217,8 +238,10 @@ public:
     ScopedPromise(const ScopedPromise&) = delete;
     Status take(u64 units, Space::For what)
     {
-        m_space.throttle();
-        TRY(m_space.begin_operation(units, what, m_owner));
+        if (!m_space.begin_quickly(units)) {
+            m_space.throttle();
+            TRY(m_space.begin_operation(units, what, m_owner));
+        }
         m_units = units;
         m_what = what;
         return {};

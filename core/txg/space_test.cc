@@ -53,6 +53,21 @@ static void promises(Test& test)
     CHECK_ERROR(space.promise(k_promise_unit, Space::For::growth), no_space);
     CHECK_EQ(pool->pool().engine().committed_txg(), then + 1);
     space.release(available * k_promise_unit);
+    // What has been promised in advance is there for whoever needs it, to the last block.
+    CHECK_OK(space.promise(k_promise_unit, Space::For::growth));
+    CHECK_EQ(space.promised_blocks(), 1u);
+    CHECK_EQ(space.available_blocks(), available - 1);
+    CHECK_OK(space.promise((available - 1) * k_promise_unit, Space::For::growth));
+    CHECK_ERROR(space.promise(k_promise_unit, Space::For::growth), no_space);
+    CHECK_EQ(space.promised_blocks(), available);
+    space.release(available * k_promise_unit);
+    CHECK_EQ(space.promised_blocks(), 0u);
+    // It does not go on for ever: how much is free is looked at again.
+    for (u32 i = 0; i < available; i++)
+        REQUIRE_OK(space.promise(k_promise_unit, Space::For::growth));
+    CHECK_EQ(space.available_blocks(), 0u);
+    CHECK_ERROR(space.promise(k_promise_unit, Space::For::growth), no_space);
+    space.release(available * k_promise_unit);
 }
 
 // Objects are charged by the leaves of the object table that they may be in: never more than it has.
