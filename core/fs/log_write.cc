@@ -126,7 +126,8 @@ Status prepare(Prepared& prepared, Object& object, const LoggedWrite& write, u32
     const bool as_blocks = goes_as_blocks(data_bytes);
     if (how != DelayedWrite::replayed) {
         const u32 checksums_bytes = as_blocks ? write.block_count * checksum_bytes_of(prepared.checksum) : 0;
-        prepared.record = record_of_write(prepared.pool, object, write, as_blocks ? LogWriteForm::blocks : LogWriteForm::data, checksums_bytes);
+        const LogWriteForm form = as_blocks ? LogWriteForm::blocks : LogWriteForm::data;
+        prepared.record = record_of_write(prepared.pool, object, write, form, checksums_bytes);
         if (!prepared.record)
             return Error::no_memory;
     }
