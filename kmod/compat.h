@@ -13,6 +13,7 @@
 #include <linux/mm.h>
 #include <linux/blkdev.h>
 #include <linux/pagemap.h>
+#include <linux/slab.h>
 #include <linux/highmem.h>
 #include <linux/uio.h>
 #include <linux/writeback.h>
@@ -116,6 +117,23 @@ static inline void lcpfs_mapping_small_folios(struct address_space *mapping)
 	/* The kernel's own setter is for new mappings: it would lose a flag set meanwhile. Each step here only lowers. */
 	for (bit = 0; bit < AS_FOLIO_ORDER_BITS; bit++)
 		clear_bit(AS_FOLIO_ORDER_MAX + bit, &mapping->flags);
+#endif
+}
+
+/*
+ * A cache of objects of whole pages whose users fill what they take: where the kernel zeroes every allocation (init_on_alloc), it
+ * leaves those alone that may be looked at after they were freed, which needs its list of free ones to be inside them (6.12) if a
+ * page is to stay one. KASAN is for finding who does so by mistake.
+ */
+static inline struct kmem_cache *lcpfs_page_cache_create(const char *name, unsigned int bytes)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+	return kmem_cache_create(name, bytes, PAGE_SIZE, 0, NULL);
+#else
+	const bool checked = IS_ENABLED(CONFIG_KASAN);
+	struct kmem_cache_args args = { .align = PAGE_SIZE, .use_freeptr_offset = !checked };
+
+	return kmem_cache_create(name, bytes, &args, checked ? 0 : SLAB_TYPESAFE_BY_RCU);
 #endif
 }
 

@@ -46,7 +46,8 @@ void host_free(void *memory); /* NULL allowed; sleepable */
 
 /*
  * A pool of equal objects with `reserve` of them set aside at creation. Objects of a multiple of 4096
- * bytes are aligned to 4096 and physically contiguous, so they can be handed to host_io_add.
+ * bytes are aligned to 4096 and physically contiguous, so they can be handed to host_io_add. What an object holds when it is
+ * taken is anything, without HOST_ALLOC_ZERO: also what another had in it.
  * `host_pool_alloc_reserved` never fails: it sleeps until an object is freed when memory and reserve
  * are used up, so its users must free theirs without waiting for the caller.
  * `host_pool_live` counts objects not yet freed.

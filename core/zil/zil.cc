@@ -153,9 +153,12 @@ u64 IntentLog::covered_locked() const
 LogToken IntentLog::token_for_locked(u64 target) const
 {
     LogToken best = m_last_token;
-    for (const Mark& mark : m_marks)
-        if (mark.token && mark.last_record >= target && mark.token < best)
-            best = mark.token;
+    for (u32 back = 1; back <= k_marks; back++) { // from the newest, as they rise
+        const Mark& mark = m_marks[(m_next_mark - back) % k_marks];
+        if (!mark.token || mark.last_record < target)
+            break;
+        best = mark.token;
+    }
     return best;
 }
 

@@ -4,7 +4,7 @@
  *
  * A pool is a mempool over a slab cache. Every object goes back through the mempool, so that the reserve is
  * refilled first, whichever way the object was taken. Objects of whole pages ask the slab for page alignment; a
- * slab is contiguous memory, so they are as well.
+ * slab is contiguous memory, so they are as well. They are not zeroed unless asked for.
  *
  * Pools of one name and size share a slab cache, which stays until the module goes: a mount has some twenty
  * pools, and making and destroying a cache costs far more than making a pool (it registers with sysfs, and its end
@@ -24,6 +24,7 @@
 #include <linux/string.h>
 
 #include "core/host/host.h"
+#include "kmod/compat.h"
 #include "shim/host/host_kept.h"
 #include "shim/host/host_module.h"
 
@@ -46,13 +47,15 @@ static LIST_HEAD(host_slabs);
 
 static struct host_slab *host_slab_create(const char *cache_name, size_t object_bytes)
 {
-	unsigned int align = object_bytes % PAGE_SIZE ? 0 : PAGE_SIZE;
 	struct host_slab *slab = kzalloc(struct_size(slab, cache_name, strlen(cache_name) + 1), GFP_KERNEL);
 
 	if (!slab)
 		return NULL;
 	strcpy(slab->cache_name, cache_name);
-	slab->cache = kmem_cache_create(slab->cache_name, object_bytes, align, 0, NULL);
+	if (object_bytes % PAGE_SIZE)
+		slab->cache = kmem_cache_create(slab->cache_name, object_bytes, 0, 0, NULL);
+	else
+		slab->cache = lcpfs_page_cache_create(slab->cache_name, object_bytes);
 	if (!slab->cache) {
 		kfree(slab);
 		return NULL;

@@ -80,6 +80,19 @@ static bool lcpfs_inode_is_dirty(const struct inode *inode)
 	return READ_ONCE(inode->i_state) & (I_DIRTY_SYNC | I_DIRTY_DATASYNC | I_DIRTY_TIME | I_SYNC);
 }
 
+/* file_write_and_wait_range, but that it goes through the pages a second time only where one is being written: not those logged. */
+static int lcpfs_write_and_wait(struct file *file, loff_t start, loff_t end)
+{
+	struct address_space *mapping = file->f_mapping;
+	int error = mapping->nrpages ? filemap_fdatawrite_range(mapping, start, end) : 0;
+	int found;
+
+	if (error != -EIO && mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK))
+		filemap_fdatawait_range_keep_errors(mapping, start, end);
+	found = file_check_and_advance_wb_err(file);
+	return error ?: found;
+}
+
 /*
  * Files and directories: what the inode keeps, data, then everything the core knows of it. The times go before the data, since the
  * data's record is the last before the log write and starts it (core_log_write); what the inode's own writeback has to do is
@@ -96,7 +109,7 @@ int lcpfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 	if (!datasync && lcpfs_inode_is_dirty(inode))
 		error = lcpfs_write_inode(inode, NULL);
 	atomic_inc(&lcpfs_inode_of(inode)->fsyncs);
-	error = file_write_and_wait_range(file, start, end) ?: error;
+	error = lcpfs_write_and_wait(file, start, end) ?: error;
 	atomic_dec(&lcpfs_inode_of(inode)->fsyncs);
 	if (error)
 		return error;
