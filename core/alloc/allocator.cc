@@ -7,37 +7,55 @@ namespace lcpfs {
 
 // 4 MiB: every bitmap of a pool of 32 GiB, busy, committed and both deferred.
 constexpr u64 k_most_reserve_pages = 1024;
+constexpr u32 k_metaslabs_of_room = 64;
 
 Result<Box<Allocator>> Allocator::create(VdevSet& vdevs, const DiskGuid& pool_guid, u32 node_blocks)
 {
     if (!is_power_of_two(node_blocks) || node_blocks > 16)
         return Error::invalid;
     Box<Allocator> allocator = TRY(make_box<Allocator>(vdevs, pool_guid, node_blocks));
-    u64 pages = 0;
-    for (u16 i = 0; i < vdevs.count(); i++) {
-        const Vdev& vdev = vdevs.vdev(VdevId(i));
-        pages += u64(4) * bitmap_blocks(vdev.metaslab_blocks) * vdev.metaslab_count;
-    }
-    allocator->m_shared.pages = host_pool_create("lcpfs_bitmap", k_block_size, static_cast<u32>(min(pages, k_most_reserve_pages)));
+    allocator->m_shared.pages = host_pool_create("lcpfs_bitmap", k_block_size, 0);
     if (!allocator->m_shared.pages)
         return Error::no_memory;
     for (u16 i = 0; i < vdevs.count(); i++) {
         Vdev& vdev = vdevs.vdev(VdevId(i));
         TRY(allocator->m_first.push_back(allocator->m_metaslabs.size()));
         TRY(allocator->m_metaslabs.reserve(allocator->m_metaslabs.size() + vdev.metaslab_count));
-        for (u32 index = 0; index < vdev.metaslab_count; index++) {
-            TRY(allocator->m_metaslabs.push_back(TRY(make_box<Metaslab>(allocator->m_shared, vdev, index))));
+        u8* room = nullptr;
+        for (u32 index = 0; index < vdev.metaslab_count; index++, room += sizeof(Metaslab)) {
+            if (index % k_metaslabs_of_room == 0) {
+                TRY(allocator->m_rooms.push_back(nullptr));
+                const u32 count = min(vdev.metaslab_count - index, k_metaslabs_of_room);
+                room = static_cast<u8*>(allocator->m_rooms.last() = host_alloc(count * sizeof(Metaslab), 0));
+                if (!room)
+                    return Error::no_memory;
+            }
+            TRY(allocator->m_metaslabs.push_back(::new (static_cast<void*>(room)) Metaslab(allocator->m_shared, vdev, index)));
             TRY(allocator->m_metaslabs.last()->start());
         }
+        allocator->m_shared.owners[k_nobody].size_blocks.add(u64(vdev.metaslab_blocks) * vdev.metaslab_count);
         allocator->m_shared.total.add(u64(vdev.metaslab_blocks - 2 * bitmap_blocks(vdev.metaslab_blocks)) * vdev.metaslab_count);
     }
     TRY(allocator->m_placement.start(allocator->m_metaslabs.span(), allocator->m_first.span()));
     return allocator;
 }
 
+Status Allocator::reserve()
+{
+    u64 pages = 0;
+    for (u16 i = 0; i < m_shared.vdevs.count(); i++) {
+        const Vdev& vdev = m_shared.vdevs.vdev(VdevId(i));
+        pages += u64(4) * bitmap_blocks(vdev.metaslab_blocks) * vdev.metaslab_count;
+    }
+    return host_pool_reserve(m_shared.pages, static_cast<u32>(min(pages, k_most_reserve_pages))) ? Error::none : Error::no_memory;
+}
+
 Allocator::~Allocator()
 {
-    m_metaslabs.clear();
+    for (Metaslab* metaslab : m_metaslabs)
+        metaslab->~Metaslab();
+    for (void* room : m_rooms)
+        host_free(room);
     host_pool_destroy(m_shared.pages);
 }
 
@@ -46,7 +64,7 @@ Metaslab* Allocator::find(VdevId vdev, u32 metaslab) const
     VdevSet& vdevs = m_shared.vdevs;
     if (vdev.value() >= vdevs.count() || metaslab >= vdevs.vdev(vdev).metaslab_count)
         return nullptr;
-    return m_metaslabs[m_first[vdev.value()] + metaslab].get();
+    return m_metaslabs[m_first[vdev.value()] + metaslab];
 }
 
 Metaslab* Allocator::find(const Dva& dva) const

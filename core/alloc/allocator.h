@@ -42,6 +42,8 @@ public:
     // Every metaslab of every vdev exists, unloaded, with free counts of zero until load_entry or format_all.
     static Result<Box<Allocator>> create(VdevSet& vdevs, const DiskGuid& pool_guid, u32 node_blocks);
     ~Allocator();
+    // Before the first change: pages for bitmaps. no_memory.
+    Status reserve();
 
     // ---- starting
     // A row of the metaslab table. metaslab_entry_damaged when it cannot be.
@@ -205,7 +207,8 @@ private:
     Status write_changed_erased(TxgId txg, IoBatch& batch, Status (*row)(void*, VdevId, u32, const DiskMetaslabEntry&), void* context);
 
     AllocatorShared m_shared;
-    Vector<Box<Metaslab>> m_metaslabs;    // of all vdevs, in order
+    Vector<void*> m_rooms;                // memory of metaslabs, many together
+    Vector<Metaslab*> m_metaslabs;        // of all vdevs, in order
     Vector<size_t> m_first;               // of each vdev, in m_metaslabs
     Placement m_placement;
     Atomic<u64> m_kept_group { 0 };       // keep_readable; 0: none

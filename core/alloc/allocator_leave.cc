@@ -18,14 +18,14 @@ Metaslab* Allocator::emptiest(OwnerSlot owner) const
 {
     Metaslab* best = nullptr;
     u64 least = ~0ull;
-    for (const Box<Metaslab>& metaslab : m_metaslabs) {
+    for (Metaslab* metaslab : m_metaslabs) {
         const u32 size = m_shared.vdevs.vdev(metaslab->vdev()).metaslab_blocks;
         const u64 used = used_of(*metaslab, size);
         if (metaslab->owner() != owner || metaslab->is_leaving() || metaslab->is_empty() || used > size / 2 || used >= least)
             continue;
         if (host_monotonic_ns() < metaslab->stuck_until_ns())
             continue;
-        best = metaslab.get();
+        best = metaslab;
         least = used;
     }
     return best;
@@ -62,7 +62,7 @@ Allocator::Leaving Allocator::leaving(OwnerSlot owner) const
     Leaving leaving;
     if (!m_shared.leaving.load())
         return leaving;
-    for (const Box<Metaslab>& metaslab : m_metaslabs) {
+    for (Metaslab* metaslab : m_metaslabs) {
         if (!metaslab->is_leaving() || metaslab->owner() != owner)
             continue;
         leaving.metaslabs++;
@@ -89,7 +89,7 @@ void Allocator::keep(const Dva& dva)
 
 void Allocator::keep_all(OwnerSlot owner)
 {
-    for (const Box<Metaslab>& metaslab : m_metaslabs) {
+    for (Metaslab* metaslab : m_metaslabs) {
         if (!metaslab->is_leaving() || metaslab->owner() != owner)
             continue;
         if (!metaslab->is_empty())
@@ -100,7 +100,7 @@ void Allocator::keep_all(OwnerSlot owner)
 
 void Allocator::trim_left(OwnerSlot owner)
 {
-    for (const Box<Metaslab>& metaslab : m_metaslabs) {
+    for (Metaslab* metaslab : m_metaslabs) {
         if (!metaslab->is_leaving() || metaslab->owner() != owner || !metaslab->is_empty())
             continue;
         Discards discards;

@@ -12,7 +12,7 @@ Status Allocator::load_entry(VdevId vdev, u32 index, const DiskMetaslabEntry& en
 
 void Allocator::format_all()
 {
-    for (Box<Metaslab>& metaslab : m_metaslabs)
+    for (Metaslab* metaslab : m_metaslabs)
         metaslab->format();
 }
 
@@ -30,7 +30,7 @@ Status Allocator::protect_previous(VdevId vdev, u32 index, const DiskMetaslabEnt
 Status Allocator::load_all()
 {
     Error first = Error::none;
-    for (Box<Metaslab>& metaslab : m_metaslabs) {
+    for (Metaslab* metaslab : m_metaslabs) {
         const Status status = metaslab->load();
         if (status.is_error() && first == Error::none)
             first = status.error();
@@ -46,7 +46,7 @@ Status Allocator::load(VdevId vdev, u32 index)
 
 Status Allocator::start_rebuild()
 {
-    for (Box<Metaslab>& metaslab : m_metaslabs) {
+    for (Metaslab* metaslab : m_metaslabs) {
         if (metaslab->is_loaded() || metaslab->is_unread())
             continue;
         TRY(metaslab->start_rebuild());
@@ -63,7 +63,7 @@ Status Allocator::mark_reached(const Dva& dva)
 
 void Allocator::end_rebuild(bool is_whole)
 {
-    for (Box<Metaslab>& metaslab : m_metaslabs) {
+    for (Metaslab* metaslab : m_metaslabs) {
         metaslab->end_rebuild(is_whole);
         if (!is_whole && !metaslab->is_loaded() && metaslab->m_changed_link.is_linked())
             m_changed.remove(*metaslab);

@@ -42,7 +42,7 @@ void Allocator::note_new_owners()
 {
     if (!m_shared.has_new_owners.exchange(0))
         return;
-    for (Box<Metaslab>& metaslab : m_metaslabs)
+    for (Metaslab* metaslab : m_metaslabs)
         if (metaslab->take_new_owner())
             note_changed(*metaslab);
 }
@@ -110,7 +110,7 @@ u64 Allocator::after_commit(TxgId txg)
         metaslab->committed();
     if (m_shared.avoids_unprotected.load_relaxed()) {
         m_shared.avoids_unprotected.store(0); // the group before the last can be anything now
-        for (Box<Metaslab>& metaslab : m_metaslabs)
+        for (Metaslab* metaslab : m_metaslabs)
             if (metaslab->is_unprotected())
                 metaslab->recount_empty();
     }

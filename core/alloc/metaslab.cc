@@ -10,15 +10,18 @@ Metaslab::Metaslab(AllocatorShared& shared, Vdev& vdev, u32 index)
 {
 }
 
-Status Metaslab::start()
+Status Metaslab::start() NO_THREAD_SAFETY_ANALYSIS
 {
-    MutexGuard guard(m_lock);
-    m_shared.owners[k_nobody].size_blocks.add(m_vdev.metaslab_blocks);
-    return m_zones.resize(m_page_count);
+    if (m_page_count > 1)
+        TRY(m_more_zones.resize(m_page_count));
+    m_zones = m_page_count > 1 ? m_more_zones.span() : Span<Zone>(&m_only_zone, 1);
+    return {};
 }
 
 Metaslab::~Metaslab()
 {
+    if (!is_loaded())
+        return;
     m_lock.lock();
     drop_zones_locked();
     m_lock.unlock();

@@ -204,7 +204,9 @@ private:
     const u32 m_index;
     const u32 m_page_count; // of one copy
     mutable Mutex m_lock { LCPFS_RANK_metaslab };
-    Vector<Zone> m_zones GUARDED_BY(m_lock); // m_page_count; their pages are there while it is loaded
+    Span<Zone> m_zones GUARDED_BY(m_lock); // m_page_count; their pages are there while it is loaded
+    Zone m_only_zone GUARDED_BY(m_lock);   // where one is all
+    Vector<Zone> m_more_zones GUARDED_BY(m_lock);
     u32 m_cursor GUARDED_BY(m_lock) { 0 }; // block + k_header_bits: where the next search starts
     Atomic<u32> m_state { k_absent };
     Atomic<u32> m_prepared_zones { 0 }; // bit i: zone i has its deferred pages

@@ -7,7 +7,7 @@
 namespace lcpfs {
 
 // All zeros. Waiting under locks is right here: pages stay, so what ends the wait is memory coming back from elsewhere, never
-// a commit; and up to k_most_reserve_pages all that the pool can ever need is set aside (Allocator::create).
+// a commit; and up to k_most_reserve_pages all that the pool can ever need is set aside (Allocator::reserve).
 BitPage* Metaslab::new_page(Must must)
 {
     void* page = host_pool_alloc(m_shared.pages, 0);
@@ -162,7 +162,8 @@ Status Metaslab::set_entry(const DiskMetaslabEntry& entry)
     VERIFY_DISK(entry.partition.get() <= k_most_partition_id, metaslab_entry_damaged);
     VERIFY_DISK(entry.txg.get() != 0 || free == most, metaslab_entry_damaged);
     MutexGuard guard(m_lock);
-    drop_zones_locked();
+    if (m_state.load() == k_loaded)
+        drop_zones_locked();
     m_entry = entry;
     m_committed_copy = entry.copy;
     m_class.store(entry.metaslab_class);

@@ -5,7 +5,7 @@ namespace lcpfs {
 
 constexpr u32 k_stripe_blocks = 256; // to one vdev before the next
 
-Status Placement::start(Span<Box<Metaslab>> metaslabs, Span<size_t> first)
+Status Placement::start(Span<Metaslab*> metaslabs, Span<size_t> first)
 {
     m_metaslabs = metaslabs;
     m_first = first;
@@ -21,7 +21,7 @@ Status Placement::start(Span<Box<Metaslab>> metaslabs, Span<size_t> first)
     return {};
 }
 
-Span<Box<Metaslab>> Placement::metaslabs_of(VdevId vdev) const
+Span<Metaslab*> Placement::metaslabs_of(VdevId vdev) const
 {
     const size_t next = vdev.value() + 1u;
     const size_t end = next < m_first.size() ? m_first[next] : m_metaslabs.size();
@@ -64,9 +64,9 @@ Metaslab* Placement::choose_metaslab(VdevId vdev, const Tenant& tenant, const Wi
     const u32 size = m_shared.vdevs.vdev(vdev).metaslab_blocks;
     Metaslab* best = nullptr;
     u64 best_score = 0;
-    for (Box<Metaslab>& metaslab : metaslabs_of(vdev)) {
+    for (Metaslab* metaslab : metaslabs_of(vdev)) {
         const u32 free = metaslab->free_blocks();
-        if (metaslab.get() == not_this || free < wish.minimum)
+        if (metaslab == not_this || free < wish.minimum)
             continue;
         if (wish.kind == Wish::Kind::quad ? metaslab->is_loaded() && metaslab->quads() == 0 : metaslab->longest() < wish.minimum)
             continue;
@@ -79,7 +79,7 @@ Metaslab* Placement::choose_metaslab(VdevId vdev, const Tenant& tenant, const Wi
         const bool last = metaslab->is_unprotected() && m_shared.avoids_unprotected.load_relaxed();
         const u64 score = ((last ? 0 : tier) * 2 + (metaslab->users().load_relaxed() == 0)) << 32 | free;
         if (score > best_score) {
-            best = metaslab.get();
+            best = metaslab;
             best_score = score;
         }
     }
@@ -121,7 +121,7 @@ Result<Dva> Placement::allocate_on(VdevId vdev, const Tenant& tenant, const Wish
 Result<Dva> Placement::allocate_broken(VdevId vdev, const Tenant& tenant, const Wish& wish)
 {
     Error first = Error::no_space;
-    for (Box<Metaslab>& metaslab : metaslabs_of(vdev)) {
+    for (Metaslab* metaslab : metaslabs_of(vdev)) {
         const u32 unbroken = metaslab->quads() * m_shared.node_blocks;
         if (metaslab->free_blocks() < wish.minimum || (metaslab->is_loaded() && metaslab->free_blocks() == unbroken))
             continue;

@@ -22,7 +22,7 @@ class Placement {
 public:
     explicit Placement(AllocatorShared& shared) : m_shared(shared) {}
     // `metaslabs` of all vdevs with the place of each vdev's first; they outlive this.
-    Status start(Span<Box<Metaslab>> metaslabs, Span<size_t> first);
+    Status start(Span<Metaslab*> metaslabs, Span<size_t> first);
 
     Result<Dva> allocate(const Tenant& tenant, const Wish& wish, VdevId avoid);
     // Space came back: cursors may ask for long runs again.
@@ -40,7 +40,7 @@ private:
         Cursor of[k_owner_slots][k_lanes];
     };
 
-    Span<Box<Metaslab>> metaslabs_of(VdevId vdev) const;
+    Span<Metaslab*> metaslabs_of(VdevId vdev) const;
     size_t choose_vdev(OwnerSlot slot, u32 blocks);
     bool is_short_of_space(VdevId vdev) const;
     Result<Dva> allocate_on(VdevId vdev, const Tenant& tenant, const Wish& wish, u32 accept, Cursor& cursor);
@@ -49,7 +49,7 @@ private:
     Cursor& cursor_of(VdevId vdev, OwnerSlot slot);
 
     AllocatorShared& m_shared;
-    Span<Box<Metaslab>> m_metaslabs;
+    Span<Metaslab*> m_metaslabs;
     Span<size_t> m_first;
     u16 m_vdevs[k_max_vdevs] {}; // those with metaslabs
     size_t m_vdev_count { 0 };

@@ -52,6 +52,10 @@ struct core_label {
  * feature; -EUCLEAN: damaged beyond use; -EIO. Says why in the host's log unless `quiet`.
  */
 int core_read_label(struct host_bdev *bdev, struct core_label *label, bool quiet);
+/* The same, and all that they say, for core_pool_open: to be freed by core_labels_free (NULL allowed). */
+struct core_labels;
+int core_read_labels(struct host_bdev *bdev, struct core_label *label, bool quiet, struct core_labels **labels);
+void core_labels_free(struct core_labels *labels);
 
 /*
  * What errors= decides. None of them is about damage that is found in one object or one file's data: that is an error of
@@ -75,6 +79,7 @@ struct core_pool_options {
 	bool no_recovery;              /* with read_only: the committed state, whatever the intent log holds */
 	uint64_t group;                /* with no_recovery: as that transaction group left it (core_pool_keep_group); 0: the newest */
 	bool discard;                  /* devices are told what commits release */
+	struct core_labels *const *labels; /* of each device, read since it was opened; NULL, or one that is NULL: to be read */
 	bool discard_log;              /* what only the intent log holds is given up, and a log device that is missing */
 	void (*notify)(void *context, int event); /* enum core_event; any sleepable context; may be NULL */
 	void (*logged)(void *context, uint8_t level); /* a new event (core_event_next), host_log_level; any context; may be NULL */
@@ -152,6 +157,11 @@ void core_pool_release_group(struct core_pool *pool);
 int core_pool_load_bitmaps(struct core_pool *pool);
 /* Commits everything done before the call. With `wait` returns when durable. */
 int core_pool_sync(struct core_pool *pool, bool wait);
+/*
+ * Something is likely to be changed soon. The first change after a mount has to have memory and the intent log ready, which takes
+ * a few I/Os; who asks for it early spares it that. What fails is told to who makes the change. Sleepable, no core lock.
+ */
+void core_pool_expect_change(struct core_pool *pool);
 /* Stops all changes at once; what is not committed is lost on purpose (shutdown ioctl, tests). */
 void core_pool_shutdown(struct core_pool *pool);
 

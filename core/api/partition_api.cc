@@ -143,7 +143,7 @@ static Result<TxgId> start_change(Pool& pool, const core_partition_change& chang
 
 static Status do_change(Pool& pool, const core_partition_change& change, TextLine& message)
 {
-    TRY(pool.check_writable());
+    TRY(pool.admit_change());
     ScopedPromise promise(pool.space());
     const bool frees = change.operation == CORE_PARTITION_DESTROY;
     TRY(promise.take(pool.space().operation_units(), frees ? Space::For::removal : Space::For::change));

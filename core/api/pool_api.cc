@@ -10,9 +10,12 @@
 
 using namespace lcpfs;
 
-int core_read_label(host_bdev* bdev, core_label* out, bool quiet)
+int core_read_label(host_bdev* bdev, core_label* out, bool quiet) { return core_read_labels(bdev, out, quiet, nullptr); }
+
+int core_read_labels(host_bdev* bdev, core_label* out, bool quiet, core_labels** labels)
 {
-    auto read = read_label(bdev);
+    u64 in_all = 0;
+    auto read = read_label(bdev, &in_all);
     if (read.is_error()) {
         if (!quiet) {
             TextLine line;
@@ -34,8 +37,17 @@ int core_read_label(host_bdev* bdev, core_label* out, bool quiet)
         out->log_device_count += label.vdevs.entries[i].role == static_cast<u8>(VdevRole::log);
     copy_bytes(out->name, header.name, k_pool_name_bytes);
     out->name[k_pool_name_bytes - 1] = 0;
+    if (!labels)
+        return 0;
+    auto found = make_box<FoundLabel>();
+    if (found.is_error())
+        return to_errno(found);
+    *found.value() = { read.release_value(), in_all };
+    *labels = reinterpret_cast<core_labels*>(found.release_value().release());
     return 0;
 }
+
+void core_labels_free(core_labels* labels) { Box<FoundLabel> gone(reinterpret_cast<FoundLabel*>(labels)); }
 
 // What a pool does by itself.
 static void work_in_background(Pool& pool)
@@ -45,13 +57,6 @@ static void work_in_background(Pool& pool)
         pool.partitions().tick_if_due();
     if (evacuate_some(pool))
         pool.background().run_again();
-}
-
-static void wake_background(Pool& pool)
-{
-    pool.background().set_period(k_partition_tick_ms * 1000000);
-    if (pool.wake_background().is_error())
-        pool.log(HOST_LOG_WARNING, "no thread can be had to go on freeing destroyed datasets and to move partitions");
 }
 
 // Space is all that is lost when it fails.
@@ -70,8 +75,11 @@ struct Obstacles {
 static Result<Box<Pool>> open_pool(Span<host_bdev* const> bdevs, const core_pool_options& options, const Obstacles& obstacles)
 {
     Box<Pool> pool = TRY(Pool::open(bdevs, options));
+    const bool waits = !obstacles.bitmap && pool->can_wait(); // what is mended below has to be committed
     if (obstacles.bitmap)
         TRY(pool->load_bitmaps());
+    if (!options.read_only && !waits)
+        TRY(pool->reserve());
     if (pool->has_lost_bitmaps()) {
         // To be read it needs none.
         const Status rebuilt = rebuild_bitmaps(*pool);
@@ -81,14 +89,12 @@ static Result<Box<Pool>> open_pool(Span<host_bdev* const> bdevs, const core_pool
         TRY(rebuild_stale(*pool));
     }
     TRY(recover_log(*pool, options, obstacles.pool_ring));
-    TRY(pool->start());
+    pool->background().set_period(k_partition_tick_ms * 1000000);
+    pool->set_background(work_in_background);
+    TRY(pool->start(waits));
     if (options.read_only)
         return pool;
-    TRY(pool->start_log());
-    pool->equip_for_datasets();
     const Status finished = finish_orphans(*pool);
-    pool->set_background(work_in_background);
-    wake_background(*pool);
     if (finished.is_error())
         pool->log(HOST_LOG_WARNING, "removals that a crash had interrupted could not be finished; their space stays in use");
     return pool;
@@ -146,10 +152,6 @@ int core_pool_set_read_only(core_pool* handle, bool read_only)
     Status status = pool.set_read_only(read_only);
     if (status.is_ok() && was_read_only && !read_only)
         status = finish_orphans(pool);
-    if (status.is_ok() && was_read_only && !read_only) {
-        pool.set_background(work_in_background);
-        wake_background(pool);
-    }
     return to_errno(status);
 }
 
@@ -212,6 +214,7 @@ int core_pool_trim(core_pool* handle, uint64_t begin, uint64_t length, uint64_t 
 }
 
 int core_pool_sync(core_pool* handle, bool wait) { return to_errno(pool_of(handle).sync(wait)); }
+void core_pool_expect_change(core_pool* handle) { (void)pool_of(handle).admit_change().is_ok(); }
 void core_pool_shutdown(core_pool* handle) { pool_of(handle).shutdown(); }
 void core_pool_get_status(core_pool* handle, core_pool_status* status) { pool_of(handle).get_status(*status); }
 

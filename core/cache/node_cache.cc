@@ -9,6 +9,7 @@ constexpr u32 k_small_bytes = 1024;
 constexpr u32 k_medium_bytes = 4096;
 constexpr u32 k_reserve = 64; // the sync thread's
 constexpr u32 k_write_reserve = 32; // nodes on their way to disk when there is no memory for more
+constexpr u32 k_first_buckets = 64;
 constexpr u64 k_kit_retry_ns = 10ull * 1000 * 1000;
 constexpr u32 k_kit_tries = 100;
 
@@ -36,33 +37,42 @@ Result<Box<NodeCache>> NodeCache::create(VdevSet& vdevs, u32 node_bytes, u64 lim
     if (!memory)
         return Error::no_memory;
     Box<NodeCache> cache(::new (memory) NodeCache(vdevs, node_bytes, limit_bytes));
-    cache->m_nodes = host_pool_create("lcpfs_node", sizeof(Node), k_reserve);
+    cache->m_nodes = host_pool_create("lcpfs_node", sizeof(Node), 0);
     cache->m_small = host_pool_create("lcpfs_node_1k", k_small_bytes, 0);
     cache->m_medium = host_pool_create("lcpfs_node_4k", k_medium_bytes, 0);
-    cache->m_full = host_pool_create("lcpfs_node_full", node_bytes, k_reserve);
-    cache->m_children = host_pool_create("lcpfs_node_children", max_children(node_bytes) * sizeof(Node*), k_reserve);
-    cache->m_write_buffers = host_pool_create("lcpfs_node_write", node_bytes, k_write_reserve);
-    cache->m_write_states = host_pool_create("lcpfs_node_io", k_write_state_bytes, k_write_reserve);
+    cache->m_full = host_pool_create("lcpfs_node_full", node_bytes, 0);
+    cache->m_children = host_pool_create("lcpfs_node_children", max_children(node_bytes) * sizeof(Node*), 0);
+    cache->m_write_buffers = host_pool_create("lcpfs_node_write", node_bytes, 0);
+    cache->m_write_states = host_pool_create("lcpfs_node_io", k_write_state_bytes, 0);
     host_pool* const pools[] = { cache->m_nodes, cache->m_small, cache->m_medium, cache->m_full, cache->m_children,
         cache->m_write_buffers, cache->m_write_states };
     for (host_pool* pool : pools)
         if (!pool)
             return Error::no_memory;
     u64 expected = max<u64>(limit_bytes / node_bytes, 1024);
-    u32 buckets = 64;
+    u32 buckets = k_first_buckets;
     while (u64(buckets) * k_shards < expected && buckets < 65536)
         buckets *= 2;
+    cache->m_bucket_limit = buckets;
     for (Shard& shard : cache->m_shards) {
-        shard.m_buckets = static_cast<Node**>(host_alloc(buckets * sizeof(Node*), HOST_ALLOC_ZERO));
+        shard.m_buckets = static_cast<Node**>(host_alloc(k_first_buckets * sizeof(Node*), HOST_ALLOC_ZERO));
         if (!shard.m_buckets)
             return Error::no_memory;
-        shard.m_bucket_count = buckets;
+        shard.m_bucket_count = k_first_buckets;
     }
     cache->m_kit = TRY(NodeKit::create({ sizeof(Node), node_bytes, max_children(node_bytes) * u32(sizeof(Node*)) }));
     cache->m_shrinker = host_shrinker_register("lcpfs-nodes", shrinker_count, shrinker_scan, cache.get());
     if (!cache->m_shrinker)
         return Error::no_memory;
     return cache;
+}
+
+Status NodeCache::reserve()
+{
+    const bool is_there = host_pool_reserve(m_nodes, k_reserve) && host_pool_reserve(m_full, k_reserve)
+        && host_pool_reserve(m_children, k_reserve) && host_pool_reserve(m_write_buffers, k_write_reserve)
+        && host_pool_reserve(m_write_states, k_write_reserve);
+    return is_there ? m_kit->reserve() : Status(Error::no_memory);
 }
 
 NodeCache::~NodeCache()
@@ -260,6 +270,7 @@ void NodeCache::insert_unless_present(Ref<Node>& node)
     u64 hash = hash_of(node->m_pointer);
     Shard& shard = shard_of(hash);
     Ref<Node> loser;
+    bool is_crowded = false;
     {
         SpinGuard guard(shard.m_lock);
         if (Node* present = find_locked(shard, hash, node->m_pointer)) {
@@ -274,10 +285,36 @@ void NodeCache::insert_unless_present(Ref<Node>& node)
             shard.m_lru.push_back(*node);
             m_counters.nodes.add_relaxed(1);
             m_counters.bytes.add_relaxed(node->m_page.capacity());
+            is_crowded = shard.m_lru.size() > 2 * shard.m_bucket_count && shard.m_bucket_count < m_bucket_limit;
         }
     }
+    if (is_crowded)
+        enlarge(shard);
     if (m_counters.bytes.load_relaxed() > limit_bytes())
         evict(8);
+}
+
+// Once, while there are few: the lock keeps interrupts off. Without memory it stays as it is.
+void NodeCache::enlarge(Shard& shard)
+{
+    Node** spare = static_cast<Node**>(host_alloc(m_bucket_limit * sizeof(Node*), HOST_ALLOC_ZERO));
+    if (!spare)
+        return;
+    {
+        SpinGuard guard(shard.m_lock);
+        if (shard.m_bucket_count < m_bucket_limit) {
+            for (u32 i = 0; i < shard.m_bucket_count; i++)
+                while (Node* node = shard.m_buckets[i]) {
+                    shard.m_buckets[i] = node->m_hash_next;
+                    Node*& bucket = spare[(hash_of(node->m_pointer) / k_shards) % m_bucket_limit];
+                    node->m_hash_next = bucket;
+                    bucket = node;
+                }
+            lcpfs::swap(shard.m_buckets, spare);
+            shard.m_bucket_count = m_bucket_limit;
+        }
+    }
+    host_free(spare);
 }
 
 void NodeCache::set_limit(u64 bytes)

@@ -27,6 +27,8 @@ struct NodeCacheCounters {
 class NodeCache {
 public:
     static Result<Box<NodeCache>> create(VdevSet& vdevs, u32 node_bytes, u64 limit_bytes);
+    // Before the first change: what the sync thread and writebacks take from when there is no other memory. no_memory.
+    Status reserve();
     ~NodeCache(); // all nodes must be unreferenced but for the cache's own references
 
     u32 node_bytes() const { return m_node_bytes; }
@@ -45,6 +47,12 @@ public:
     Result<Ref<Node>> get(const NodePointer& pointer, const TreeOwner& owner, Must must = Must::may_fail);
     // The same without reading it: null when it is not here.
     Result<Ref<Node>> find(const NodePointer& pointer, const TreeOwner& owner);
+    // Has several read at once that are about to be asked for. What cannot be read so is left to `get`, which says why.
+    struct Wanted {
+        NodePointer pointer;
+        TreeOwner owner;
+    };
+    void read_ahead(Span<const Wanted> wanted);
     // A node just synced becomes an ordinary cached one.
     void insert(Node& node);
     void forget(Node& node);
@@ -82,7 +90,7 @@ private:
     static constexpr u32 k_looks = 32; // nodes looked at in one hold of a shard's lock, which keeps interrupts off
     struct Shard {
         SpinLock m_lock { LCPFS_RANK_node_cache };
-        Node** m_buckets { nullptr };
+        Node** m_buckets { nullptr }; // few at first, m_bucket_limit once there are nodes for them
         u32 m_bucket_count { 0 };
         List<Node, &Node::m_cache_link> m_lru; // oldest first
     };
@@ -94,10 +102,12 @@ private:
     Node* find_locked(Shard& shard, u64 hash, const NodePointer& pointer) REQUIRES(shard.m_lock);
     Result<Ref<Node>> make_node(u32 capacity, bool interior, TxgId birth, Node::State state, Must must);
     Result<Ref<Node>> read(const NodePointer& pointer, const TreeOwner& owner, Must must);
+    void read_together(Span<const Wanted> wanted);
     Status read_copy(Node& node, const NodePointer& pointer, u32 copy, const TreeOwner& owner);
     void trace_bad_copy(const Dva& place, const TreeOwner& owner) const;
     void repair(Node& node, const NodePointer& pointer, u32 bad_copies);
     void insert_unless_present(Ref<Node>& node);
+    void enlarge(Shard& shard);
     void unlink_locked(Shard& shard, Node& node) REQUIRES(shard.m_lock);
     u32 collect_victims(Shard& shard, u32 looks, u64 wanted, bool all, Node*& victims);
     u64 evict_from(Shard& shard, u64 wanted);
@@ -116,6 +126,7 @@ private:
     VdevSet& m_vdevs;
     u32 m_node_bytes;
     Atomic<u64> m_limit_bytes;
+    u32 m_bucket_limit { 0 }; // of a shard
     Atomic<u8> m_repair { 0 };
     host_pool* m_nodes { nullptr };
     host_pool* m_small { nullptr };

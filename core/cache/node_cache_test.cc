@@ -280,8 +280,75 @@ static void sizes(Test& test)
     CHECK_EQ(leaf.reference_count(), 1u);
 }
 
+// More than the first table of a shard is for: all are found again, and go again.
+static void crowded(Test& test)
+{
+    constexpr u32 k_nodes = 9000, k_bytes = 200;
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start(1u << 30));
+    NodeCache& cache = *ground->cache;
+    NodePointer pointer;
+    pointer.copies = 1;
+    pointer.size_bytes = k_node_bytes;
+    pointer.birth = TxgId(5);
+    for (u32 i = 0; i < k_nodes; i++) {
+        Ref<Node> node = REQUIRE_VALUE(cache.make(k_owner, 0, TxgId(5), k_bytes, Must::may_fail));
+        pointer.dva[0] = { 1000 + u64(i) * k_node_blocks, k_node_blocks, VdevId(0) };
+        node->set_place(pointer);
+        node->mark_clean();
+        cache.insert(*node);
+    }
+    CHECK_EQ(cache.counters().nodes.load(), k_nodes);
+    u32 found = 0;
+    for (u32 i = 0; i < k_nodes; i++) {
+        pointer.dva[0].block = 1000 + u64(i) * k_node_blocks;
+        const Ref<Node> node = REQUIRE_VALUE(cache.find(pointer, k_owner));
+        found += node && node->pointer().dva[0] == pointer.dva[0];
+    }
+    CHECK_EQ(found, k_nodes);
+    CHECK_EQ(cache.evict(~0ull), k_nodes);
+    CHECK_EQ(cache.counters().nodes.load(), 0u);
+}
+
+// Several at once: those that are whole are there, any number of them, and the others are read as ever.
+static void ahead(Test& test)
+{
+    constexpr u32 k_nodes = 20;
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start(64u << 20));
+    NodeCache& cache = *ground->cache;
+    Vector<NodeCache::Wanted> wanted;
+    for (u32 i = 0; i < k_nodes; i++)
+        REQUIRE_OK(wanted.push_back({ ground->put(i), k_owner }));
+    ground->flip(wanted[3].pointer, 0, 100);
+    REQUIRE_OK(wanted.push_back({ NodePointer(), k_owner }));
+    REQUIRE_OK(wanted.push_back({ wanted[5].pointer, { TreeKind::orphans, 1, 0 } }));
+    cache.read_ahead(wanted.span());
+    CHECK_EQ(cache.counters().nodes.load(), k_nodes - 1);
+    for (u32 i = 0; i < k_nodes; i++)
+        CHECK_EQ(REQUIRE_VALUE(cache.find(wanted[i].pointer, k_owner)).get() != nullptr, i != 3);
+    cache.read_ahead(wanted.span());
+    CHECK_EQ(cache.counters().nodes.load(), k_nodes - 1);
+    CHECK(ground->is_node(wanted[3].pointer, 3)); // its other copy
+    CHECK_EQ(cache.counters().nodes.load(), k_nodes);
+    // A device that fails, and no memory: nothing is there, and nobody is told.
+    cache.evict(~0ull);
+    lcpfs_test_device_fail(ground->device(0), HOST_IO_READ, 0, 1000);
+    cache.read_ahead(wanted.span());
+    lcpfs_test_device_fail(ground->device(0), HOST_IO_READ, 0, 0);
+    CHECK_EQ(cache.counters().nodes.load(), 0u);
+    if (lcpfs_test_fail_allocation(3))
+        cache.read_ahead(wanted.span().slice(0, 4));
+    lcpfs_test_fail_allocation(0);
+    CHECK(cache.counters().nodes.load() < 4);
+    for (u32 i = 0; i < k_nodes; i++)
+        CHECK(ground->is_node(wanted[i].pointer, i));
+}
+
 namespace {
 constexpr TestCase k_cases[] = { { "hits_and_eviction", hits_and_eviction },
+                                 { "crowded", crowded },
+                                 { "ahead", ahead },
                                  { "another_limit", another_limit },
                                  { "bounded", bounded },
                                  { "repairing", repairing },

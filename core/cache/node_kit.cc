@@ -6,12 +6,19 @@ namespace lcpfs {
 Result<Box<NodeKit>> NodeKit::create(const Sizes& sizes)
 {
     Box<NodeKit> kit = TRY(make_box<NodeKit>());
-    kit->m_nodes = host_pool_create("lcpfs_kit_node", sizes.node, k_nodes);
-    kit->m_pages = host_pool_create("lcpfs_kit_page", sizes.page, k_nodes);
-    kit->m_children = host_pool_create("lcpfs_kit_children", sizes.children, k_nodes / 2);
+    kit->m_nodes = host_pool_create("lcpfs_kit_node", sizes.node, 0);
+    kit->m_pages = host_pool_create("lcpfs_kit_page", sizes.page, 0);
+    kit->m_children = host_pool_create("lcpfs_kit_children", sizes.children, 0);
     if (!kit->m_nodes || !kit->m_pages || !kit->m_children)
         return Error::no_memory;
     return kit;
+}
+
+Status NodeKit::reserve()
+{
+    const bool is_there = host_pool_reserve(m_nodes, k_nodes) && host_pool_reserve(m_pages, k_nodes)
+        && host_pool_reserve(m_children, k_nodes / 2);
+    return is_there ? Error::none : Error::no_memory;
 }
 
 NodeKit::~NodeKit()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// NodeKit: memory for a few nodes, set aside at mount for a writeback that finds none elsewhere (Must::kit).
+// NodeKit: memory for a few nodes, set aside before the first change for a writeback that finds none elsewhere (Must::kit).
 //
 // Writeback enters extents under an object's lock and a hold of the open group. To wait for memory there could be to wait
 // for the commit that would free it, which itself waits for that lock and that hold. So whoever may need the kit takes its turn
@@ -27,6 +27,7 @@ public:
     };
     static Result<Box<NodeKit>> create(const Sizes& sizes);
     ~NodeKit(); // nothing may be out
+    Status reserve(); // NodeCache::reserve
 
     // The turn's holder only.
     bool has_enough() const;

@@ -22,6 +22,53 @@ Status NodeCache::read_copy(Node& node, const NodePointer& pointer, u32 copy, co
     return node.m_page.verify(owner, pointer.level, pointer.birth.value());
 }
 
+constexpr size_t k_read_together = 8;
+
+void NodeCache::read_ahead(Span<const Wanted> wanted)
+{
+    for (size_t at = 0; at < wanted.size(); at += k_read_together)
+        read_together(wanted.slice(at, min(wanted.size() - at, k_read_together)));
+}
+
+void NodeCache::read_together(Span<const Wanted> wanted)
+{
+    IoBatch batch;
+    Ref<Node> nodes[k_read_together];
+    core_segment segments[k_read_together];
+    for (size_t i = 0; i < wanted.size(); i++) {
+        const NodePointer& pointer = wanted[i].pointer;
+        if (pointer.is_null() || pointer.size_bytes != m_node_bytes)
+            continue;
+        const Result<Ref<Node>> found = find(pointer, wanted[i].owner);
+        if (found.is_error() || found.value())
+            continue;
+        Result<Ref<Node>> made = make_node(m_node_bytes, pointer.level > 0, pointer.birth, Node::State::clean, Must::may_fail);
+        if (made.is_error())
+            break;
+        nodes[i] = made.release_value();
+        nodes[i]->m_page.initialise(wanted[i].owner, pointer.level, 0);
+        nodes[i]->m_pointer = pointer;
+        segments[i] = { nodes[i]->m_page.buffer(), m_node_bytes };
+        batch.begin();
+        m_vdevs.read(pointer.dva[0], { &segments[i], 1 }, HOST_IO_META | HOST_IO_SYNC, IoBatch::done, &batch);
+    }
+    const bool is_read = batch.wait().is_ok();
+    for (size_t i = 0; i < wanted.size(); i++) {
+        if (!nodes[i])
+            continue;
+        const NodePointer& pointer = wanted[i].pointer;
+        const Bytes bytes { nodes[i]->m_page.buffer(), m_node_bytes };
+        if (is_read && checksum_of(pointer.checksum_kind, bytes) == pointer.checksum
+            && nodes[i]->m_page.verify(wanted[i].owner, pointer.level, pointer.birth.value()).is_ok()) {
+            m_counters.reads.add_relaxed(1);
+            nodes[i]->m_page.recount();
+            insert_unless_present(nodes[i]);
+        } else {
+            nodes[i]->m_page.initialise(wanted[i].owner, pointer.level, 0); // names no children that could be let go of
+        }
+    }
+}
+
 void NodeCache::trace_bad_copy(const Dva& place, const TreeOwner& owner) const
 {
     const host_checksum_trace what { m_vdevs.pool_name(), owner.object, ~0ull, place.block, place.vdev.value(),

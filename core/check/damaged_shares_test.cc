@@ -76,6 +76,7 @@ static void damaged_neighbour(Test& test)
         lcpfs_test_device_poke(pool.device(gone.dva[copy].vdev.value()), gone.dva[copy].block * k_block_size + 100, "damage", 6);
     REQUIRE_EQ(pool.open(false), 0);
     core_pool_set_options(pool.handle(), 3600u * 1000, CORE_ERRORS_REMOUNT_RO);
+    REQUIRE_OK(pool.pool().admit_change());
     const Dva behind = dva_of_share(leaves->first[2], 1);
     CHECK(pool.pool().share_table().read(behind).is_ok());
     REQUIRE_OK(log(behind, SpaceUse::shared));

@@ -15,7 +15,7 @@ Result<Box<Datasets>> Datasets::create(const DatasetHost& host)
     Box<Datasets> datasets(::new (memory) Datasets(host));
     datasets->m_host.head_lock = &datasets->m_lock;
     datasets->m_host.record_buffer = static_cast<u8*>(host_alloc(k_max_record_bytes, 0));
-    datasets->m_host.versions = host_pool_create("lcpfs_version", sizeof(ObjectVersion), k_version_reserve);
+    datasets->m_host.versions = host_pool_create("lcpfs_version", sizeof(ObjectVersion), 0);
     if (!datasets->m_host.record_buffer || !datasets->m_host.versions)
         return Error::no_memory;
     Box<Dataset> first = TRY(datasets->make(DatasetId(k_default_dataset)));
@@ -25,6 +25,11 @@ Result<Box<Datasets>> Datasets::create(const DatasetHost& host)
         datasets->add(lcpfs::move(first));
     }
     return datasets;
+}
+
+Status Datasets::reserve()
+{
+    return host_pool_reserve(m_host.versions, k_version_reserve) ? Error::none : Error::no_memory;
 }
 
 Datasets::~Datasets()

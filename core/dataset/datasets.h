@@ -18,6 +18,7 @@ class Datasets {
 public:
     static Result<Box<Datasets>> create(const DatasetHost& host);
     ~Datasets();
+    Status reserve(); // before the first change: no_memory
 
     // A dataset for the list. `id` none: with the next id.
     Result<Box<Dataset>> make(DatasetId id = DatasetId());

@@ -132,7 +132,7 @@ Status allocate_object(Pool& pool, Object& object, u64 first, u64 count)
 {
     if (count == 0 || !is_in_file(first, count))
         return Error::invalid;
-    TRY(pool.check_writable());
+    TRY(pool.admit_change());
     TRY(check_file(object));
     TRY(finish_cut(pool, object));
     if (first == 0)

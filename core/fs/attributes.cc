@@ -65,7 +65,7 @@ bool apply_attributes(ObjectAttributes& to, const core_attr& from, unsigned mask
 
 Status set_attributes(Pool& pool, Object& object, const core_attr& from, unsigned mask)
 {
-    TRY(pool.check_writable());
+    TRY(pool.admit_change());
     TRY(check_attributes(from, mask));
     if ((mask & CORE_SET_FLAGS) && (from.flags & k_flag_compressed) && !pool.space().is_replaying())
         TRY(pool.enable_compression(k_choice_by_flag));

@@ -209,7 +209,7 @@ Status clone_range(Pool& pool, const CloneRange& range)
         return Error::cross_dataset;
     TRY(check_file(range.source));
     TRY(check_file(range.target));
-    TRY(pool.check_writable());
+    TRY(pool.admit_change());
     u64 done = 0;
     if (range.source_block == 0 && TRY(copy_inline(pool, range)))
         done = 1;

@@ -44,7 +44,7 @@ Result<TxgId> enter(Pool& pool, Box<Dataset>& dataset, Object& root, const NewDa
 template <typename Change> // Status(Dataset&, DatasetHead&)
 Status change_head(Pool& pool, StringView name, Space::For what, Change change)
 {
-    TRY(pool.check_writable());
+    TRY(pool.admit_change());
     ScopedPromise promise(pool.space());
     TRY(promise.take(pool.space().operation_units(), what));
     Box<LogRecord> record = record_of_dataset(pool, LogOpcode::change_dataset);
@@ -75,7 +75,7 @@ Status change_head(Pool& pool, StringView name, Space::For what, Change change)
 
 Status create_dataset(Pool& pool, const NewDataset& wanted)
 {
-    TRY(pool.check_writable());
+    TRY(pool.admit_change());
     if (!is_dataset_name(wanted.head.text()))
         return Error::invalid;
     if (!pool.space().is_replaying())

@@ -64,7 +64,7 @@ Status erase_object(Pool& pool, Dataset& dataset, ObjectId id)
         return found.error() == Error::not_found ? Error::none : found.error();
     bool finished = false;
     while (!finished) {
-        TRY(pool.check_writable());
+        TRY(pool.admit_change());
         if (pool.background().is_interrupted())
             return Error::busy;
         TRY(erase_some(pool, *found.value(), finished));

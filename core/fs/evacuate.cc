@@ -344,7 +344,7 @@ Status end_pass(Pool& pool, Evacuation& work)
 bool evacuate_some(Pool& pool)
 {
     Evacuation& work = pool.partitions().evacuation();
-    if (pool.check_writable().is_error() || pool.background().is_interrupted())
+    if (pool.admit_change().is_error() || pool.background().is_interrupted())
         return false;
     if (work.owner == k_nobody)
         return begin(pool, work);

@@ -488,7 +488,7 @@ void do_round(WriteOperation* operation)
 // Entering what was written dirties nodes, on a nearly full pool as fast as it can commit and no faster.
 static Status promise_entering(Pool& pool, WriteOperation& operation)
 {
-    TRY(pool.check_writable());
+    TRY(pool.admit_change());
     pool.space().throttle();
     u64 units = pool.space().write_units();
     {

@@ -291,7 +291,7 @@ Status write_delayed(Pool& pool, Object& object, const LoggedWrite& write, const
 
 Status log_write(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, u64 file_bytes, bool hastens)
 {
-    TRY(pool.check_writable());
+    TRY(pool.admit_change());
     if (!pool.intent_log().is_on())
         return Error::not_supported;
     u64 bytes = 0;

@@ -241,11 +241,12 @@ void closed(Test& test)
         CHECK_EQ(log->pool.fingerprint(), print);
         REQUIRE_EQ(log->pool.close(), 0); // read-only: as it was
         REQUIRE_EQ(log->pool.open(false), 0);
-        CHECK(log->pool.pool().uberblock().log_generation != 0);
         core_pool_set_options(log->pool.handle(), 3600u * 1000, CORE_ERRORS_REMOUNT_RO);
         REQUIRE_EQ(log->find(), 0);
         CHECK_EQ(log->pool.fingerprint(), print);
+        CHECK_EQ(log->pool.pool().uberblock().log_generation, 0u); // for writing, too, until something is written
         CHECK_EQ(log->log_write(log->file, 4 + round, 1, 950 + round, k_size), 0);
+        CHECK(log->pool.pool().uberblock().log_generation != 0);
         CHECK_EQ(core_object_sync(log->file), 0);
         const u64 later = log->pool.fingerprint();
         REQUIRE_EQ(log->crash_and_open(), 0);

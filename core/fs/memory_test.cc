@@ -343,8 +343,52 @@ static void opening(Test& test)
     CHECK_EQ(pool->check(), 0u);
 }
 
+// A pool that is only looked at stays what it was on disk, closed. What its first change would have to rely on may not be there:
+// then that fails and has changed nothing, and the next one may begin.
+static void first_change(Test& test)
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    REQUIRE_EQ(prepare_pool(*pool), 0);
+    const bool fails = lcpfs_test_fail_allocation(0);
+    u32 rounds = 0, refused = 0;
+    bool done = false;
+    for (u32 n = 1; n < 2000 && !done && !test.failed(); n += 1 + n / 8) {
+        const RoundName name("first", rounds++);
+        const u64 print = pool->fingerprint();
+        REQUIRE_EQ(pool->close(), 0);
+        REQUIRE_EQ(pool->open(false), 0);
+        CHECK(pool->pool().waits_for_change());
+        const TxgId group = pool->pool().uberblock().txg;
+        CHECK_EQ(pool->pool().uberblock().log_generation, 0u);
+        CHECK_EQ(pool->fingerprint(), print);
+        REQUIRE_EQ(pool->close(), 0);
+        REQUIRE_EQ(pool->open(false), 0);
+        CHECK_EQ(pool->pool().uberblock().txg, group);
+        lcpfs_test_fail_allocation(n);
+        const int made = pool->make(pool->root(), name.text, k_file);
+        lcpfs_test_fail_allocation(0);
+        done = made == 0 || !fails;
+        if (made != 0) {
+            refused++;
+            CHECK_EQ(made, -errno_of(Error::no_memory));
+            CHECK_EQ(pool->pool().frozen(), Error::none);
+            CHECK_EQ(pool->sync(), 0);
+            CHECK_EQ(pool->fingerprint(), print);
+            CHECK_EQ(pool->make(pool->root(), name.text, k_file), 0);
+        }
+        CHECK(!pool->pool().waits_for_change());
+        CHECK(pool->pool().uberblock().log_generation != 0);
+        CHECK_EQ(pool->sync(), 0);
+    }
+    CHECK(done);
+    CHECK(refused > 10 || !fails);
+    CHECK_EQ(pool->check(), 0u);
+}
+
 namespace {
 constexpr TestCase k_cases[] = { { "operations", operations },
+                                 { "first_change", first_change },
                                  { "deleting", deleting },
                                  { "shrinking", shrinking },
                                  { "opening", opening } };

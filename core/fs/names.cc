@@ -72,7 +72,7 @@ Result<FoundName> lookup_name(Object& directory, Bytes text)
 
 Result<Ref<Object>> create_object(Pool& pool, Object& directory, Bytes text, const NewObject& how) NO_THREAD_SAFETY_ANALYSIS
 {
-    TRY(pool.check_writable());
+    TRY(pool.admit_change());
     TRY(check_name(text));
     TRY(check_new_xattrs(how.xattrs));
     ScopedPromise promise(pool.space(), directory.dataset().owner());
@@ -107,7 +107,7 @@ Result<Ref<Object>> create_object(Pool& pool, Object& directory, Bytes text, con
 
 Result<Ref<Object>> create_unnamed_object(Pool& pool, Object& directory, const NewObject& how) NO_THREAD_SAFETY_ANALYSIS
 {
-    TRY(pool.check_writable());
+    TRY(pool.admit_change());
     TRY(check_new_xattrs(how.xattrs));
     ScopedPromise promise(pool.space(), directory.dataset().owner());
     TRY(promise.take(units_of_new(pool, how), Space::For::growth));
@@ -124,7 +124,7 @@ Result<Ref<Object>> create_unnamed_object(Pool& pool, Object& directory, const N
 
 Status link_object(Pool& pool, Object& directory, Bytes text, Object& object, Time time) NO_THREAD_SAFETY_ANALYSIS
 {
-    TRY(pool.check_writable());
+    TRY(pool.admit_change());
     TRY(check_name(text));
     ScopedPromise promise(pool.space(), directory.dataset().owner());
     TRY(promise.take(pool.space().operation_units(), Space::For::growth));
@@ -157,7 +157,7 @@ Status link_object(Pool& pool, Object& directory, Bytes text, Object& object, Ti
 
 Status unlink_object(Pool& pool, Object& directory, Bytes text, Object& object, Time time) NO_THREAD_SAFETY_ANALYSIS
 {
-    TRY(pool.check_writable());
+    TRY(pool.admit_change());
     TRY(check_name(text));
     ScopedPromise promise(pool.space());
     TRY(promise.take(pool.space().operation_units(), Space::For::removal));

@@ -41,7 +41,7 @@ Status punch_object(Pool& pool, Object& object, u64 first, u64 count, Time time)
         return Error::invalid;
     const u64 end = first + count;
     while (first < end) {
-        TRY(pool.check_writable());
+        TRY(pool.admit_change());
         first = TRY(punch_front(pool, object, first, end, time));
     }
     return {};

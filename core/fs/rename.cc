@@ -59,7 +59,7 @@ void drop_victim(const Rename& rename) NO_THREAD_SAFETY_ANALYSIS
 
 Status rename_object(Pool& pool, const Rename& rename) NO_THREAD_SAFETY_ANALYSIS
 {
-    TRY(pool.check_writable());
+    TRY(pool.admit_change());
     if (rename.from_text.is_empty() || rename.to_text.is_empty())
         return Error::invalid;
     if (rename.from_text.size() > k_max_name_bytes || rename.to_text.size() > k_max_name_bytes)

@@ -9,7 +9,7 @@ namespace lcpfs {
 Status reserve_blocks(Object& object, u64 blocks)
 {
     Pool& pool = *object.dataset().host().pool;
-    TRY(pool.check_writable());
+    TRY(pool.admit_change());
     if (blocks > k_max_file_blocks)
         return Error::no_space;
     pool.space().throttle();
@@ -27,7 +27,7 @@ Status reserve_blocks_for(Object& object, u64 first, u64 count, u64 blocks, bool
     }
     if (!is_backed)
         return reserve_blocks(object, blocks);
-    TRY(pool.check_writable());
+    TRY(pool.admit_change());
     pool.space().throttle();
     pool.space().promise_backed(object.dataset().owner(), blocks);
     return {};

@@ -153,7 +153,7 @@ Result<BlockMove> move_some(Pool& pool, Object& object, const BlockMove& move, u
 Status move_all(Pool& pool, Object& object, BlockMove move)
 {
     while (move.first != move.end) {
-        TRY(pool.check_writable());
+        TRY(pool.admit_change());
         bool waits;
         move = TRY(move_some(pool, object, move, k_extents_per_group, waits));
         if (waits)

@@ -52,7 +52,7 @@ Status free_all_behind(Pool& pool, Object& object, u64 size_bytes)
 {
     bool finished = false;
     while (!finished) {
-        TRY(pool.check_writable());
+        TRY(pool.admit_change());
         TRY(free_behind(pool, object, size_bytes, finished));
     }
     return {};
@@ -110,7 +110,7 @@ Status finish_cut(Pool& pool, Object& object)
 
 Status truncate_object(Pool& pool, Object& object, u64 size_bytes, Time time)
 {
-    TRY(pool.check_writable());
+    TRY(pool.admit_change());
     if (size_bytes > 0x7fffffffffffffffull)
         return Error::file_too_large;
     // What a cut that failed left behind the end must not come into view again.
@@ -137,7 +137,7 @@ Status truncate_object(Pool& pool, Object& object, u64 size_bytes, Time time)
 
 Status delete_object(Pool& pool, Object& object)
 {
-    TRY(pool.check_writable());
+    TRY(pool.admit_change());
     {
         ReadGuard guard(object.m_lock);
         if (object.m_deleted)
@@ -166,6 +166,7 @@ namespace {
 
 Status finish_orphan(Pool& pool, Dataset& dataset, ObjectId id, u64& finished)
 {
+    TRY(pool.admit_change());
     Ref<Object> object = TRY(dataset.get(id));
     u64 size_bytes;
     bool deletes, cuts;

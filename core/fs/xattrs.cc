@@ -34,7 +34,7 @@ u64 xattr_units(Pool& pool, u32 parts) { return pool.space().operation_units() *
 
 Status change_xattr(Pool& pool, Object& object, const XattrChange& change)
 {
-    TRY(pool.check_writable());
+    TRY(pool.admit_change());
     TRY(change.removes ? check_xattr_name(change.name) : check_xattr(change.name, change.value));
     if (change.attributes)
         TRY(check_attributes(*change.attributes, change.mask));

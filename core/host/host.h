@@ -50,10 +50,13 @@ void host_free(void *memory); /* NULL allowed; sleepable */
  * taken is anything, without HOST_ALLOC_ZERO: also what another had in it.
  * `host_pool_alloc_reserved` never fails: it sleeps until an object is freed when memory and reserve
  * are used up, so its users must free theirs without waiting for the caller.
+ * `host_pool_reserve` sets aside so many in all, if it is not as many yet. False: there was no memory for all of them; what could be
+ * had stays. Sleepable, any core lock, one caller at a time.
  * `host_pool_live` counts objects not yet freed.
  */
 struct host_pool;
 struct host_pool *host_pool_create(const char *name, size_t object_bytes, unsigned int reserve);
+bool host_pool_reserve(struct host_pool *pool, unsigned int reserve);
 void host_pool_destroy(struct host_pool *pool); /* NULL allowed; logs and leaks nothing silently: live objects are reported */
 void *host_pool_alloc(struct host_pool *pool, unsigned int flags);
 void *host_pool_alloc_reserved(struct host_pool *pool);
@@ -283,6 +286,7 @@ struct host_io {
 
 struct host_io_pool;
 struct host_io_pool *host_io_pool_create(const char *name, unsigned int reserve);
+bool host_io_pool_reserve(struct host_io_pool *pool, unsigned int reserve); /* as host_pool_reserve */
 void host_io_pool_destroy(struct host_io_pool *pool);
 /*
  * Room for at least `segments` host_io_add calls of distinct memory (at most 256 are honoured).

@@ -85,10 +85,10 @@ Status Pool::turn_writable()
     if (m_log->ring().is_there() && !m_log->has_begun())
         return Error::log_pending;
     m_engine->admit();
-    const Status logs = start_log_locked();
-    if (logs.is_error()) {
+    const Status ready = get_ready_locked();
+    if (ready.is_error()) {
         m_engine->seal();
-        return logs.error();
+        return ready.error();
     }
     m_read_only.store(0);
     m_cache->set_repair(true);
@@ -100,6 +100,11 @@ Status Pool::turn_writable()
 Status Pool::wake_background()
 {
     MutexGuard guard(m_state_lock);
+    return m_waits.load() ? Status() : wake_background_locked();
+}
+
+Status Pool::wake_background_locked()
+{
     if (!m_background_body)
         return {};
     return m_background.wake([](void* self) {
@@ -112,7 +117,8 @@ void Pool::set_options(u32 interval_ms, core_errors_policy errors)
 {
     m_errors.store(static_cast<u8>(errors));
     m_allocator->set_tolerant(errors == CORE_ERRORS_CONTINUE);
-    m_engine->set_interval(u64(interval_ms ? interval_ms : 5000) * 1000000);
+    m_interval_ns.store(u64(interval_ms ? interval_ms : 5000) * 1000000);
+    m_engine->set_interval(m_interval_ns.load());
 }
 
 Status Pool::sync(bool wait)

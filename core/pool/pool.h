@@ -20,10 +20,15 @@
 // (core_pool_open calls them in this order):
 //   open    labels, uberblocks, tables, all in memory: no thread runs, nothing is written, nothing is allocated. The first
 //           group is open, but does not close: what would wait for a commit fails with `busy` (TxgEngine).
+//   reserve memory that changes may have to rely on
 //   ...     upper layers: rebuilding bitmaps that are gone (check/rebuild.h), claiming what an intent log points at,
 //           replaying it
-//   start   the threads of the engine; groups commit from here on
+//   start   the threads of the engine; groups commit from here on. The first one says that the intent log is in use.
 //   ...     finishing interrupted removals, as ordinary operations; datasets being destroyed go on so in the background
+//
+// A pool that was closed in order, and opened for writing, needs none of reserve and start before its first change: it may be a while
+// till then, or never come. Until then it is on disk what it was, closed. Whoever is to change something asks admit_change first,
+// with no lock and no hold, so that what fails there (for lack of memory, above all) has changed nothing.
 //
 // A log device may be missing. Whether it is missed says the pool tree: as long as that has a ring on it, a mount is refused, or
 // with discard_log the first commit takes the ring out of the tree. From then on the device is none of the pool's,
@@ -77,17 +82,20 @@ public:
     const Uberblock& newest() const { return m_newest; }
     // The group after all that there were, made by a repair, whose blocks have all been written. Flushes. Of such a pool only.
     Status commit_repaired(const Uberblock& next);
-    // The second half. An error leaves it to be closed.
-    Status start();
-    // After start, when an upper layer has read the log and called log().begin: commits, and lets the log be used.
-    Status start_log();
+    // What changes may have to rely on; before anything is rebuilt or replayed, if it may be. Again after no_memory.
+    Status reserve();
+    // As it was opened: nothing but a change makes reserve and the rest of start necessary.
+    bool can_wait() const;
+    // The second half, when an upper layer has read the log and called log().begin. A pool opened read-only is done with that, and
+    // with `waits` one that could wait is until its first change. An error leaves it to be closed.
+    Status start(bool waits);
     // See core_pool_format.
     static Status format(Span<host_bdev* const> bdevs, const core_format_options& options);
     // Commits (unless frozen or read-only) and stops.
     Status close();
     ~Pool();
     // Work of upper layers that nobody waits for: `body` runs in a thread of its own, now and whenever `wake_background` is called,
-    // but not while the pool is read-only or somebody pauses it. After start_log.
+    // but not while the pool is read-only, waits for its first change, or somebody pauses it. Before start.
     void set_background(void (*body)(Pool&)) { m_background_body = body; }
     Status wake_background();
     Background& background() { return m_background; }
@@ -152,11 +160,18 @@ public:
     // Has data compressed by this choice from now on, as far as datasets say so: the labels say beforehand that it may be. not_supported:
     // this host cannot. Sleepable, no core lock.
     Status enable_compression(const CompressionChoice& choice);
-    // What its datasets say, once it can be written. What this host cannot is told, and data is stored as it is.
-    void equip_for_datasets();
 
-    // Whether changes are allowed: read_only, frozen, shut_down otherwise. First thing in every modifying call.
+    // First thing in every modifying call, with no core lock and no hold: read_only, frozen, shut_down when changes are not allowed,
+    // and before the first one whatever keeps it from being begun. Sleepable, may wait for I/O.
+    Status admit_change()
+    {
+        TRY(check_writable());
+        return m_waits.load_acquire() ? get_ready() : Status();
+    }
+    // Whether changes are still allowed, for who has been admitted.
     Status check_writable() const;
+    // No change has been asked for yet since a mount that could wait for it.
+    bool waits_for_change() const { return m_waits.load() != 0; }
     bool is_read_only() const { return m_read_only.load() != 0; }
     Error frozen() const { return m_engine ? m_engine->error() : Error::none; }
     // No further change; policy and notification by errors=. Any sleepable context.
@@ -184,23 +199,30 @@ private:
         VdevId vdev;
         host_bdev* bdev;
     };
-    Status assemble(Span<host_bdev* const> bdevs, bool read_only);
-    Status assemble_one(host_bdev* bdev, bool read_only, Vector<Box<Vdev>>& vdevs, Vector<PathCandidate>& candidates);
+    Status assemble(Span<host_bdev* const> bdevs, bool read_only, core_labels* const* labels = nullptr);
+    Status assemble_one(host_bdev* bdev, const FoundLabel* found, bool read_only, Vector<Box<Vdev>>& vdevs,
+                        Vector<PathCandidate>& candidates);
     Status add_path_at_opening(const PathCandidate& candidate, bool read_only);
     void end_log();
-    Status start_layers(Span<const Uberblock> uberblocks, u64 cache_limit_bytes, u64 dirty_limit_bytes);
+    Status start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes);
     Status make_request_pools();
     Status start_compression();
     Status enable_compression_locked(const CompressionChoice& choice) REQUIRES(m_state_lock);
+    // What its datasets say, once it can be written. What this host cannot is told, and data is stored as it is.
     void equip_locked() REQUIRES(m_state_lock);
     Status write_feature(u64 incompat) REQUIRES(m_state_lock);
     Status need_features(u64 incompat) REQUIRES(m_state_lock);
+    Status get_ready();
+    Status get_ready_locked() REQUIRES(m_state_lock);
+    Status wake_background_locked() REQUIRES(m_state_lock);
     Status start_log_locked() REQUIRES(m_state_lock);
     Status write_label_heads(const Vdev& vdev, const Label& label);
     Status turn_read_only() REQUIRES(m_state_lock);
     Status turn_writable() REQUIRES(m_state_lock);
     Status load(UberblockScan& scan, const core_pool_options& options);
     Status load_group(const UberblockScan& scan, const core_pool_options& options);
+    void read_ahead();
+    Status add_tables(Vector<NodeCache::Wanted>& wanted);
     Status load_metaslabs();
     Status protect_previous();
     Status protect_rows_of(const Uberblock& previous);
@@ -272,7 +294,7 @@ private:
     Uberblock m_uberblock;         // the last committed; sync thread
     Uberblock m_newest;            // open_bare
     Uberblock m_previous;          // when it was opened, the one before; txg 0: not known
-    u64 m_interval_ns { 0 };
+    Atomic<u64> m_interval_ns { 0 };
     u64 m_opened_ns { 0 };         // host_monotonic_ns
     Atomic<u8> m_lost_bitmaps { 0 };
     Atomic<u8> m_stale_bitmaps { 0 };
@@ -281,6 +303,10 @@ private:
     Atomic<u8> m_has_group_keeper { 0 };
     LogMembers m_log_members;          // as the pool tree has them, but for what is in use; sync thread
     Vector<u8> m_log_item;             // where that item is made
+    Atomic<u8> m_waits { 0 };          // admit_change has to get it ready; changed under m_state_lock
+    bool m_is_ready GUARDED_BY(m_state_lock) { false };
+    bool m_fell_back { false };        // the newest group is not the one that was opened
+    Vector<Uberblock> m_found;         // until the first commit is prepared
     Atomic<u8> m_read_only { 0 };
     Atomic<u8> m_shut_down { 0 };
     Atomic<u64> m_closing_txg { 0 }; // groups from it on are made while the pool is closed

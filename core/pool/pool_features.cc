@@ -128,12 +128,6 @@ Status Pool::enable_compression_locked(const CompressionChoice& choice)
     return m_compression->enable(choice);
 }
 
-void Pool::equip_for_datasets()
-{
-    MutexGuard guard(m_state_lock);
-    equip_locked();
-}
-
 void Pool::equip_locked()
 {
     // Files may ask for it by themselves; where that is not to be had, nobody is told at each mount.

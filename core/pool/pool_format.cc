@@ -176,7 +176,8 @@ Status Pool::format(Span<host_bdev* const> bdevs, const core_format_options& opt
         return Error::no_memory;
     Box<Pool> pool(::new (memory) Pool());
     TRY(pool->assemble(bdevs, false));
-    TRY(pool->start_layers({}, 64ull << 20, 0));
+    TRY(pool->start_layers(64ull << 20, 0));
+    TRY(pool->reserve());
     TRY(pool->format_first_group(options));
     return {};
 }

@@ -167,7 +167,7 @@ core_log_member_state Pool::state_of_log_device(VdevId id) const
 
 Status Pool::change_log_device(VdevId id, bool joins)
 {
-    TRY(check_writable());
+    TRY(admit_change());
     const LogRing& ring = m_log->ring(k_device_ring);
     if (id.value() >= m_vdevs->count() || m_vdevs->vdev(id).role != VdevRole::log)
         return Error::not_found;
@@ -195,12 +195,6 @@ Status Pool::change_log_device(VdevId id, bool joins)
         line.add(" was taken out; the log is ").add(m_log->members().in_use ? "on the others" : "in the pool");
     log(HOST_LOG_INFO, StringView(line.text(), line.size()));
     return {};
-}
-
-Status Pool::start_log()
-{
-    MutexGuard guard(m_state_lock);
-    return start_log_locked();
 }
 
 Status Pool::start_log_locked()

@@ -23,15 +23,23 @@ void refuse(host_bdev* bdev, Error error, const char* what)
 }
 
 // One device's label, as a part of the pool: a vdev of it, or another path to one that is there already.
-Status Pool::assemble_one(host_bdev* bdev, bool read_only, Vector<Box<Vdev>>& vdevs, Vector<PathCandidate>& candidates)
+Status Pool::assemble_one(host_bdev* bdev, const FoundLabel* found, bool read_only, Vector<Box<Vdev>>& vdevs,
+                          Vector<PathCandidate>& candidates)
 {
     u64 in_all = 0;
-    auto read = read_label(bdev, &in_all);
-    if (read.is_error()) {
-        refuse(bdev, read.error(), nullptr);
-        return read.error();
+    Box<Label> label;
+    if (found) {
+        label = TRY(make_box<Label>());
+        copy_bytes(label.get(), found->label.get(), sizeof(Label));
+        in_all = found->in_all;
+    } else {
+        auto read = read_label(bdev, &in_all);
+        if (read.is_error()) {
+            refuse(bdev, read.error(), nullptr);
+            return read.error();
+        }
+        label = read.release_value();
     }
-    Box<Label> label = read.release_value();
     const DiskLabelHeader& header = label->header;
     if (!m_label) {
         TRY(vdevs.resize(header.vdev_count.get()));
@@ -67,14 +75,14 @@ Status Pool::assemble_one(host_bdev* bdev, bool read_only, Vector<Box<Vdev>>& vd
 }
 
 // Labels of all devices; every device of the pool there at least once, none of another.
-Status Pool::assemble(Span<host_bdev* const> bdevs, bool read_only)
+Status Pool::assemble(Span<host_bdev* const> bdevs, bool read_only, core_labels* const* labels)
 {
     if (bdevs.is_empty() || bdevs.size() > k_max_vdevs * k_max_paths)
         return Error::too_many_devices;
     Vector<Box<Vdev>> vdevs;
     Vector<PathCandidate> candidates;
-    for (host_bdev* bdev : bdevs)
-        TRY(assemble_one(bdev, read_only, vdevs, candidates));
+    for (size_t i = 0; i < bdevs.size(); i++)
+        TRY(assemble_one(bdevs[i], reinterpret_cast<const FoundLabel*>(labels ? labels[i] : nullptr), read_only, vdevs, candidates));
     copy_bytes(m_name, m_label->header.name, sizeof(m_name) - 1);
     for (size_t index = 0; index < vdevs.size(); index++) {
         if (vdevs[index])
@@ -135,13 +143,13 @@ Status Pool::add_path_at_opening(const PathCandidate& candidate, bool read_only)
 
 Status Pool::make_request_pools()
 {
-    m_requests.small_reads = host_pool_create("lcpfs_read_small", k_small_read_bytes, 16);
-    m_requests.large_reads = host_pool_create("lcpfs_read_large", k_large_read_bytes, 4);
+    m_requests.small_reads = host_pool_create("lcpfs_read_small", k_small_read_bytes, 0);
+    m_requests.large_reads = host_pool_create("lcpfs_read_large", k_large_read_bytes, 0);
     m_requests.read_runs = host_pool_create("lcpfs_read_run", k_read_run_bytes, 0);
-    m_requests.writes = host_pool_create("lcpfs_write", k_write_bytes, 16);
+    m_requests.writes = host_pool_create("lcpfs_write", k_write_bytes, 0);
     m_requests.write_runs = host_pool_create("lcpfs_write_run", k_write_run_bytes, 0);
-    m_requests.scratch = host_pool_create("lcpfs_scratch", k_scratch_bytes, 16);
-    m_requests.pages = host_pool_create("lcpfs_page", k_block_size, 4);
+    m_requests.scratch = host_pool_create("lcpfs_scratch", k_scratch_bytes, 0);
+    m_requests.pages = host_pool_create("lcpfs_page", k_block_size, 0);
     m_requests.moved_pages = host_pool_create("lcpfs_moved_page", k_block_size, 0);
     if (!m_requests.small_reads || !m_requests.large_reads || !m_requests.read_runs || !m_requests.writes || !m_requests.write_runs
         || !m_requests.scratch || !m_requests.pages || !m_requests.moved_pages)
@@ -158,12 +166,11 @@ void Pool::release_request_pools()
     m_requests = RequestPools();
 }
 
-Status Pool::start_layers(Span<const Uberblock> uberblocks, u64 cache_limit_bytes, u64 dirty_limit_bytes)
+Status Pool::start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes)
 {
     const DiskLabelHeader& header = m_label->header;
     u32 node_bytes = 1u << header.node_shift;
     u64 memory = host_memory_bytes();
-    m_uberblock_writer = TRY(UberblockWriter::create(*m_vdevs, header.pool_guid, uberblocks));
     m_allocator = TRY(Allocator::create(*m_vdevs, header.pool_guid, node_bytes / k_block_size));
     m_cache = TRY(NodeCache::create(*m_vdevs, node_bytes, cache_limit_bytes ? cache_limit_bytes : memory / 4));
     m_trees = TRY(make_box<TreeContext>(*m_cache, *m_allocator, u32(header.metadata_copies),
@@ -217,6 +224,9 @@ Status Pool::protect_previous()
 {
     if (m_previous.txg.value() == 0)
         return {};
+    const NodePointer& before = m_previous.metaslab_table;
+    if (before.dva[0] == m_uberblock.metaslab_table.dva[0] && before.birth == m_uberblock.metaslab_table.birth)
+        return {}; // the newest has written no row
     const Status status = protect_rows_of(m_previous);
     if (status.error() == Error::no_memory)
         return status.error();
@@ -363,6 +373,43 @@ Status Pool::load_group(const UberblockScan& scan, const core_pool_options& opti
     return load_log(options);
 }
 
+constexpr u32 k_rows_ahead = 32; // nodes of the metaslab table
+
+// Where the tables of datasets are, and the rows of metaslabs.
+Status Pool::add_tables(Vector<NodeCache::Wanted>& wanted)
+{
+    {
+        ReadGuard guard(m_metaslab_lock);
+        m_metaslab_table->start_from(m_uberblock.metaslab_table);
+        TRY(m_metaslab_table->add_below_root(wanted, k_rows_ahead));
+    }
+    ReadGuard guard(m_pool_tree_lock);
+    TreeCursor cursor;
+    const PoolTreeKey first(PoolKey::dataset, k_default_dataset);
+    bool found = m_pool_tree->is_in_memory(first.bytes()) && TRY(m_pool_tree->find(first.bytes(), cursor));
+    while (found && cursor.key().size() == 9 && cursor.key()[0] == static_cast<u8>(PoolKey::dataset)) {
+        VERIFY_DISK(cursor.value().size() == sizeof(DiskDataset), dataset_damaged);
+        BigEndianKey id;
+        copy_bytes(&id, cursor.key().data() + 1, 8);
+        DiskDataset record;
+        copy_bytes(&record, cursor.value().data(), sizeof(record));
+        TRY(wanted.push_back({ TRY(NodePointer::decode(record.objects)), { TreeKind::objects, id.get(), 0 } }));
+        found = TRY(m_pool_tree->next(cursor));
+    }
+    return {};
+}
+
+// What a mount reads of every pool, in two goes rather than node by node. What is wrong with any of it is found by who asks for it.
+void Pool::read_ahead()
+{
+    const NodeCache::Wanted roots[] = { { m_uberblock.pool_tree, { TreeKind::pool, 0, 0 } },
+                                        { m_uberblock.metaslab_table, { TreeKind::metaslabs, 0, 0 } } };
+    m_cache->read_ahead(Span<const NodeCache::Wanted>(roots));
+    Vector<NodeCache::Wanted> tables;
+    (void)add_tables(tables).is_ok();
+    m_cache->read_ahead(tables.span());
+}
+
 Status Pool::load(UberblockScan& scan, const core_pool_options& options)
 {
     if (options.group)
@@ -371,6 +418,7 @@ Status Pool::load(UberblockScan& scan, const core_pool_options& options)
     if (const Uberblock* previous = scan.previous_of(m_uberblock))
         m_previous = *previous;
     m_pool_tree->start_from(m_uberblock.pool_tree);
+    read_ahead();
     TRY(load_partitions());
     TRY(load_metaslabs());
     TRY(load_datasets());
@@ -402,20 +450,20 @@ Result<Box<Pool>> Pool::open(Span<host_bdev* const> bdevs, const core_pool_optio
     if (!memory)
         return Error::no_memory;
     Box<Pool> pool(::new (memory) Pool());
-    TRY(pool->assemble(bdevs, options.read_only));
+    TRY(pool->assemble(bdevs, options.read_only, options.labels));
     auto scanned = scan_uberblocks(*pool->m_vdevs, pool->m_label->header.pool_guid);
     if (scanned.is_error()) {
         refuse(bdevs[0], scanned.error(), nullptr);
         return scanned.error();
     }
     UberblockScan scan = scanned.release_value();
-    TRY(pool->start_layers(scan.found.span(), options.cache_limit_bytes, options.dirty_limit_bytes));
+    TRY(pool->start_layers(options.cache_limit_bytes, options.dirty_limit_bytes));
     pool->m_read_only.store(options.read_only);
     pool->m_errors.store(static_cast<u8>(options.errors));
     pool->m_discards.store(options.discard);
     pool->m_allocator->set_tolerant(options.errors == CORE_ERRORS_CONTINUE);
     pool->m_opened_ns = host_monotonic_ns();
-    pool->m_interval_ns = u64(options.txg_interval_ms ? options.txg_interval_ms : 5000) * 1000000;
+    pool->m_interval_ns.store(u64(options.txg_interval_ms ? options.txg_interval_ms : 5000) * 1000000);
     pool->m_notify = options.notify;
     pool->m_notify_context = options.notify_context;
     pool->m_vdevs->events().set_listener(options.logged, options.notify_context);
@@ -429,7 +477,10 @@ Result<Box<Pool>> Pool::open(Span<host_bdev* const> bdevs, const core_pool_optio
         refuse(bdevs[0], loaded.error(), line.text());
         return loaded.error();
     }
-    pool->m_engine->set_committed(scan.number_to_go_on_from());
+    const TxgId committed = scan.number_to_go_on_from();
+    pool->m_engine->set_committed(committed);
+    pool->m_fell_back = scan.newer_damaged || committed != pool->m_uberblock.txg;
+    pool->m_found = lcpfs::move(scan.found);
     return pool;
 }
 
@@ -441,7 +492,7 @@ Result<Box<Pool>> Pool::open_bare(Span<host_bdev* const> bdevs, TxgId group)
     Box<Pool> pool(::new (memory) Pool());
     TRY(pool->assemble(bdevs, false));
     UberblockScan scan = TRY(scan_uberblocks(*pool->m_vdevs, pool->m_label->header.pool_guid));
-    TRY(pool->start_layers(scan.found.span(), 0, 0));
+    TRY(pool->start_layers(0, 0));
     const Uberblock* wanted = group.value() ? nullptr : &scan.found[0];
     for (const Uberblock& uberblock : scan.found)
         if (uberblock.txg == group)
@@ -451,6 +502,8 @@ Result<Box<Pool>> Pool::open_bare(Span<host_bdev* const> bdevs, TxgId group)
     pool->m_uberblock = *wanted;
     pool->m_newest = scan.found[0];
     pool->m_engine->set_committed(scan.number_to_go_on_from());
+    pool->m_found = lcpfs::move(scan.found);
+    TRY(pool->reserve());
     return pool;
 }
 
@@ -460,13 +513,82 @@ Status Pool::commit_repaired(const Uberblock& next)
     return m_uberblock_writer->write(next);
 }
 
-Status Pool::start()
+Status Pool::reserve()
 {
+    if (!m_uberblock_writer) {
+        m_uberblock_writer = TRY(UberblockWriter::create(*m_vdevs, m_label->header.pool_guid, m_found.span()));
+        m_found.clear();
+    }
+    TRY(m_vdevs->reserve());
+    TRY(m_allocator->reserve());
+    TRY(m_cache->reserve());
+    TRY(m_space_log->reserve());
+    TRY(m_datasets->reserve());
+    TRY(m_log->reserve());
+    struct Reserve {
+        host_pool* pool;
+        u32 objects;
+    };
+    const Reserve reserves[] = { { m_requests.small_reads, 16 }, { m_requests.large_reads, 4 }, { m_requests.writes, 16 },
+                                 { m_requests.scratch, 16 }, { m_requests.pages, 4 } };
+    for (const Reserve& wanted : reserves)
+        if (!host_pool_reserve(wanted.pool, wanted.objects))
+            return Error::no_memory;
+    return {};
+}
+
+// Of one that was closed in order the first group would say no more than that the log is in use, and with the log on a log device
+// which of those are there.
+bool Pool::can_wait() const
+{
+    if (m_uberblock.log_generation || m_fell_back || has_lost_bitmaps() || has_stale_bitmaps() || had_damaged_bitmaps())
+        return false;
+    if (!m_log->ring(k_pool_ring).is_there() || m_log->ring(k_device_ring).is_there() || lacks_log_device())
+        return false;
+    ReadGuard list(m_datasets->lock());
+    for (Dataset* dataset = m_datasets->next(DatasetId(0)); dataset; dataset = m_datasets->next(dataset->id().next()))
+        if (dataset->head().is_destroying())
+            return false;
+    return true;
+}
+
+Status Pool::start(bool waits)
+{
+    MutexGuard guard(m_state_lock);
     if (is_read_only()) {
         m_engine->seal();
         m_background.pause();
+        return {};
     }
-    return m_engine->start(m_interval_ns);
+    if (waits)
+        m_waits.store(1);
+    else
+        TRY(get_ready_locked());
+    equip_locked();
+    return {};
+}
+
+Status Pool::get_ready()
+{
+    MutexGuard guard(m_state_lock);
+    TRY(check_writable()); // it may have been turned read-only meanwhile
+    return get_ready_locked();
+}
+
+// What has been done when it fails is not done again.
+Status Pool::get_ready_locked()
+{
+    if (!m_is_ready) {
+        TRY(reserve());
+        TRY(m_engine->start(m_interval_ns.load()));
+        m_is_ready = true;
+    }
+    if (!m_log->is_on())
+        TRY(start_log_locked());
+    m_waits.store_release(0);
+    if (wake_background_locked().is_error())
+        log(HOST_LOG_WARNING, "no thread can be had to go on freeing destroyed datasets and to move partitions");
+    return {};
 }
 
 }

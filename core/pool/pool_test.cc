@@ -542,6 +542,8 @@ static void older_log(Test& test)
     for (u32 round = 0; round < 2; round++) {
         const bool read_only = round == 0;
         REQUIRE_EQ(pool->open(read_only), 0);
+        if (!read_only)
+            REQUIRE_OK(pool->pool().admit_change());
         REQUIRE_EQ(pool->close(), 0);
         for (u32 i = 0; i < 2; i++)
             CHECK_EQ((REQUIRE_VALUE(read_label(pool->device(i)))->header.incompat.get() & k_incompat_log_data) != 0, !read_only);
@@ -554,13 +556,16 @@ static void older_log(Test& test)
         REQUIRE_OK(write_labels(pool->device(i), *label, false));
     }
     lcpfs_test_device_fail(pool->device(1), HOST_IO_WRITE, 0, 1000000);
-    CHECK(pool->open(false) != 0);
+    REQUIRE_EQ(pool->open(false), 0);
+    CHECK(pool->make(pool->root(), "f", k_mode_regular | 0644) != 0);
+    REQUIRE_EQ(pool->close(), 0);
     lcpfs_test_device_fail(pool->device(1), HOST_IO_WRITE, 0, 0);
     u64 in_all[2] = {};
     for (u32 i = 0; i < 2; i++)
         REQUIRE_OK(read_label(pool->device(i), &in_all[i]));
     CHECK((in_all[0] & ~in_all[1]) == k_incompat_log_data);
     REQUIRE_EQ(pool->open(false), 0);
+    REQUIRE_OK(pool->pool().admit_change());
     for (u32 i = 0; i < 2; i++) {
         REQUIRE_OK(read_label(pool->device(i), &in_all[i]));
         CHECK((in_all[i] & k_incompat_log_data) != 0);

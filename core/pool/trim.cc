@@ -36,7 +36,7 @@ Status trim_device(Pool& pool, const Vdev& vdev, u64 at, const Blocks& wanted, c
 
 Result<u64> trim_pool(Pool& pool, const TrimRange& range)
 {
-    TRY(pool.check_writable());
+    TRY(pool.admit_change());
     VdevSet& vdevs = pool.vdevs();
     u64 total = 0;
     bool any = false;

@@ -77,6 +77,7 @@ struct LogGround {
         log = TRY(IntentLog::create(*vdevs, *engine, k_pool, { failed, this }));
         log->set_ring(TRY(make_ring()));
         log->begin(committed_tail, 0, TxgId(10));
+        TRY(log->reserve());
         log->turn_on();
         log->writer().durability().set(VdevId(0), Durable::by_fua); // which is faster is a matter of chance here
         engine->set_committed(TxgId(10));

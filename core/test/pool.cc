@@ -52,7 +52,7 @@ Status TestPool::start(u32 data_checksum, u32 node_bytes)
         bdevs[2 + i] = m_logs[i]->get();
     if (core_pool_format(bdevs, 2 + m_log_count, &options) != 0 || open(false) != 0)
         return Error::contradiction;
-    return {};
+    return pool().admit_change();
 }
 
 int TestPool::open(bool read_only)
@@ -104,6 +104,8 @@ int TestPool::crash()
 
 int TestPool::settle()
 {
+    if (!pool().is_read_only() && pool().admit_change().is_error())
+        return -1;
     for (u32 i = 0; i < 2; i++)
         if (pool().engine().force_commit().is_error())
             return -1;

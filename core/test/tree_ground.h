@@ -78,6 +78,8 @@ public:
         allocator = TRY(Allocator::create(*vdevs, k_pool, k_node_bytes / k_block_size));
         allocator->format_all();
         cache = TRY(NodeCache::create(*vdevs, k_node_bytes, 1u << 20));
+        TRY(allocator->reserve());
+        TRY(cache->reserve());
         context = TRY(make_box<TreeContext>(*cache, *allocator, 2u, ChecksumKind::xxh64));
         return reload(NodePointer());
     }

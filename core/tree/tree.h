@@ -151,6 +151,8 @@ public:
     };
 
     Result<TreeShape> shape(); // reads the root
+    // Adds the first nodes right below the root, if that is in memory, to what is to be read ahead.
+    Status add_below_root(Vector<NodeCache::Wanted>& wanted, u32 most);
 
     // ---- for the sync of group `txg`
     TreeVersion version() const { return { m_root, m_pointer }; }

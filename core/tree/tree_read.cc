@@ -75,6 +75,21 @@ Result<TreeShape> Tree::shape()
     return TreeShape { level + 1, level ? root->page().count() : 1 };
 }
 
+Status Tree::add_below_root(Vector<NodeCache::Wanted>& wanted, u32 most)
+{
+    Ref<Node> root = m_root || m_pointer.is_null() ? m_root : TRY(m_context.cache.find(m_pointer, m_owner));
+    if (!root)
+        return {};
+    const NodePage& page = root->page();
+    for (u32 i = 0; page.level() > 0 && i < page.count() && i < most; i++) {
+        VERIFY_DISK(page.value(i).size() == sizeof(DiskNodePointer), node_damaged);
+        DiskNodePointer disk;
+        copy_bytes(&disk, page.value(i).data(), sizeof(disk));
+        TRY(wanted.push_back({ TRY(NodePointer::decode(disk)), m_owner }));
+    }
+    return {};
+}
+
 // `range` is the parent's. The result's keys point into the parent's page or are the range's own.
 Tree::KeyRange Tree::child_range(const NodePage& parent, u32 i, const KeyRange& range)
 {

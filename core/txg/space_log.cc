@@ -11,10 +11,16 @@ Result<Box<SpaceLog>> SpaceLog::create()
     if (!memory)
         return Error::no_memory;
     Box<SpaceLog> log(::new (memory) SpaceLog());
-    log->m_pool = host_pool_create("lcpfs_space_log", sizeof(Chunk), 16);
+    log->m_pool = host_pool_create("lcpfs_space_log", sizeof(Chunk), 0);
     if (!log->m_pool)
         return Error::no_memory;
     return log;
+}
+
+Status SpaceLog::reserve()
+{
+    constexpr u32 k_chunks = 16;
+    return host_pool_reserve(m_pool, k_chunks) ? Error::none : Error::no_memory;
 }
 
 SpaceLog::~SpaceLog()

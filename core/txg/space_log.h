@@ -71,6 +71,7 @@ public:
     };
 
     static Result<Box<SpaceLog>> create();
+    Status reserve(); // before the first change: no_memory
     ~SpaceLog();
     // Batches committed that freed anything.
     u64 frees() const { return m_frees.load(); }

@@ -29,7 +29,7 @@ Status TxgEngine::start(u64 interval_ns)
         return Error::no_memory;
     m_quiesce_thread = host_thread_start("lcpfs-txg", [](void* self) { static_cast<TxgEngine*>(self)->run_quiesce(); }, this);
     if (!m_quiesce_thread) {
-        stop(true);
+        end_threads();
         return Error::no_memory;
     }
     m_started.store(1);
@@ -44,12 +44,18 @@ void TxgEngine::stop(bool discard)
         fail(Error::shut_down);
     else if (m_error.load() == 0)
         (void)wait_committed(newest_changed()).is_ok();
+    end_threads();
+}
+
+void TxgEngine::end_threads()
+{
     m_stopping.store(1);
     m_event.wake();
     if (m_quiesce_thread)
         host_thread_join(m_quiesce_thread);
     host_thread_join(m_sync_thread);
     m_sync_thread = m_quiesce_thread = nullptr;
+    m_stopping.store(0);
 }
 
 void TxgEngine::set_interval(u64 interval_ns)

@@ -36,7 +36,7 @@ public:
 
     // The group on disk: the next one is open from now on. Before start; no holds.
     void set_committed(TxgId committed);
-    // Starts the threads. Once.
+    // Starts the threads. Once; again after no_memory.
     Status start(u64 interval_ns);
     // Whether changes are let in. After `refuse` whoever asks `refuses` under a hold either is told so or is part of
     // newest_changed(): once that has committed, nothing more changes, and `seal` lets groups that were only held be no changes.
@@ -83,6 +83,7 @@ private:
     };
 
     explicit TxgEngine(const Hooks& hooks) : m_hooks(hooks) {}
+    void end_threads();
     void run_quiesce();
     void run_sync();
     bool should_close() const;

@@ -25,6 +25,10 @@ void seal_label(Label& label);
 // feature_unknown also when a newer one says something that this version does not know; device_too_small when the device is shorter
 // than its label says. `in_all`: the incompatible features that all labels that verify have.
 Result<Box<Label>> read_label(host_bdev* bdev, u64* in_all = nullptr);
+struct FoundLabel {
+    Box<Label> label;
+    u64 in_all { 0 }; // as read_label tells it
+};
 
 // One label of a device of `capacity_blocks` as it stands there, not verified. For the checker and for dumps.
 Status read_label_copy(host_bdev* bdev, u32 index, u64 capacity_blocks, Label& label);

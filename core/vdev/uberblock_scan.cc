@@ -50,13 +50,17 @@ private:
     IoBatch m_batch;
 };
 
-// By eight words: most slots of a young pool are, and every mount looks at all of them.
-static bool is_zero(const DiskUberblock& disk)
+// Nothing was ever written to it. Most slots of a young pool are so, and every mount looks at all: at what an uberblock says, that is;
+// what it leaves zero is no trace of one.
+static bool is_empty(const DiskUberblock& disk)
 {
-    u64 words[8];
-    static_assert(sizeof(disk) % sizeof(words) == 0);
+    constexpr size_t k_step = 8 * sizeof(u64);
+    static_assert(offsetof(DiskUberblock, reserved) <= 5 * k_step && sizeof(disk.reserved) > k_step);
+    if (disk.checksum.get())
+        return false;
     const u8* const bytes = bytes_of(disk).data();
-    for (size_t at = 0; at < sizeof(disk); at += sizeof(words)) {
+    for (size_t at = 0; at < offsetof(DiskUberblock, reserved); at += k_step) {
+        u64 words[8];
         copy_bytes(words, bytes + at, sizeof(words));
         if (words[0] | words[1] | words[2] | words[3] | words[4] | words[5] | words[6] | words[7])
             return false;
@@ -139,10 +143,12 @@ static Status scan_ring(const RingBuffer& ring, const DiskGuid& pool_guid, Uberb
 {
     for (u32 i = 0; i < k_uberblock_slots; i++) {
         const DiskUberblock& disk = ring.slot(i);
+        if (is_empty(disk))
+            continue;
         Result<Uberblock> uberblock = Uberblock::decode(disk, pool_guid);
         if (uberblock.is_ok() && uberblock_slot_of(uberblock.value().txg.value()) == i) {
             TRY(insert(scan.found, uberblock.value()));
-        } else if (!is_zero(disk)) {
+        } else {
             scan.damaged_copies++;
             TRY(damaged.note(i, disk));
         }

@@ -10,6 +10,7 @@ namespace lcpfs {
 // Requests that can always be had, a page of segments each: what is in flight beyond that waits for memory or for
 // one to complete.
 constexpr u32 k_io_reserve = 64;
+constexpr u32 k_first_io_reserve = 4; // until something changes
 constexpr u32 k_split_reserve = 16;
 constexpr size_t k_max_segments = 256;
 
@@ -111,11 +112,17 @@ Result<Box<VdevSet>> VdevSet::create(Vector<Box<Vdev>> vdevs, const DiskGuid& po
         vdev.paths = TRY(set->m_paths->add_group(TargetId(i), vdev.guid, vdev.bdev));
         copy_bytes(vdev.name, vdev.paths->table().slot(0).name, sizeof(vdev.name));
     }
-    set->m_io_pool = host_io_pool_create("lcpfs_io", k_io_reserve);
-    set->m_split_pool = host_pool_create("lcpfs_split_io", sizeof(Split), k_split_reserve);
+    set->m_io_pool = host_io_pool_create("lcpfs_io", k_first_io_reserve);
+    set->m_split_pool = host_pool_create("lcpfs_split_io", sizeof(Split), 0);
     if (!set->m_io_pool || !set->m_split_pool)
         return Error::no_memory;
     return set;
+}
+
+Status VdevSet::reserve()
+{
+    const bool is_there = host_io_pool_reserve(m_io_pool, k_io_reserve) && host_pool_reserve(m_split_pool, k_split_reserve);
+    return is_there ? Error::none : Error::no_memory;
 }
 
 VdevSet::~VdevSet()

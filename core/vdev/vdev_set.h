@@ -65,6 +65,8 @@ public:
     // `pool_guid` tells the paths of one pool from those of another.
     static Result<Box<VdevSet>> create(Vector<Box<Vdev>> vdevs, const DiskGuid& pool_guid = DiskGuid());
     ~VdevSet();
+    // Before the first change: requests. no_memory.
+    Status reserve();
 
     u16 count() const { return static_cast<u16>(m_vdevs.size()); } // at most k_max_vdevs
     Vdev& vdev(VdevId id) { return *m_vdevs[id.value()]; }

@@ -68,7 +68,8 @@ Status LogFrame::prepare(host_pool* pages)
 {
     m_page_pool = pages;
     for (u8*& page : m_pages) {
-        page = static_cast<u8*>(host_pool_alloc(pages, 0));
+        if (!page)
+            page = static_cast<u8*>(host_pool_alloc(pages, 0));
         if (!page)
             return Error::no_memory;
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // LogFrame: the memory of one log write: pages, filled front to back with records, sealed, and what a reader checks.
 //
-// 32 pages, taken when the log is opened: building a frame allocates nothing. Data blocks stay where they are, so the records they
+// 32 pages, taken before the log is turned on: building a frame allocates nothing. Data blocks stay where they are, so the records they
 // belong to live until the frame has been written. The records end where a page ends, which the data goes on behind: a device that takes
 // pages in a row, and nothing else, gets it in one request.
 #pragma once
@@ -53,7 +53,7 @@ public:
     LogFrame() = default;
     LogFrame(const LogFrame&) = delete;
     ~LogFrame() { release(); }
-    Status prepare(host_pool* pages); // no_memory
+    Status prepare(host_pool* pages); // once, and again after no_memory
     void release();
 
     // Empty again, for records and padding of so many bytes in all: LogFrameSize::area_bytes.

@@ -15,9 +15,15 @@ Result<Box<LogWriter>> LogWriter::create(VdevSet& vdevs)
         slot.writer = writer.get();
         for (Copy& copy : slot.copies)
             copy.slot = &slot;
-        TRY(slot.frame.prepare(writer->m_pages));
     }
     return writer;
+}
+
+Status LogWriter::prepare() NO_THREAD_SAFETY_ANALYSIS
+{
+    for (Slot& slot : m_slots)
+        TRY(slot.frame.prepare(m_pages));
+    return {};
 }
 
 LogWriter::~LogWriter()

@@ -41,6 +41,7 @@ class LogWriter {
 public:
     static Result<Box<LogWriter>> create(VdevSet& vdevs);
     ~LogWriter(); // shuts down
+    Status prepare(); // the frames' memory, before the first is acquired; again after no_memory
 
     struct Slot;
     // A frame on one member.

@@ -89,8 +89,9 @@ public:
     // logged yet: the group that says so has to commit first.
     void begin(const LogTail& start, u64 keep, TxgId committed);
     bool has_begun() const { return m_identity.generation != 0; }
-    // Measures what makes log writes durable. Sleepable.
+    // Measures what makes log writes durable. Sleepable. After reserve.
     void turn_on();
+    Status reserve() { return m_writer->prepare(); } // no_memory
     // No further records; waits for frames under way.
     void turn_off();
     // Some leave the ring on log devices, others come (back) to it. Returns when the group that says so has committed.

@@ -85,6 +85,11 @@ struct host_io_pool *host_io_pool_create(const char *name, unsigned int reserve)
 	return pool;
 }
 
+bool host_io_pool_reserve(struct host_io_pool *pool, unsigned int reserve)
+{
+	return host_reserve(&pool->set.bio_pool, reserve) && host_reserve(&pool->set.bvec_pool, reserve);
+}
+
 void host_io_pool_destroy(struct host_io_pool *pool)
 {
 	if (!pool)

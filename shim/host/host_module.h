@@ -3,6 +3,11 @@
 #ifndef LCPFS_HOST_MODULE_H
 #define LCPFS_HOST_MODULE_H
 
+#include <linux/mempool.h>
+
+/* Has the reserve of a mempool be so many, if it is not as many yet. False: as host_pool_reserve. */
+bool host_reserve(mempool_t *pool, unsigned int reserve);
+
 /* The slab caches of all pools, none of which may be left. For the module's exit. */
 void host_slabs_destroy(void);
 /* The tables of checksums. For the module's start, before anything else. */

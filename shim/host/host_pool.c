@@ -20,6 +20,7 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/printk.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -116,6 +117,28 @@ struct host_pool *host_pool_create(const char *name, size_t object_bytes, unsign
 	pool->object_bytes = object_bytes;
 	host_kept_init(&pool->kept, object_bytes, host_pool_give_back, pool);
 	return pool;
+}
+
+/* mempool_resize leaves off where it finds no memory, and says nothing. */
+bool host_reserve(mempool_t *pool, unsigned int reserve)
+{
+	unsigned int scope = memalloc_nofs_save();
+	bool is_there = reserve <= pool->min_nr || !mempool_resize(pool, reserve);
+
+	while (is_there && READ_ONCE(pool->curr_nr) < reserve) {
+		void *object = pool->alloc(GFP_KERNEL, pool->pool_data);
+
+		is_there = object;
+		if (object)
+			mempool_free(object, pool);
+	}
+	memalloc_nofs_restore(scope);
+	return is_there;
+}
+
+bool host_pool_reserve(struct host_pool *pool, unsigned int reserve)
+{
+	return host_reserve(pool->reserve, reserve);
 }
 
 void host_pool_destroy(struct host_pool *pool)

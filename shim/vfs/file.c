@@ -89,8 +89,19 @@ static int lcpfs_file_mmap(struct file *file, struct vm_area_struct *vma)
 	return 0;
 }
 
+/* A synchronous write costs the same from the first one on: what has to be there is seen to here. Not while all writers are stopped. */
+static void lcpfs_expect_change(struct super_block *sb)
+{
+	if (!sb_start_write_trylock(sb))
+		return;
+	core_pool_expect_change(lcpfs_super_of(sb)->pool->core);
+	sb_end_write(sb);
+}
+
 static int lcpfs_file_open(struct inode *inode, struct file *file)
 {
+	if (file->f_mode & FMODE_WRITE)
+		lcpfs_expect_change(inode->i_sb);
 	/* RWF_NOWAIT is understood: reads that would block and all writes give EAGAIN. */
 	file->f_mode |= FMODE_NOWAIT | FMODE_CAN_ODIRECT;
 	return generic_file_open(inode, file);

@@ -38,6 +38,7 @@ struct lcpfs_pool {
 	struct host_bdev *bdevs[LCPFS_MAX_BDEVS]; /* path_lock, once started; devices and further paths to them */
 	unsigned int bdev_count;                  /* likewise */
 	u8 device_guids[LCPFS_MAX_BDEVS][16];     /* of the bdevs, while the pool is being started */
+	struct core_labels *labels[LCPFS_MAX_BDEVS]; /* likewise */
 	struct mutex write_lock;    /* taken under s_umount */
 	unsigned int writers;       /* write_lock: superblocks that are not read-only */
 	bool read_only;             /* write_lock: what was asked of the core */

@@ -46,6 +46,12 @@ const char* host_bdev_name(const struct host_bdev* bdev) { return bdev->name; }
 
 struct host_io_pool* host_io_pool_create(const char*, unsigned int) { return new host_io_pool; }
 
+bool host_io_pool_reserve(struct host_io_pool*, unsigned int)
+{
+    check_may_sleep("host_io_pool_reserve");
+    return true;
+}
+
 void host_io_pool_destroy(struct host_io_pool* pool)
 {
     if (pool && pool->live)

@@ -116,7 +116,7 @@ void host_free(void* memory)
 struct host_pool {
     const char* name;
     size_t object_bytes;
-    u32 reserve;
+    std::atomic<u32> reserve;
     std::atomic<u64> live { 0 };
     // Of the reserve, what is there. Touched only when memory is short or something is missing: as in the kernel's
     // mempools, what is freed goes there first.
@@ -130,9 +130,21 @@ struct host_pool* host_pool_create(const char* name, size_t object_bytes, unsign
     if (shall_fail())
         return nullptr;
     host_pool* pool = new host_pool { strdup(name), object_bytes, reserve < 1 ? 1 : reserve, {}, {}, {} };
-    pool->kept = pool->reserve;
+    pool->kept = pool->reserve.load();
     host_event_init(&pool->freed);
     return pool;
+}
+
+bool host_pool_reserve(struct host_pool* pool, unsigned int reserve)
+{
+    check_may_sleep("host_pool_reserve");
+    if (reserve <= pool->reserve)
+        return true;
+    if (shall_fail() || s_reserve_only)
+        return false;
+    pool->kept += reserve - pool->reserve;
+    pool->reserve = reserve;
+    return true;
 }
 
 void host_pool_destroy(struct host_pool* pool)
