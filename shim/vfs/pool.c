@@ -409,7 +409,8 @@ int lcpfs_pool_get(const char *source, const struct lcpfs_options *options, bool
 		*result = pool;
 	} else if (!error) {
 		error = lcpfs_pool_start(fresh, options, read_only);
-		*result = fresh;
+		if (!error)
+			*result = fresh;
 	}
 	if (fresh && (pool || error))
 		lcpfs_pool_free(fresh);
