@@ -488,6 +488,13 @@ void core_read(struct core_object *object, uint64_t block, const struct core_seg
 void core_read_wait(struct core_object *object, uint64_t block, const struct core_segment *segments, unsigned int count,
 		    void (*done)(void *context, int error, const uint64_t *bad), void *context);
 /*
+ * core_read into memory that others may write to meanwhile, which makes a sound block look damaged. So what does not verify, or cannot be
+ * read, is not tried a second time, repaired, counted or told of: an error here says that the caller has to read it with core_read, into
+ * memory of his own, to know.
+ */
+void core_read_once(struct core_object *object, uint64_t block, const struct core_segment *segments, unsigned int count,
+		    void (*done)(void *context, int error, const uint64_t *bad), void *context);
+/*
  * Whether core_read of these blocks would, before it returns, wait for a lock, for metadata to be read or for what only the intent log
  * has to be written. A hint, of the moment; waits for nothing.
  */

@@ -26,6 +26,13 @@ void core_read(core_object* handle, uint64_t block, const core_segment* segments
     read_blocks(pool_of(object), object, block, { segments, count }, done, context);
 }
 
+void core_read_once(core_object* handle, uint64_t block, const core_segment* segments, unsigned count,
+    void (*done)(void* context, int error, const uint64_t* bad), void* context)
+{
+    Object& object = object_of(handle);
+    read_blocks_once(pool_of(object), object, block, { segments, count }, done, context);
+}
+
 void core_read_wait(core_object* handle, uint64_t block, const core_segment* segments, unsigned count,
     void (*done)(void* context, int error, const uint64_t* bad), void* context)
 {

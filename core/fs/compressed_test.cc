@@ -178,6 +178,8 @@ void damage(Test& test)
     REQUIRE_EQ(pool.settle(), 0);
     lcpfs_test_device_poke(pool.device(units->extent.device), units->extent.device_block * k_block_size + 20, "damage", 6);
     u32 tags[60] {};
+    CHECK(pool.read_once(units->file, 0, 60, tags) < 0);
+    CHECK(pool.read_once(units->file, 32, 28, tags) == 0 && tags[0] == units->ground.tags[0][32]);
     for (u32 way = 0; way < 2; way++)
         CHECK_EQ(pool.read(units->file, 0, 60, tags), -errno_of(Error::io_error));
     CHECK(pool.read(units->file, 5, 1, tags) == 0 && tags[0] == units->ground.tags[0][5]);

@@ -158,6 +158,8 @@ void recover_block(ReadRun& run, u32 i, void* memory)
 {
     ReadOperation& operation = *run.operation;
     const u64 file_block = run.file_block + i;
+    if (operation.is_once)
+        return mark_bad(operation, file_block, Error::io_error);
     // By another path first, which tells a bad path from a bad block.
     const core_segment segment { memory, k_block_size };
     const Dva place { run.dva.block + i, 1, run.dva.vdev };
@@ -201,6 +203,10 @@ void recover_unit(ReadRun& run)
     for (u32 i = 0; i < run.block_count; i++) {
         const u64 file_block = run.file_block + i;
         void* const memory = walk.next();
+        if (operation.is_once) {
+            mark_bad(operation, file_block, Error::io_error);
+            continue;
+        }
         if (error != Error::none) {
             ReadGuard guard(operation.object->m_lock);
             auto now = find_block(*operation.object, file_block);
@@ -434,7 +440,12 @@ void take_arrived(ReadWaiter& waiter)
     }
 }
 
-void begin_read(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, ReadWaiter* waiter,
+struct ReadHow {
+    ReadWaiter* waiter;
+    bool is_once;
+};
+
+void begin_read(Pool& pool, Object& object, u64 block, Span<const core_segment> segments, ReadHow how,
     void (*done)(void* context, int error, const u64* bad), void* context)
 {
     u64 bytes = 0;
@@ -448,8 +459,8 @@ void begin_read(Pool& pool, Object& object, u64 block, Span<const core_segment> 
         u64 bad[k_read_max_blocks / 64];
         __builtin_memset(bad, 0xff, sizeof(bad));
         done(context, -errno_of(Error::invalid), bad);
-        if (waiter)
-            end_wait(*waiter);
+        if (how.waiter)
+            end_wait(*how.waiter);
         return;
     }
     bool large = blocks > k_small_read_segments;
@@ -466,7 +477,8 @@ void begin_read(Pool& pool, Object& object, u64 block, Span<const core_segment> 
     operation->file_bytes = ~0ull;
     operation->done = done;
     operation->context = context;
-    operation->waiter = waiter;
+    operation->waiter = how.waiter;
+    operation->is_once = how.is_once;
     operation->is_large = large;
     for (size_t i = 0; i < segments.size(); i++)
         operation->segments()[i] = segments[i];
@@ -478,15 +490,21 @@ void begin_read(Pool& pool, Object& object, u64 block, Span<const core_segment> 
 void read_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment> segments,
     void (*done)(void* context, int error, const u64* bad), void* context)
 {
-    begin_read(pool, object, block, segments, nullptr, done, context);
+    begin_read(pool, object, block, segments, { nullptr, false }, done, context);
 }
 
 void read_blocks_and_wait(Pool& pool, Object& object, u64 block, Span<const core_segment> segments,
     void (*done)(void* context, int error, const u64* bad), void* context)
 {
     ReadWaiter waiter;
-    begin_read(pool, object, block, segments, &waiter, done, context);
+    begin_read(pool, object, block, segments, { &waiter, false }, done, context);
     take_arrived(waiter);
+}
+
+void read_blocks_once(Pool& pool, Object& object, u64 block, Span<const core_segment> segments,
+    void (*done)(void* context, int error, const u64* bad), void* context)
+{
+    begin_read(pool, object, block, segments, { nullptr, true }, done, context);
 }
 
 bool read_waits(Object& object, u64 block, u64 count)

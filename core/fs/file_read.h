@@ -20,6 +20,10 @@ void read_blocks(Pool& pool, Object& object, u64 block, Span<const core_segment>
 void read_blocks_and_wait(Pool& pool, Object& object, u64 block, Span<const core_segment> segments,
     void (*done)(void* context, int error, const u64* bad), void* context);
 
+// See core_read_once.
+void read_blocks_once(Pool& pool, Object& object, u64 block, Span<const core_segment> segments,
+    void (*done)(void* context, int error, const u64* bad), void* context);
+
 // See core_read_waits.
 bool read_waits(Object& object, u64 block, u64 count);
 

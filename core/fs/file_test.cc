@@ -324,12 +324,22 @@ static void damaged_block(Test& test)
     u8 byte = 0xee;
     lcpfs_test_device_poke(pool.device(extent.device), extent.device_block * k_block_size + 77, &byte, 1);
     u32 tags[8];
+    core_pool_status before, after;
+    core_pool_get_status(pool.handle(), &before);
+    CHECK(pool.read_once(ground->file, 0, 8, tags) < 0); // says no more than that, to anybody
+    for (u32 i = 0; i < 8; i++)
+        CHECK_EQ(tags[i] == ground->model.tags[i], i != 3);
+    core_pool_get_status(pool.handle(), &after);
+    CHECK_EQ(after.checksum_errors, before.checksum_errors);
+    CHECK_EQ(pool.read_once(ground->file, 4, 4, tags), 0);
     for (u32 way = 0; way < 2; way++) {
         CHECK_EQ(pool.read(ground->file, 0, 8, tags), -errno_of(Error::data_checksum));
         for (u32 i = 0; i < 8; i++)
             if (i != 3)
                 CHECK_EQ(tags[i], ground->model.tags[i]);
     }
+    core_pool_get_status(pool.handle(), &after);
+    CHECK(after.checksum_errors > before.checksum_errors);
     CHECK_EQ(pool.read(ground->file, 0, 3, tags), 0);
     CHECK_EQ(pool.read(ground->file, 4, 4, tags), 0);
     CHECK_EQ(pool.check(), 1u);

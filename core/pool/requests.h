@@ -90,6 +90,7 @@ struct ReadOperation {
     void* context;
     ReadWaiter* waiter;         // null: nobody waits
     bool is_large;
+    bool is_once;               // core_read_once
     Atomic<u32> own_run_busy { 0 };
     ReadRun own_run;
     Atomic<u64> bad[k_read_max_blocks / 64];

@@ -421,12 +421,27 @@ int TestPool::read(core_object* object, u64 block, u32 count, u32* tags)
     m_waiting.begin();
     (m_reads++ % 2 ? core_read_wait : core_read)(object, block, m_segments, count, was_read, this);
     (void)m_waiting.wait().is_ok();
+    find_tags(count, tags);
+    return m_result;
+}
+
+int TestPool::read_once(core_object* object, u64 block, u32 count, u32* tags)
+{
+    set_segments(count);
+    m_waiting.begin();
+    core_read_once(object, block, m_segments, count, was_read, this);
+    (void)m_waiting.wait().is_ok();
+    find_tags(count, tags);
+    return m_result;
+}
+
+void TestPool::find_tags(u32 count, u32* tags) const
+{
     for (u32 i = 0; i < count; i++) {
         copy_bytes(&tags[i], m_pages[i], sizeof(u32));
         if (compare_bytes(m_pages[i], m_pages[i] + sizeof(u32), k_block_size - sizeof(u32)) != 0)
             tags[i] = ~0u;
     }
-    return m_result;
 }
 
 }

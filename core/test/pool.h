@@ -76,6 +76,7 @@ public:
     int write(core_object* object, u64 block, u32 count, u32 first_tag, u64 size_bytes);
     // The tags of `count` blocks, ~0 for a block that is not all one tag. By core_read and core_read_wait in turn.
     int read(core_object* object, u64 block, u32 count, u32* tags);
+    int read_once(core_object* object, u64 block, u32 count, u32* tags); // core_read_once
     int truncate(core_object* object, u64 size_bytes) { return core_truncate(object, size_bytes, k_time); }
     // The page that the next write of one block takes its bytes from, and that the last read left the first block in.
     u8* page() { return m_pages[0]; }
@@ -92,6 +93,7 @@ private:
     void print(u64 number) { m_print = (m_print ^ number) * 0x100000001b3ull; }
     void print_object(u64 id);
     void set_segments(u32 count);
+    void find_tags(u32 count, u32* tags) const; // of what was read
 
     TestDevice m_a, m_b;
     Box<TestDevice> m_logs[k_most_logs];

@@ -1,6 +1,6 @@
 # Requests of one caller past the page cache, 32 under way at once: each byte against a model while the file is cut, punched, mapped and
-# written by other ways; reads into a mapping of another file; with compression; and a filesystem that is frozen, and unmounted lazily,
-# with requests under way.
+# written by other ways; reads into a mapping of another file, and into memory that changes meanwhile; with compression; and a filesystem
+# that is frozen, and unmounted lazily, with requests under way.
 # disks: 2x256M
 # files: build/test/torture
 # programs: fsfreeze
@@ -17,6 +17,12 @@ must umount /mnt
 say "into a mapping of another file ($(uptime_s) s)"
 must mount_pool /mnt
 must $T queued /mnt/source mapped /mnt/target $((OPERATIONS / 10))
+must umount /mnt
+
+say "into memory that somebody else writes to ($(uptime_s) s)"
+must mount_pool /mnt
+must $T queued /mnt/scribbled scribbled $((OPERATIONS / 20))
+lcpfs status | grep -q "errors     none in" || fail "sound blocks count as damaged: $(lcpfs status)"
 must umount /mnt
 
 say "sync=always, logbias=throughput ($(uptime_s) s)"

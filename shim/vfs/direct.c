@@ -4,7 +4,7 @@
  *
  * They go through memory of our own, not straight to and from the caller's: blocks are checksummed as they are written and verified
  * as they are read, and a buffer that changes meanwhile must not make a block that fails its checksum, nor a good one look
- * damaged. The price is one copy. Here is what the caller waits for: pieces of up to LCPFS_DIRECT_BLOCKS blocks go one after the
+ * damaged. The price is one copy. (Reads that nobody waits for do without it where they can: direct_async.c.) Here is what the caller waits for: pieces of up to LCPFS_DIRECT_BLOCKS blocks go one after the
  * other. Requests of io_uring and libaio overlap where they can: direct_async.c.
  *
  * Position, length and addresses are multiples of the logical block of 512 bytes (-EINVAL). What is not whole blocks of ours is
@@ -82,6 +82,7 @@ void lcpfs_direct_empty(struct lcpfs_direct *direct)
 		if (!host_kept_give(&lcpfs_direct_kept[order], memory))
 			free_pages((unsigned long)memory, order);
 	}
+	direct->count = 0;
 }
 
 /* Pieces as large as there are, single pages at last. */
@@ -160,8 +161,10 @@ size_t lcpfs_direct_copy(struct lcpfs_direct *direct, size_t skip, size_t bytes,
 	return done;
 }
 
-void lcpfs_direct_note_read(struct lcpfs_direct *direct, int error, const uint64_t *bad)
+void lcpfs_direct_was_read(void *context, int error, const uint64_t *bad)
 {
+	struct lcpfs_direct *direct = context;
+
 	direct->error = error;
 	direct->bad = error && bad ? find_first_bit((const unsigned long *)bad, direct->blocks) : 0;
 }
@@ -171,13 +174,6 @@ size_t lcpfs_direct_readable(const struct lcpfs_direct *direct, size_t skip, siz
 	if (!direct->error)
 		return bytes;
 	return direct->bad ? min_t(size_t, bytes, direct->bad * CORE_BLOCK_SIZE - skip) : 0;
-}
-
-static void lcpfs_direct_was_read(void *context, int error, const uint64_t *bad)
-{
-	struct lcpfs_direct *direct = context;
-
-	lcpfs_direct_note_read(direct, error, bad);
 }
 
 static void lcpfs_direct_was_written(void *context, int error)

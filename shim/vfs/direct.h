@@ -30,11 +30,12 @@ void lcpfs_direct_exit(void); /* no request is left */
 
 /* Gives `direct`, with room for so many segments, its memory; false: there is none. */
 bool lcpfs_direct_fill(struct lcpfs_direct *direct, struct inode *inode, unsigned int blocks);
+/* Takes it away again. */
 void lcpfs_direct_empty(struct lcpfs_direct *direct);
 /* Between the caller's memory and ours from `skip` on: all of `bytes`, or up to where the caller's is not there. */
 size_t lcpfs_direct_copy(struct lcpfs_direct *direct, size_t skip, size_t bytes, struct iov_iter *iter, bool out);
-/* Keeps what `done` of core_read was given. */
-void lcpfs_direct_note_read(struct lcpfs_direct *direct, int error, const uint64_t *bad);
+/* A `done` for core_read into it: keeps what it is given. */
+void lcpfs_direct_was_read(void *direct, int error, const uint64_t *bad);
 /* How many of `bytes` from `skip` on are there: all, or up to the first block that could not be read. */
 size_t lcpfs_direct_readable(const struct lcpfs_direct *direct, size_t skip, size_t bytes);
 /* Whether the intent log takes what is to be written: little, and the caller waits until it is durable. */

@@ -3,8 +3,10 @@
  * direct_async.c: requests of io_uring and libaio past the page cache that nobody waits for: the call starts one, gives
  * -EIOCBQUEUED, and ki_complete is called when it is done. So those of one caller overlap.
  *
- * A read pins the caller's pages before it starts and reads into memory of its own (direct.c says why); what was verified is
- * copied where the device's completion comes when that is little, and by a worker when it is much. Pages of a file's cache are not
+ * A read pins the caller's pages before it starts. Whole blocks that come to whole pages are read straight into these and verified
+ * there. The caller may write to them meanwhile, so one that does not verify says nothing: then all of the request is read again, into
+ * memory of our own (direct.c says why), and that decides. Others are read so from the first; what was verified is copied where
+ * the device's completion comes when that is little, and by a worker when it is much. Pages of a file's cache are not
  * written so: they may be on their way to their disk by then, with a checksum of what they held. A write copies the
  * caller's bytes before it starts, and pins nothing. Where the rest of it has to sleep (pages to be taken out of the
  * cache, a commit of the intent log for O_DSYNC), a worker does that.
@@ -53,7 +55,8 @@ struct lcpfs_async {
 	bool syncs;
 	/* reads */
 	size_t skip;              /* of the first block */
-	bool copied;
+	bool straight;            /* first into `pages`; there is memory of our own only if it is small */
+	bool is_there;            /* in the caller's memory */
 	struct iov_iter to;       /* over `pages`, or the caller's own */
 	unsigned int count;
 	struct bio_vec *pages;    /* behind the segments */
@@ -102,7 +105,7 @@ static struct inode *lcpfs_async_inode(const struct lcpfs_async *async)
 	return file_inode(async->iocb->ki_filp);
 }
 
-static struct lcpfs_async *lcpfs_async_make(struct inode *inode, unsigned int blocks, unsigned int pages)
+static struct lcpfs_async *lcpfs_async_make(struct inode *inode, unsigned int blocks, unsigned int pages, bool straight)
 {
 	bool is_small = blocks == 1 && pages <= LCPFS_ASYNC_SMALL_PAGES;
 	struct lcpfs_async *async = is_small ? host_kept_take(&lcpfs_async_kept) : NULL;
@@ -116,7 +119,10 @@ static struct lcpfs_async *lcpfs_async_make(struct inode *inode, unsigned int bl
 	async = kmalloc(lcpfs_async_struct_bytes(blocks, pages), GFP_KERNEL);
 	if (!async)
 		return NULL;
-	if (!lcpfs_direct_fill(&async->direct, inode, blocks)) {
+	async->direct.inode = inode;
+	async->direct.blocks = blocks;
+	async->direct.count = 0;
+	if ((is_small || !straight) && !lcpfs_direct_fill(&async->direct, inode, blocks)) {
 		kfree(async);
 		return NULL;
 	}
@@ -125,21 +131,22 @@ static struct lcpfs_async *lcpfs_async_make(struct inode *inode, unsigned int bl
 	return async;
 }
 
-/* With memory for all of the request; NULL when there is none, or others have it. */
-static struct lcpfs_async *lcpfs_async_alloc(struct kiocb *iocb, size_t skip, size_t bytes, unsigned int pages)
+/* With memory for all of the request, unless that goes straight; NULL when there is none, or others have it. */
+static struct lcpfs_async *lcpfs_async_alloc(struct kiocb *iocb, size_t skip, size_t bytes, unsigned int pages, bool straight)
 {
 	unsigned int blocks = DIV_ROUND_UP(skip + bytes, CORE_BLOCK_SIZE);
 	struct lcpfs_async *async;
 
 	if (atomic_long_add_return(blocks, &lcpfs_async_blocks) > totalram_pages() / LCPFS_ASYNC_SHARE)
 		goto full;
-	async = lcpfs_async_make(file_inode(iocb->ki_filp), blocks, pages);
+	async = lcpfs_async_make(file_inode(iocb->ki_filp), blocks, pages, straight);
 	if (!async)
 		goto full;
 	async->iocb = iocb;
 	async->skip = skip;
 	async->bytes = bytes;
-	async->copied = false;
+	async->straight = straight;
+	async->is_there = false;
 	async->syncs = false;
 	async->count = 0;
 	return async;
@@ -225,6 +232,11 @@ static bool lcpfs_async_pin(struct lcpfs_async *async, struct iov_iter *to, unsi
 	return true;
 }
 
+static bool lcpfs_async_goes_straight(const struct kiocb *iocb, const struct iov_iter *to)
+{
+	return !IS_ENABLED(CONFIG_HIGHMEM) && user_backed_iter(to) && !((iocb->ki_pos | iov_iter_alignment(to)) & (PAGE_SIZE - 1));
+}
+
 struct lcpfs_async *lcpfs_async_read_prepare(struct kiocb *iocb, struct iov_iter *to)
 {
 	size_t skip = iocb->ki_pos & (CORE_BLOCK_SIZE - 1);
@@ -239,7 +251,7 @@ struct lcpfs_async *lcpfs_async_read_prepare(struct kiocb *iocb, struct iov_iter
 	pages = is_users ? iov_iter_npages(to, LCPFS_ASYNC_PAGES + 1) : 0;
 	if (pages > LCPFS_ASYNC_PAGES)
 		return NULL;
-	async = lcpfs_async_alloc(iocb, skip, bytes, pages);
+	async = lcpfs_async_alloc(iocb, skip, bytes, pages, lcpfs_async_goes_straight(iocb, to));
 	if (!async)
 		return NULL;
 	if (!is_users) {
@@ -280,12 +292,24 @@ static void lcpfs_async_copy(struct lcpfs_async *async)
 		lcpfs_async_copy_page(async);
 	else if (async->bytes)
 		lcpfs_direct_copy(&async->direct, async->skip, async->bytes, &async->to, true);
-	async->copied = true;
+	async->is_there = true;
 }
 
 static void lcpfs_async_end_read(struct lcpfs_async *async)
 {
 	lcpfs_async_complete(async, async->bytes ?: async->direct.error);
+}
+
+/* Into memory of our own, after something that went straight did not verify. */
+static void lcpfs_async_read_again(struct lcpfs_async *async)
+{
+	struct lcpfs_direct *direct = &async->direct;
+
+	if (!direct->count && !lcpfs_direct_fill(direct, direct->inode, direct->blocks))
+		lcpfs_direct_was_read(direct, -ENOMEM, NULL);
+	else
+		core_read_wait(lcpfs_object(direct->inode), async->iocb->ki_pos / CORE_BLOCK_SIZE, direct->segments, direct->count,
+			       lcpfs_direct_was_read, direct);
 }
 
 static void lcpfs_async_read_work(struct work_struct *work)
@@ -294,8 +318,11 @@ static void lcpfs_async_read_work(struct work_struct *work)
 	unsigned int scope = memalloc_nofs_save();
 	unsigned int i;
 
-	if (!async->copied)
+	if (!async->is_there) {
+		if (async->straight)
+			lcpfs_async_read_again(async);
 		lcpfs_async_copy(async);
+	}
 	for (i = 0; i < async->count; i++)
 		if (!PageDirty(async->pages[i].bv_page))
 			set_page_dirty_lock(async->pages[i].bv_page);
@@ -307,10 +334,14 @@ static void lcpfs_async_was_read(void *context, int error, const uint64_t *bad)
 {
 	struct lcpfs_async *async = context;
 
-	lcpfs_direct_note_read(&async->direct, error, bad);
-	if (in_task() || async->bytes <= LCPFS_ASYNC_COPY_BYTES)
-		lcpfs_async_copy(async);
-	if (async->copied && lcpfs_async_is_dirty(async)) {
+	if (async->straight) {
+		async->is_there = !error;
+	} else {
+		lcpfs_direct_was_read(&async->direct, error, bad);
+		if (in_task() || async->bytes <= LCPFS_ASYNC_COPY_BYTES)
+			lcpfs_async_copy(async);
+	}
+	if (async->is_there && lcpfs_async_is_dirty(async)) {
 		lcpfs_async_end_read(async);
 		return;
 	}
@@ -359,10 +390,26 @@ static ssize_t lcpfs_async_begin_read(const struct lcpfs_async *async)
 	return result;
 }
 
+static void lcpfs_async_start_read(struct lcpfs_async *async)
+{
+	struct core_object *object = lcpfs_object(lcpfs_async_inode(async));
+	struct lcpfs_direct *direct = &async->direct;
+	u64 first = async->iocb->ki_pos / CORE_BLOCK_SIZE;
+	struct core_segment one;
+	struct core_segment *segments = async->is_small ? &one : direct->segments;
+	unsigned int i;
+
+	if (!async->straight) {
+		core_read(object, first, direct->segments, direct->count, lcpfs_async_was_read, async);
+		return;
+	}
+	for (i = 0; i < async->count; i++)
+		segments[i] = (struct core_segment){ .data = page_address(async->pages[i].bv_page), .bytes = PAGE_SIZE };
+	core_read_once(object, first, segments, async->count, lcpfs_async_was_read, async);
+}
+
 ssize_t lcpfs_async_read(struct lcpfs_async *async, struct iov_iter *to)
 {
-	struct inode *inode = lcpfs_async_inode(async);
-	struct lcpfs_direct *direct = &async->direct;
 	ssize_t result = lcpfs_async_begin_read(async);
 	unsigned int scope;
 
@@ -375,8 +422,7 @@ ssize_t lcpfs_async_read(struct lcpfs_async *async, struct iov_iter *to)
 	}
 	async->bytes = result;
 	scope = memalloc_nofs_save();
-	core_read(lcpfs_object(inode), async->iocb->ki_pos / CORE_BLOCK_SIZE, direct->segments, direct->count,
-		  lcpfs_async_was_read, async);
+	lcpfs_async_start_read(async);
 	memalloc_nofs_restore(scope);
 	return -EIOCBQUEUED;
 }
@@ -520,7 +566,7 @@ bool lcpfs_async_write(struct kiocb *iocb, struct iov_iter *from)
 	if (is_sync_kiocb(iocb) || !bytes || (iocb->ki_pos | bytes) & (CORE_BLOCK_SIZE - 1) ||
 	    bytes > (size_t)LCPFS_DIRECT_BLOCKS * CORE_BLOCK_SIZE || iocb->ki_pos + bytes > size)
 		return false;
-	async = lcpfs_async_alloc(iocb, 0, bytes, 0);
+	async = lcpfs_async_alloc(iocb, 0, bytes, 0, false);
 	if (!async)
 		return false;
 	async->syncs = lcpfs_write_syncs(iocb);

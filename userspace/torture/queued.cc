@@ -314,14 +314,67 @@ static int queued_mapped(const char* path, const char* other, uint64_t rounds)
     return 0;
 }
 
+// Reads into memory that somebody else writes to all the time: every one is a whole read of something sound, and when nobody writes any
+// more they give what the file has.
+static int queued_scribbled(const char* path, uint64_t rounds)
+{
+    constexpr uint64_t k_each = 8 * k_block;
+    constexpr uint64_t k_pieces = k_bytes / k_each;
+    static_assert(k_pieces >= k_depth);
+    const int fd = open(path, O_RDWR | O_CREAT | O_DIRECT, 0600);
+    must(fd >= 0, path);
+    auto* memory = (uint8_t*)mmap(nullptr, k_depth * k_each, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    must(memory != MAP_FAILED, "mmap");
+    for (uint64_t piece = 0; piece < k_pieces; piece++) {
+        for (uint64_t block = 0; block < k_each; block += k_block)
+            memset(s_buffer + block, (int)(1 + (piece + block / k_block) % 251), k_block);
+        must(pwrite(fd, s_buffer, k_each, (off_t)(piece * k_each)) == (ssize_t)k_each, path);
+    }
+    must(fsync(fd) == 0, "fsync");
+    Queue queue(k_depth);
+    must(queue.is_open(), "io_setup");
+    iocb requests[k_depth];
+    uint64_t whole = 0;
+    for (uint64_t round = 0; round <= rounds; round++) {
+        const bool is_last = round == rounds;
+        const pid_t writer = is_last ? 0 : fork();
+        must(writer >= 0, "fork");
+        while (!is_last && !writer)
+            for (uint64_t at = 0; at < k_depth * k_each; at += 512)
+                memory[at] ^= 0x55;
+        for (uint64_t i = 0; i < k_depth; i++) {
+            const uint64_t piece = (round + i) % k_pieces, bytes = (i % 2 ? 8 : 1) * k_block;
+            must(queue.submit(requests[i], fd, false, memory + i * k_each, bytes, piece * k_each, bytes), "io_submit");
+        }
+        for (uint64_t taken = 0; taken < k_depth; taken++) {
+            io_event event;
+            queue.take(&event, 1, 1);
+            if (event.res != (int64_t)event.data)
+                fail("round %llu: a read of %llu bytes gave %lld", (unsigned long long)round, (unsigned long long)event.data,
+                     (long long)event.res);
+        }
+        int status;
+        if (!is_last)
+            must(kill(writer, SIGKILL) == 0 && waitpid(writer, &status, 0) == writer, "the writer");
+    }
+    for (uint64_t i = 0; i < k_depth; i++)
+        for (uint64_t at = 0; at < (i % 2 ? k_each : k_block); at++, whole++)
+            if (memory[i * k_each + at] != 1 + ((rounds + i) % k_pieces + at / k_block) % 251)
+                fail("byte %llu of read %llu is not the file's", (unsigned long long)at, (unsigned long long)i);
+    printf("torture: %llu bytes compared\n", (unsigned long long)whole);
+    return 0;
+}
+
 int queued(int count, char** words)
 {
     if (count == 4 && !strcmp(words[1], "mapped"))
         return queued_mapped(words[0], words[2], strtoull(words[3], nullptr, 0));
     if (count == 3 && !strcmp(words[1], "bad"))
         return queued_bad(words[0], strtoull(words[2], nullptr, 0));
+    if (count == 3 && !strcmp(words[1], "scribbled"))
+        return queued_scribbled(words[0], strtoull(words[2], nullptr, 0));
     if (count < 3)
-        fail("queued FILE OPERATIONS SEED | queued FILE bad BLOCK | queued FILE mapped OTHER ROUNDS");
+        fail("queued FILE OPERATIONS SEED | queued FILE bad BLOCK | queued FILE mapped OTHER ROUNDS | queued FILE scribbled ROUNDS");
     Ground ground(words[0], strtoull(words[2], nullptr, 0));
     ground.run(strtoull(words[1], nullptr, 0));
     return 0;

@@ -41,7 +41,8 @@ int differ(int count, char** words);
 int same_trees(int count, char** words);
 // torture fsx FILE THREADS OPERATIONS SEED
 int fsx(int count, char** words);
-// torture queued FILE OPERATIONS SEED; torture queued FILE bad BLOCK; torture queued FILE mapped OTHER ROUNDS
+// torture queued FILE OPERATIONS SEED; torture queued FILE bad BLOCK; torture queued FILE mapped OTHER ROUNDS;
+// torture queued FILE scribbled ROUNDS
 int queued(int count, char** words);
 // torture handle FILE OUT; torture by-handle DIRECTORY IN
 int save_handle(int count, char** words);
