@@ -179,7 +179,7 @@ void run_done(ReadRun* run)
     operation_part_done(operation);
 }
 
-// Verifies a run that was read, and reads again what does not verify. Completion thread.
+// Verifies a run that was read, and reads again what does not verify. Completion thread, or who waits.
 void finish_run(host_work* work)
 {
     ReadRun* run = reinterpret_cast<ReadRun*>(work);
@@ -224,7 +224,7 @@ void recover_unit(ReadRun& run)
     }
 }
 
-// The same for a run of a unit. Completion thread.
+// The same for a run of a unit.
 void finish_unit_run(host_work* work)
 {
     ReadRun* run = reinterpret_cast<ReadRun*>(work);

@@ -6,7 +6,7 @@
 // itself, at the place the file has it then; only blocks that stay bad are reported.
 //
 // Of a compressed unit all that is stored is read, into memory of its own, and it is decompressed once for all of its blocks that the
-// request wants, in the completion thread. Damage costs all of its blocks.
+// request wants, in the same place. Damage costs all of its blocks.
 #pragma once
 
 #include "core/pool/pool.h"

@@ -93,6 +93,7 @@ Status Pool::turn_writable()
     m_read_only.store(0);
     m_cache->set_repair(true);
     m_background.resume();
+    start_background_locked();
     equip_locked();
     return {};
 }
@@ -111,6 +112,13 @@ Status Pool::wake_background_locked()
         Pool& pool = *static_cast<Pool*>(self);
         pool.m_background_body(pool);
     }, this);
+}
+
+void Pool::start_background_locked()
+{
+    m_waits.store_release(0);
+    if (wake_background_locked().is_error())
+        log(HOST_LOG_WARNING, "no thread can be had to go on freeing destroyed datasets and to move partitions");
 }
 
 void Pool::set_options(u32 interval_ms, core_errors_policy errors)

@@ -27,8 +27,9 @@
 //   ...     finishing interrupted removals, as ordinary operations; datasets being destroyed go on so in the background
 //
 // A pool that was closed in order, and opened for writing, needs none of reserve and start before its first change: it may be a while
-// till then, or never come. Until then it is on disk what it was, closed. Whoever is to change something asks admit_change first,
-// with no lock and no hold, so that what fails there (for lack of memory, above all) has changed nothing.
+// till then, or never come. Until then it is on disk what it was, closed (but for features in its labels). Whoever is to change
+// something asks admit_change first, with no lock and no hold, so that what fails there (for lack of memory, above all) has changed
+// nothing.
 //
 // A log device may be missing. Whether it is missed says the pool tree: as long as that has a ring on it, a mount is refused, or
 // with discard_log the first commit takes the ring out of the tree. From then on the device is none of the pool's,
@@ -215,6 +216,7 @@ private:
     Status get_ready();
     Status get_ready_locked() REQUIRES(m_state_lock);
     Status wake_background_locked() REQUIRES(m_state_lock);
+    void start_background_locked() REQUIRES(m_state_lock);
     Status start_log_locked() REQUIRES(m_state_lock);
     Status write_label_heads(const Vdev& vdev, const Label& label);
     Status turn_read_only() REQUIRES(m_state_lock);

@@ -86,6 +86,7 @@ Status Pool::write_feature(u64 incompat)
     copy_bytes(label.get(), m_label.get(), sizeof(Label));
     label->header.incompat.set(m_label->header.incompat.get() | incompat);
     label->header.label_generation.set(m_label->header.label_generation.get() + 1);
+    bool is_any_written = false;
     for (u16 i = 0; i < m_vdevs->count(); i++) {
         const Vdev& vdev = m_vdevs->vdev(VdevId(i));
         if (!vdev.is_there() || vdev.role == VdevRole::log) // these have no extents, and may have failed
@@ -93,8 +94,14 @@ Status Pool::write_feature(u64 incompat)
         label->header.vdev_index.set(i);
         label->header.vdev_guid = vdev.guid;
         seal_label(*label);
+        // Should a damaged device's say something else all the same, one made for it would not verify. It keeps its own: others have it.
+        if (verify_label(*label).is_error())
+            continue;
         TRY(write_label_heads(vdev, *label));
+        is_any_written = true;
     }
+    if (!is_any_written)
+        return Error::label_damaged;
     m_label->header.incompat.set(label->header.incompat.get());
     m_label->header.label_generation.set(label->header.label_generation.get());
     m_features_written = label->header.incompat.get();

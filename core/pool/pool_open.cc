@@ -564,6 +564,8 @@ Status Pool::start(bool waits)
         m_waits.store(1);
     else
         TRY(get_ready_locked());
+    if (!waits)
+        start_background_locked();
     equip_locked();
     return {};
 }
@@ -572,7 +574,10 @@ Status Pool::get_ready()
 {
     MutexGuard guard(m_state_lock);
     TRY(check_writable()); // it may have been turned read-only meanwhile
-    return get_ready_locked();
+    TRY(get_ready_locked());
+    TRY(wake_background_locked()); // or the next change would not try again
+    m_waits.store_release(0);
+    return {};
 }
 
 // What has been done when it fails is not done again.
@@ -585,9 +590,6 @@ Status Pool::get_ready_locked()
     }
     if (!m_log->is_on())
         TRY(start_log_locked());
-    m_waits.store_release(0);
-    if (wake_background_locked().is_error())
-        log(HOST_LOG_WARNING, "no thread can be had to go on freeing destroyed datasets and to move partitions");
     return {};
 }
 

@@ -26,6 +26,7 @@ public:
     bool has_room_for(const LogRecord& record) const
     {
         // Data begins at a block of the device.
+        static_assert(k_max_log_data_bytes <= k_max_log_frame_bytes / 2); // a record always fits into an empty frame
         const u32 data = m_data + record.data_blocks * k_block_size;
         const u32 most = data ? k_max_log_frame_bytes - k_block_size : k_max_log_frame_bytes;
         return m_records < k_max_log_frame_records && m_area + record.area_bytes() + data <= most;

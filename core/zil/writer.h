@@ -29,7 +29,7 @@ using LogToken = u64; // the frame's sequence; 0: none
 struct LogStatistics {
     u64 frames, records, bytes, flushes, errors;
     u64 position, pending_frames, pending_bytes; // frames in flight
-    u64 waiting_records, waiting_bytes;          // in memory, of no committed group
+    u64 waiting_records, waiting_bytes;          // in memory: of no committed group, or of frames just written
     u64 average_ns;                              // of late, submission to acknowledgement
     LogDurability::Choice durable;               // of the ring's first device
     // Latency of frames, submission to acknowledgement: [i] those below 2^i * 16 us.

@@ -31,7 +31,7 @@ overwrite() { dd if=/dev/urandom of=/mnt/file bs=4k count=1 seek=$1 conv=notrunc
 one_write() {
 	what=$1 on_log=$2 on_data=$3
 	shift 3
-	: >>/mnt/file # the first file to be opened for writing has the log turned on
+	: >>/mnt/file # without a ring on a log device the first file that is opened for writing has the log turned on
 	before_log=$(writes vdc) before_data=$(data_writes) before_group=$(group)
 	must "$@"
 	same "$(($(writes vdc) - before_log)) $(($(data_writes) - before_data)) $(group)" "$on_log $on_data $before_group" \

@@ -32,7 +32,7 @@ state() { cat /sys/fs/lcpfs/*/log_device; }
 members() { awk '{ printf "%s%s", n++ ? " " : "", $3 }' /sys/fs/lcpfs/*/log/members; }
 # one_write TEXT ON-A ON-B ON-DATA
 one_write() {
-	: >>/mnt/file # the first file to be opened for writing has the log turned on
+	: >>/mnt/file # without a ring on a log device the first file that is opened for writing has the log turned on
 	before_a=$(writes vdd) before_b=$(writes vde) before_data=$(($(writes vda) + $(writes vdb)))
 	must dd if=/dev/urandom of=/mnt/file bs=4k count=1 seek=3 conv=notrunc,fsync 2>/dev/null
 	same "$(($(writes vdd) - before_a)) $(($(writes vde) - before_b)) $(($(writes vda) + $(writes vdb) - before_data))" "$2 $3 $4" \

@@ -2,10 +2,10 @@
 /*
  * direct.c: O_DIRECT: transfers that leave nothing in the page cache.
  *
- * They go through memory of our own, not straight to and from the caller's: blocks are checksummed as they are written and verified
- * as they are read, and a buffer that changes meanwhile must not make a block that fails its checksum, nor a good one look
- * damaged. The price is one copy. (Reads that nobody waits for do without it where they can: direct_async.c.) Here is what the caller waits for: pieces of up to LCPFS_DIRECT_BLOCKS blocks go one after the
- * other. Requests of io_uring and libaio overlap where they can: direct_async.c.
+ * They go through memory of our own, not straight to and from the caller's: blocks are checksummed as they are written and verified as
+ * they are read, and a buffer that changes meanwhile must not make a block that fails its checksum, nor a good one look damaged. The price
+ * is one copy. (Reads that nobody waits for do without it where they can: direct_async.c.) Here is what the caller waits for: pieces of up
+ * to LCPFS_DIRECT_BLOCKS blocks go one after the other. Requests of io_uring and libaio overlap where they can: direct_async.c.
  *
  * Position, length and addresses are multiples of the logical block of 512 bytes (-EINVAL). What is not whole blocks of ours is
  * written through the page cache, which leaves again.

@@ -76,11 +76,12 @@ static size_t lcpfs_async_struct_bytes(unsigned int blocks, unsigned int pages)
 	return sizeof(struct lcpfs_async) + blocks * sizeof(struct core_segment) + pages * sizeof(struct bio_vec);
 }
 
+/* Where its page came from, not to where pages are kept. */
 static void lcpfs_async_give_back(void *context, void *object)
 {
 	struct lcpfs_async *async = object;
 
-	lcpfs_direct_empty(&async->direct);
+	free_page((unsigned long)async->direct.segments[0].data);
 	kfree(async);
 }
 
@@ -162,8 +163,12 @@ static void lcpfs_async_free(struct lcpfs_async *async)
 	for (i = 0; i < async->count; i++)
 		lcpfs_unpin_page(async->pages[i].bv_page);
 	atomic_long_sub(async->direct.blocks, &lcpfs_async_blocks);
-	if (!async->is_small || !host_kept_give(&lcpfs_async_kept, async))
+	if (!async->is_small) {
+		lcpfs_direct_empty(&async->direct);
+		kfree(async);
+	} else if (!host_kept_give(&lcpfs_async_kept, async)) {
 		lcpfs_async_give_back(NULL, async);
+	}
 }
 
 /* The end of a request: `result` is bytes or an error. */

@@ -6,7 +6,7 @@
  * read-only mount can be remounted read-write. A device named by the user that is not of this pool is an
  * error; one that the scan remembered is passed over.
  *
- * Lock order: lcpfs_pools_lock, then a pool's path_lock, then block device locks. s_umount is not held over any of it.
+ * Lock order: lcpfs_pools_lock, then block device locks. s_umount is not held over any of it.
  */
 #include <linux/blkdev.h>
 #include <linux/err.h>
@@ -185,14 +185,6 @@ static struct host_bdev *lcpfs_pool_open_device(struct lcpfs_pool *pool, const c
 	return bdev;
 }
 
-static void lcpfs_pool_take_device(struct lcpfs_pool *pool, struct host_bdev *bdev, const struct core_label *label,
-				   struct core_labels *labels)
-{
-	memcpy(pool->device_guids[pool->bdev_count], label->device_guid, 16);
-	pool->labels[pool->bdev_count] = labels;
-	pool->bdevs[pool->bdev_count++] = bdev;
-}
-
 /* Adds the device at `path`. `named` by the user: what is wrong with it is an error. */
 static int lcpfs_pool_add_device(struct lcpfs_pool *pool, const char *path, bool read_only, bool named)
 {
@@ -226,7 +218,9 @@ static int lcpfs_pool_add_device(struct lcpfs_pool *pool, const char *path, bool
 		error = -EINVAL;
 		goto close;
 	}
-	lcpfs_pool_take_device(pool, bdev, &label, labels);
+	memcpy(pool->device_guids[pool->bdev_count], label.device_guid, 16);
+	pool->labels[pool->bdev_count] = labels;
+	pool->bdevs[pool->bdev_count++] = bdev;
 	return 0;
 
 close:
@@ -254,11 +248,13 @@ static int lcpfs_pool_add_known_devices(struct lcpfs_pool *pool, bool read_only)
 	return error;
 }
 
-static int lcpfs_pool_add_devices(struct lcpfs_pool *pool, const struct lcpfs_options *options, bool read_only)
+static int lcpfs_pool_add_devices(struct lcpfs_pool *pool, const char *source, const struct lcpfs_options *options,
+				  bool read_only)
 {
 	unsigned int i;
-	int error = 0;
+	int error;
 
+	error = lcpfs_pool_add_device(pool, source, read_only, true);
 	for (i = 0; !error && i < options->device_count; i++)
 		error = lcpfs_pool_add_device(pool, options->devices[i], read_only, true);
 	return error ?: lcpfs_pool_add_known_devices(pool, read_only);
@@ -282,85 +278,8 @@ static void lcpfs_pool_free(struct lcpfs_pool *pool)
 	kfree(pool);
 }
 
-static struct lcpfs_pool *lcpfs_pool_of_guid(const u8 guid[16])
-{
-	struct lcpfs_pool *pool;
-
-	list_for_each_entry(pool, &lcpfs_pools, node)
-		if (!memcmp(pool->guid, guid, 16))
-			return pool;
-	return NULL;
-}
-
-static struct lcpfs_pool *lcpfs_pool_of_device(const char *path)
-{
-	struct lcpfs_pool *pool;
-	dev_t number;
-	unsigned int i;
-
-	if (lookup_bdev(path, &number))
-		return NULL;
-	list_for_each_entry(pool, &lcpfs_pools, node) {
-		bool has_it = false;
-
-		mutex_lock(&pool->path_lock);
-		for (i = 0; i < pool->bdev_count && !has_it; i++)
-			has_it = host_bdev_number(pool->bdevs[i]) == number;
-		mutex_unlock(&pool->path_lock);
-		if (has_it)
-			return pool;
-	}
-	return NULL;
-}
-
-static struct lcpfs_pool *lcpfs_pool_new(const struct lcpfs_options *options, bool read_only)
-{
-	struct lcpfs_pool *pool = kzalloc(sizeof(*pool), GFP_KERNEL);
-
-	if (!pool)
-		return NULL;
-	spin_lock_init(&pool->lock);
-	spin_lock_init(&pool->event_lock);
-	INIT_WORK(&pool->event_work, lcpfs_pool_tell);
-	mutex_init(&pool->path_lock);
-	mutex_init(&pool->write_lock);
-	mutex_init(&pool->dataset_lock);
-	pool->read_only = read_only;
-	lcpfs_options_init(&pool->options);
-	lcpfs_options_take_pool(&pool->options, options);
-	INIT_LIST_HEAD(&pool->supers);
-	return pool;
-}
-
-/* The device at `source` is held, or it is said why not: that something else holds it is not why, when it has no label of ours. */
-static int lcpfs_pool_take_source(struct lcpfs_pool *pool, const char *source, bool read_only)
-{
-	struct core_labels *labels = NULL;
-	struct core_label label;
-	struct host_bdev *bdev;
-	int error;
-
-	bdev = lcpfs_pool_open_device(pool, source, read_only);
-	if (IS_ERR(bdev)) {
-		error = lcpfs_scan_read_label(source, &label, false);
-		if (error)
-			return error;
-		pr_err("lcpfs (%s): cannot open %s: error %ld\n", label.name, source, PTR_ERR(bdev));
-		return PTR_ERR(bdev);
-	}
-	error = core_read_labels(bdev, &label, false, &labels);
-	if (error) {
-		host_bdev_close(bdev);
-		return error;
-	}
-	memcpy(pool->guid, label.pool_guid, 16);
-	strscpy(pool->name, label.name, sizeof(pool->name));
-	lcpfs_pool_take_device(pool, bdev, &label, labels);
-	return 0;
-}
-
-/* Starts the pool whose first device has been taken. */
-static int lcpfs_pool_start(struct lcpfs_pool *pool, const struct lcpfs_options *options, bool read_only)
+static int lcpfs_pool_start(const struct core_label *label, const char *source, const struct lcpfs_options *options,
+			    bool read_only, struct lcpfs_pool **result)
 {
 	struct core_pool_options how = {
 		.read_only = read_only,
@@ -371,49 +290,65 @@ static int lcpfs_pool_start(struct lcpfs_pool *pool, const struct lcpfs_options 
 		.discard_log = options->discard_log,
 		.notify = lcpfs_pool_notify,
 		.logged = lcpfs_pool_logged,
-		.notify_context = pool,
-		.labels = pool->labels,
 	};
+	struct lcpfs_pool *pool = kzalloc(sizeof(*pool), GFP_KERNEL);
 	int error;
 
-	error = lcpfs_pool_add_devices(pool, options, read_only);
+	if (!pool)
+		return -ENOMEM;
+	spin_lock_init(&pool->lock);
+	spin_lock_init(&pool->event_lock);
+	INIT_WORK(&pool->event_work, lcpfs_pool_tell);
+	mutex_init(&pool->path_lock);
+	mutex_init(&pool->write_lock);
+	mutex_init(&pool->dataset_lock);
+	pool->read_only = read_only;
+	lcpfs_options_init(&pool->options);
+	lcpfs_options_take_pool(&pool->options, options);
+	INIT_LIST_HEAD(&pool->supers);
+	memcpy(pool->guid, label->pool_guid, 16);
+	strscpy(pool->name, label->name, sizeof(pool->name));
+	how.notify_context = pool;
+	how.labels = pool->labels;
+
+	error = lcpfs_pool_add_devices(pool, source, options, read_only);
 	if (!error)
 		error = core_pool_open(pool->bdevs, pool->bdev_count, &how, &pool->core);
-	if (error)
+	if (error) {
+		lcpfs_pool_free(pool);
 		return error;
+	}
 	lcpfs_pool_free_labels(pool);
 	core_pool_set_no_path_timeout(pool->core, lcpfs_options_no_path_ms(options));
 	pool->sysfs = lcpfs_sysfs_add(pool->core, pool->guid);
 	lcpfs_pool_set_tells(pool, true);
 	pool->references = 1;
 	list_add(&pool->node, &lcpfs_pools);
+	*result = pool;
 	return 0;
 }
 
 int lcpfs_pool_get(const char *source, const struct lcpfs_options *options, bool read_only,
 		   struct lcpfs_pool **result)
 {
-	struct lcpfs_pool *pool, *fresh = NULL;
-	int error = 0;
+	struct lcpfs_pool *pool;
+	struct core_label label;
+	int error;
 
+	/* Without the lock: whatever it is, it may not answer. */
+	error = lcpfs_scan_read_label(source, &label, false);
+	if (error)
+		return error;
 	mutex_lock(&lcpfs_pools_lock);
-	pool = lcpfs_pool_of_device(source);
-	if (!pool) {
-		fresh = lcpfs_pool_new(options, read_only);
-		error = fresh ? lcpfs_pool_take_source(fresh, source, read_only) : -ENOMEM;
-		if (!error)
-			pool = lcpfs_pool_of_guid(fresh->guid);
+	list_for_each_entry(pool, &lcpfs_pools, node) {
+		if (!memcmp(pool->guid, label.pool_guid, 16)) {
+			pool->references++;
+			*result = pool;
+			goto unlock;
+		}
 	}
-	if (pool) {
-		pool->references++;
-		*result = pool;
-	} else if (!error) {
-		error = lcpfs_pool_start(fresh, options, read_only);
-		if (!error)
-			*result = fresh;
-	}
-	if (fresh && (pool || error))
-		lcpfs_pool_free(fresh);
+	error = lcpfs_pool_start(&label, source, options, read_only, result);
+unlock:
 	mutex_unlock(&lcpfs_pools_lock);
 	return error;
 }
