@@ -123,14 +123,14 @@ static inline void lcpfs_mapping_small_folios(struct address_space *mapping)
 /*
  * A cache of objects of whole pages whose users fill what they take: where the kernel zeroes every allocation (init_on_alloc), it
  * leaves those alone that may be looked at after they were freed, which needs its list of free ones to be inside them (6.12) if a
- * page is to stay one. KASAN is for finding who does so by mistake.
+ * page is to stay one. KASAN is for finding who does so by mistake; and who has all memory zeroed that is freed gets that.
  */
 static inline struct kmem_cache *lcpfs_page_cache_create(const char *name, unsigned int bytes)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
 	return kmem_cache_create(name, bytes, PAGE_SIZE, 0, NULL);
 #else
-	const bool checked = IS_ENABLED(CONFIG_KASAN);
+	const bool checked = IS_ENABLED(CONFIG_KASAN) || want_init_on_free();
 	struct kmem_cache_args args = { .align = PAGE_SIZE, .use_freeptr_offset = !checked };
 
 	return kmem_cache_create(name, bytes, &args, checked ? 0 : SLAB_TYPESAFE_BY_RCU);
