@@ -136,8 +136,10 @@ bool Space::take_credit(u64 units)
 {
     u64 credit = m_credit.load();
     do {
-        if (credit < units)
+        if (credit < units) {
+            m_is_look_due.store(1);
             return false;
+        }
     } while (!m_credit.compare_exchange(credit, credit - units));
     return true;
 }
@@ -306,7 +308,7 @@ void Space::release_data(OwnerSlot owner, u64 blocks)
 
 bool Space::begin_quickly(u64 units)
 {
-    if (is_kept_full() || !take_credit(units))
+    if (m_is_look_due.load() || is_kept_full() || !take_credit(units))
         return false;
     m_in_operations.add(units);
     return true;
@@ -356,8 +358,12 @@ bool Space::is_group_full() const { return is_beyond(1); }
 
 void Space::throttle()
 {
-    if (m_replaying || (m_credit.load() && !is_kept_full()) || !is_group_full())
+    if (m_replaying || (!m_is_look_due.load() && !is_kept_full()))
         return;
+    if (!is_group_full()) {
+        m_is_look_due.store(0);
+        return;
+    }
     m_engine.poke();
     // Twice the limit: the sync under way has to catch up first.
     if (is_beyond(2))

@@ -211,6 +211,7 @@ private:
     Atomic<u64> m_promised { 0 };
     bool m_replaying { false };
     Atomic<u64> m_credit { 0 };        // part of m_promised: in advance
+    Atomic<u8> m_is_look_due { 1 };    // the credit has been used up since a group was last found not to be full
     Atomic<u64> m_in_operations { 0 }; // part of m_promised
     Atomic<u64> m_dirty_objects[4];    // by txg & 3
     Atomic<u64> m_new_objects[4];

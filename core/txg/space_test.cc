@@ -190,8 +190,32 @@ static void data(Test& test)
     CHECK_EQ(pool->check(), 0u);
 }
 
+// What is promised in advance does not keep a group from being closed when it has as much dirty metadata as it may have.
+static void limit(Test& test)
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    REQUIRE_EQ(pool->settle(), 0);
+    core_pool_set_options(pool->handle(), 3600u * 1000, CORE_ERRORS_REMOUNT_RO);
+    Space& space = pool->pool().space();
+    space.set_dirty_limit(64 * 1024);
+    const u64 limit = 4 * space.dirty_limit_bytes();
+    const TxgId before = pool->pool().engine().committed_txg();
+    char name[] = "a name that is long enough for a hundred of them to fill a node: 000";
+    u64 most = 0;
+    for (u32 i = 0; i < 1000; i++) {
+        for (u32 digit = 0, left = i; digit < 3; digit++, left /= 10)
+            name[sizeof(name) - 2 - digit] = static_cast<char>('0' + left % 10);
+        REQUIRE_EQ(pool->make(pool->root(), name, k_mode_regular | 0600u), 0);
+        most = max(most, pool->pool().trees().dirty_bytes.load_relaxed());
+    }
+    CHECK(pool->pool().engine().committed_txg().value() > before.value() + 2);
+    CHECK(most < limit);
+}
+
 namespace {
-constexpr TestCase k_cases[] = { { "promises", promises }, { "objects", objects }, { "bound", bound }, { "data", data } };
+constexpr TestCase k_cases[] = { { "promises", promises }, { "limit", limit }, { "objects", objects },
+                                 { "bound", bound }, { "data", data } };
 }
 LCPFS_SUITE(space, k_cases);
 
