@@ -560,12 +560,12 @@ Status Pool::start(bool waits)
         m_background.pause();
         return {};
     }
-    if (waits)
+    if (waits) {
         m_waits.store(1);
-    else
+    } else {
         TRY(get_ready_locked());
-    if (!waits)
         start_background_locked();
+    }
     equip_locked();
     return {};
 }

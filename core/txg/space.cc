@@ -144,7 +144,8 @@ bool Space::take_credit(u64 units)
     return true;
 }
 
-// Of what is there for anybody, whatever others are guaranteed, and for growth.
+// Of what is there for anybody, whatever others are guaranteed, and for growth. Not more than a group may have dirty: until it is used
+// up nobody looks at that.
 void Space::add_credit()
 {
     const u64 free = m_allocator.counts().free_blocks;
@@ -152,7 +153,8 @@ void Space::add_credit()
     u64 promised = m_promised.load();
     const u64 room = free > taken ? (free - taken) * k_promise_unit : 0;
     const u64 there = m_credit.load();
-    const u64 wanted = room > promised ? min((room - promised) / k_credit_share, k_most_credit) : 0;
+    const u64 most = min(k_most_credit, blocks_for_bytes(dirty_limit_bytes()) * k_promise_unit);
+    const u64 wanted = room > promised ? min((room - promised) / k_credit_share, most) : 0;
     if (wanted > there && m_promised.compare_exchange(promised, promised + wanted - there))
         m_credit.add(wanted - there);
 }

@@ -73,7 +73,6 @@ Status LogFrame::prepare(host_pool* pages)
         if (!page)
             return Error::no_memory;
     }
-    start(sizeof(DiskLogFrame));
     return {};
 }
 
