@@ -200,9 +200,11 @@ def growth(chosen, options):
     options.filesystems = ["lcpfs"]
     works = list(dict.fromkeys(work for _, work, _ in chosen))
     cache = (options.cache or [0])[0]
-    measures = {"small": run(works, cache, options, FILES=20000, GB=3),
-                "files": run(works, cache, options, FILES=200000, GB=3) if any(work.startswith("names") for work in works) else {},
-                "pool": run(works, cache, options, FILES=20000, GB=64)}
+    # A sparse device, so all of them.
+    measures = {"small": run(works, cache, options, FILES=20000, GB=3, WRITTEN=0),
+                "files": run(works, cache, options, FILES=200000, GB=3, WRITTEN=0)
+                if any(work.startswith("names") for work in works) else {},
+                "pool": run(works, cache, options, FILES=20000, GB=64, WRITTEN=0)}
     entries, missing = [], []
     print(f"{'work':<20} {'unit':<14}{'20,000, 3 GiB':>14}{'200,000':>12}{'cost':>7}{'64 GiB':>12}{'cost':>7}")
     for name, work, _ in chosen:

@@ -2,23 +2,18 @@
 # the packages that have to be in the guest. `make bench` runs it.
 # disks: none
 # clock: instructions
-# memory: 4096
+# memory: 5120
 # modules: null_blk xfs btrfs
 # programs: mkfs.xfs mkfs.btrfs setpriv
 # packages: xfsprogs btrfs-progs libxml2 libxslt1.1 libicu72 libldap-2.5-0 libgssapi-krb5-2
 # unpack: postgresql-15 postgresql-client-15 libpq5
-# files: build/test/load qemu/guest/bench.sh qemu/guest/postgres.sh
+# files: build/test/load qemu/guest/bench.sh qemu/guest/benchdevice.sh qemu/guest/postgres.sh
 # kernels: none
 # timeout: 3600
 # environment: CACHE=0 FILESYSTEMS=lcpfs,ext4,xfs,btrfs WORKS=pgbench SECONDS_EACH=2 SCALE=2 CLIENTS=4 GB=3
 . /files/postgres.sh
-DEVICE=/dev/nullb0
-fresh_device() {
-	must modprobe null_blk nr_devices=1 queue_mode=2 irqmode=2 completion_nsec=80000 memory_backed=1 gb=$GB bs=512 cache_size=$CACHE \
-		submit_queues=1 hw_queue_depth=128
-}
-drop_device() { must modprobe -r null_blk; }
 . /files/bench.sh
+. /files/benchdevice.sh
 # What pgbench says: transactions a second by CLIENTS at once, of which each ends with the write-ahead log on the device.
 database() {
 	make_cluster /mnt/postgres --no-sync
