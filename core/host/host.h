@@ -52,6 +52,8 @@ void host_free(void *memory); /* NULL allowed; sleepable */
  * are used up, so its users must free theirs without waiting for the caller.
  * `host_pool_reserve` sets aside so many in all, if it is not as many yet. False: there was no memory for all of them; what could be
  * had stays. Sleepable, any core lock, one caller at a time.
+ * `host_pool_prime` is for who has time now: the next allocation on this processor finds an object at hand, if memory for one could be had
+ * without waiting.
  * `host_pool_live` counts objects not yet freed.
  */
 struct host_pool;
@@ -61,6 +63,7 @@ void host_pool_destroy(struct host_pool *pool); /* NULL allowed; logs and leaks 
 void *host_pool_alloc(struct host_pool *pool, unsigned int flags);
 void *host_pool_alloc_reserved(struct host_pool *pool);
 void host_pool_free(struct host_pool *pool, void *object); /* any context */
+void host_pool_prime(struct host_pool *pool);
 uint64_t host_pool_live(const struct host_pool *pool);
 
 /*
@@ -152,6 +155,7 @@ unsigned int host_cpu_count(void);
 
 uint64_t host_monotonic_ns(void);
 int64_t host_realtime_ns(void); /* since the epoch */
+int64_t host_realtime_coarse_ns(void); /* the same as of the last tick of the clock, for less: what files' times are of, too */
 void host_random_bytes(void *buffer, size_t bytes);
 
 /* HOST_LOG_FATAL: something ends here, a mount refused or a pool frozen. Never lost to the limit, so never in a loop. */

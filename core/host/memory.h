@@ -15,6 +15,7 @@ namespace lcpfs {
 //   succeed:  waits for the reserve of a pool, which is the sync thread's alone.
 enum class Must : u8 { may_fail, kit, succeed };
 
+// T may provide `static void dispose(T*)`, which destroys it and gives its memory back; what does not is from host_alloc.
 template <typename T>
 class Box {
 public:
@@ -46,9 +47,13 @@ public:
     {
         if (!m_object)
             return;
-        m_object->~T();
-        host_free(m_object);
-        m_object = nullptr;
+        T* const object = release();
+        if constexpr (requires { T::dispose(object); }) {
+            T::dispose(object);
+        } else {
+            object->~T();
+            host_free(object);
+        }
     }
 
 private:

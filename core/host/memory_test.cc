@@ -35,6 +35,9 @@ static void pools(Test& test)
     CHECK_EQ(host_pool_live(pool), 8u);
     for (void* object : objects)
         host_pool_free(pool, object);
+    host_pool_prime(pool);
+    host_pool_prime(pool);
+    CHECK_EQ(host_pool_live(pool), 0u); // what is at hand is nobody's
     u8* zeroed = static_cast<u8*>(host_pool_alloc(pool, HOST_ALLOC_ZERO));
     if (CHECK(zeroed))
         CHECK(zeroed[0] == 0 && zeroed[4095] == 0);

@@ -74,6 +74,7 @@ static void clock_and_cpus(Test& test)
     u64 first = host_monotonic_ns();
     CHECK(host_monotonic_ns() >= first);
     CHECK(host_realtime_ns() > 0);
+    CHECK(host_realtime_coarse_ns() > 0);
     CHECK(host_cpu_count() >= 1);
     CHECK(host_cpu_index() < host_cpu_count());
     u8 a[16] = {}, b[16] = {};

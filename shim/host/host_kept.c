@@ -2,16 +2,19 @@
 /*
  * host_kept.c: what host_kept.h says.
  *
- * Cost: a lock that nobody else wants, and interrupts off, since requests end and give back their memory in them. One shrinker for
- * all kinds; it takes from one CPU's list after the other.
+ * Cost: some twenty instructions, no lock and no atomic one: a CPU's list is its own, with interrupts off, since requests end and give
+ * back their memory in them. One shrinker for all kinds; it calls one CPU after the other, to have it hand over what it keeps. What a CPU
+ * kept that is offline now stays until the kind ends, 1 MiB of it at most.
  *
- * Locking: `host_kept_lock` over the list of kinds, outside the lock of a CPU's list. Neither allocates below them, so that the
- * shrinker may take both. A kind's memory is given back below them: `give_back` takes no lock that allocates below it.
+ * Locking: `host_kept_lock` over the list of kinds. Nothing allocates below it, nor takes it with interrupts off, so that the shrinker may
+ * wait for other CPUs under it. A kind's memory is given back below it: `give_back` takes no lock that allocates below it.
  */
 #include <linux/kernel.h>
+#include <linux/irqflags.h>
 #include <linux/minmax.h>
 #include <linux/percpu.h>
 #include <linux/sizes.h>
+#include <linux/smp.h>
 #include <linux/spinlock.h>
 
 #include "core/host/host.h"
@@ -23,7 +26,6 @@
 #define HOST_KEPT_MOST 32U
 
 struct host_kept_cpu {
-	spinlock_t lock;
 	unsigned int count;
 	void *objects[HOST_KEPT_MOST];
 };
@@ -34,8 +36,6 @@ static struct host_shrinker *host_kept_shrinker;
 
 void host_kept_init(struct host_kept *kept, size_t object_bytes, void (*give_back)(void *context, void *object), void *context)
 {
-	int cpu;
-
 	kept->cpus = NULL;
 	kept->object_bytes = object_bytes;
 	kept->most = clamp_t(size_t, HOST_KEPT_BYTES / object_bytes, 1, HOST_KEPT_MOST);
@@ -46,36 +46,67 @@ void host_kept_init(struct host_kept *kept, size_t object_bytes, void (*give_bac
 	kept->cpus = alloc_percpu(struct host_kept_cpu);
 	if (!kept->cpus)
 		return;
-	for_each_possible_cpu(cpu)
-		spin_lock_init(&per_cpu_ptr(kept->cpus, cpu)->lock);
 	spin_lock(&host_kept_lock);
 	list_add_tail(&kept->node, &host_kept_kinds);
 	spin_unlock(&host_kept_lock);
 }
 
-static unsigned int host_kept_drop(struct host_kept *kept, struct host_kept_cpu *cpu, unsigned int most)
-{
-	unsigned int dropped = 0;
-	unsigned long flags;
+/* What one CPU hands over. */
+struct host_kept_handed {
+	struct host_kept *kept;
+	unsigned int count; /* wanted, and then had */
+	void *objects[HOST_KEPT_MOST];
+};
 
-	spin_lock_irqsave(&cpu->lock, flags);
-	for (; dropped < most && cpu->count; dropped++)
-		kept->give_back(kept->context, cpu->objects[--cpu->count]);
-	spin_unlock_irqrestore(&cpu->lock, flags);
-	return dropped;
+static void host_kept_hand_over(struct host_kept_handed *handed, struct host_kept_cpu *cpu)
+{
+	handed->count = min(handed->count, cpu->count);
+	cpu->count -= handed->count;
+	memcpy(handed->objects, cpu->objects + cpu->count, handed->count * sizeof(*handed->objects));
 }
 
-void host_kept_end(struct host_kept *kept)
+/* On the CPU that keeps them, interrupts off. */
+static void host_kept_called(void *context)
 {
+	struct host_kept_handed *handed = context;
+
+	host_kept_hand_over(handed, this_cpu_ptr(handed->kept->cpus));
+}
+
+static unsigned int host_kept_give_back(const struct host_kept_handed *handed)
+{
+	unsigned int i;
+
+	for (i = 0; i < handed->count; i++)
+		handed->kept->give_back(handed->kept->context, handed->objects[i]);
+	return handed->count;
+}
+
+/* Others' lists are touched: their users are gone, and the lock keeps the shrinker from calling them. */
+void host_kept_empty(struct host_kept *kept)
+{
+	struct host_kept_handed handed = { .kept = kept };
 	int cpu;
 
 	if (!kept->cpus)
 		return;
 	spin_lock(&host_kept_lock);
+	for_each_possible_cpu(cpu) {
+		handed.count = HOST_KEPT_MOST;
+		host_kept_hand_over(&handed, per_cpu_ptr(kept->cpus, cpu));
+		host_kept_give_back(&handed);
+	}
+	spin_unlock(&host_kept_lock);
+}
+
+void host_kept_end(struct host_kept *kept)
+{
+	if (!kept->cpus)
+		return;
+	host_kept_empty(kept);
+	spin_lock(&host_kept_lock);
 	list_del(&kept->node);
 	spin_unlock(&host_kept_lock);
-	for_each_possible_cpu(cpu)
-		host_kept_drop(kept, per_cpu_ptr(kept->cpus, cpu), HOST_KEPT_MOST);
 	free_percpu(kept->cpus);
 	kept->cpus = NULL;
 }
@@ -88,11 +119,11 @@ void *host_kept_take(struct host_kept *kept)
 
 	if (!kept->cpus)
 		return NULL;
-	cpu = raw_cpu_ptr(kept->cpus); /* another one's would do as well */
-	spin_lock_irqsave(&cpu->lock, flags);
+	local_irq_save(flags);
+	cpu = this_cpu_ptr(kept->cpus);
 	if (cpu->count)
 		object = cpu->objects[--cpu->count];
-	spin_unlock_irqrestore(&cpu->lock, flags);
+	local_irq_restore(flags);
 	return object;
 }
 
@@ -104,13 +135,18 @@ bool host_kept_give(struct host_kept *kept, void *object)
 
 	if (!kept->cpus)
 		return false;
-	cpu = raw_cpu_ptr(kept->cpus);
-	spin_lock_irqsave(&cpu->lock, flags);
+	local_irq_save(flags);
+	cpu = this_cpu_ptr(kept->cpus);
 	is_kept = cpu->count < kept->most;
 	if (is_kept)
 		cpu->objects[cpu->count++] = object;
-	spin_unlock_irqrestore(&cpu->lock, flags);
+	local_irq_restore(flags);
 	return is_kept;
+}
+
+bool host_kept_wants(struct host_kept *kept)
+{
+	return kept->cpus && !READ_ONCE(raw_cpu_ptr(kept->cpus)->count);
 }
 
 bool host_kept_give_spare(struct host_kept *kept, const mempool_t *pool, void *object)
@@ -150,6 +186,19 @@ static u64 host_kept_count(void *context)
 	return pages;
 }
 
+/* Pages' worth of what is kept of one kind on one CPU, as much as is wanted. */
+static u64 host_kept_scan_cpu(struct host_kept *kept, int cpu, u64 wanted)
+{
+	struct host_kept_handed handed = { .kept = kept };
+	const u64 objects = min_t(u64, wanted, HOST_KEPT_MOST) * host_kept_per_page(kept);
+
+	handed.count = min_t(u64, objects, HOST_KEPT_MOST);
+	/* Seen from another CPU the count is a guess. One that is offline cannot be called. */
+	if (!READ_ONCE(per_cpu_ptr(kept->cpus, cpu)->count) || smp_call_function_single(cpu, host_kept_called, &handed, 1))
+		return 0;
+	return DIV_ROUND_UP((u64)host_kept_give_back(&handed) * kept->object_bytes, PAGE_SIZE);
+}
+
 static u64 host_kept_scan(void *context, u64 wanted)
 {
 	struct host_kept *kept;
@@ -159,12 +208,9 @@ static u64 host_kept_scan(void *context, u64 wanted)
 	spin_lock(&host_kept_lock);
 	list_for_each_entry(kept, &host_kept_kinds, node) {
 		for_each_possible_cpu(cpu) {
-			u64 objects = min_t(u64, wanted, HOST_KEPT_MOST) * host_kept_per_page(kept);
-
 			if (pages >= wanted)
 				break;
-			objects = host_kept_drop(kept, per_cpu_ptr(kept->cpus, cpu), objects);
-			pages += DIV_ROUND_UP(objects * kept->object_bytes, PAGE_SIZE);
+			pages += host_kept_scan_cpu(kept, cpu, wanted - pages);
 		}
 	}
 	/* The next time begins with others. */

@@ -27,13 +27,17 @@ struct host_kept {
 
 /* Too large objects are not kept, nor any when there is no memory for the lists. Sleeps. */
 void host_kept_init(struct host_kept *kept, size_t object_bytes, void (*give_back)(void *context, void *object), void *context);
-/* Gives everything back. Nobody uses it any more. */
+/* Gives everything back that is kept now. Nobody uses it meanwhile. */
+void host_kept_empty(struct host_kept *kept);
+/* The same for good. Nobody uses it any more. */
 void host_kept_end(struct host_kept *kept);
 /* One that was given back, whatever is in it; NULL: there is none. Any context. */
 void *host_kept_take(struct host_kept *kept);
 /* False: this CPU has enough, the object is the caller's still. Any context. */
 bool host_kept_give(struct host_kept *kept, void *object);
-/* The same for what is from a mempool: what is missing in its reserve comes first, for which somebody may wait. */
+/* Whether this CPU, which may not be the caller's any more when it is told, could keep something and has nothing. */
+bool host_kept_wants(struct host_kept *kept);
+/* As host_kept_give, for what is from a mempool: what is missing in its reserve comes first, for which somebody may wait. */
 bool host_kept_give_spare(struct host_kept *kept, const mempool_t *pool, void *object);
 /* Then it is kept, or the pool's. */
 void host_kept_free(struct host_kept *kept, mempool_t *pool, void *object);

@@ -18,6 +18,11 @@ int64_t host_realtime_ns(void)
 	return ktime_get_real_ns();
 }
 
+int64_t host_realtime_coarse_ns(void)
+{
+	return ktime_get_coarse_real_ns();
+}
+
 void host_random_bytes(void *buffer, size_t bytes)
 {
 	get_random_bytes(buffer, bytes);

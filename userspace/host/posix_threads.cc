@@ -186,6 +186,13 @@ int64_t host_realtime_ns(void)
     return static_cast<i64>(now.tv_sec) * 1000000000 + now.tv_nsec;
 }
 
+int64_t host_realtime_coarse_ns(void)
+{
+    timespec now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    return static_cast<i64>(now.tv_sec) * 1000000000 + now.tv_nsec;
+}
+
 void host_random_bytes(void* buffer, size_t bytes)
 {
     u8* at = static_cast<u8*>(buffer);

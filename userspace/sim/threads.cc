@@ -125,6 +125,7 @@ unsigned int host_cpu_index(void) { return static_cast<unsigned>(scheduler().ran
 unsigned int host_cpu_count(void) { return k_cpus; }
 uint64_t host_monotonic_ns(void) { return scheduler().now_ns(); }
 int64_t host_realtime_ns(void) { return k_epoch_ns + static_cast<i64>(scheduler().now_ns()); }
+int64_t host_realtime_coarse_ns(void) { return host_realtime_ns(); }
 
 void host_random_bytes(void* buffer, size_t bytes)
 {

@@ -224,6 +224,8 @@ void host_pool_free(struct host_pool* pool, void* object)
         host_event_wake(&pool->freed);
 }
 
+void host_pool_prime(struct host_pool*) {} // the process's allocator always has one at hand
+
 uint64_t host_pool_live(const struct host_pool* pool) { return pool->live; }
 
 struct host_shrinker {
