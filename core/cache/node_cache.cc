@@ -224,26 +224,26 @@ void NodeCache::destroy(Node& node)
     host_pool_free(home, &node);
 }
 
-u64 NodeCache::hash_of(const NodePointer& pointer)
+u64 NodeCache::hash_of(const Dva& first)
 {
-    u64 mixed = (pointer.dva[0].block << 8 ^ pointer.dva[0].vdev.value()) * 0x9e3779b97f4a7c15ull;
+    u64 mixed = (first.block << 8 ^ first.vdev.value()) * 0x9e3779b97f4a7c15ull;
     return mixed ^ mixed >> 29;
 }
 
-Node* NodeCache::find_locked(Shard& shard, u64 hash, const NodePointer& pointer)
+Node* NodeCache::find_locked(Shard& shard, u64 hash, const Dva& first, TxgId birth)
 {
     for (Node* node = shard.m_buckets[(hash / k_shards) % shard.m_bucket_count]; node; node = node->m_hash_next)
-        if (node->m_pointer.dva[0] == pointer.dva[0] && node->m_pointer.birth == pointer.birth)
+        if (node->m_pointer.dva[0] == first && node->m_pointer.birth == birth)
             return node;
     return nullptr;
 }
 
-Result<Ref<Node>> NodeCache::find(const NodePointer& pointer, const TreeOwner& owner)
+Result<Ref<Node>> NodeCache::find(const Dva& first, TxgId birth, u8 level, const TreeOwner& owner)
 {
-    u64 hash = hash_of(pointer);
+    u64 hash = hash_of(first);
     Shard& shard = shard_of(hash);
     SpinGuard guard(shard.m_lock);
-    Node* const node = find_locked(shard, hash, pointer);
+    Node* const node = find_locked(shard, hash, first, birth);
     if (!node)
         return Ref<Node>();
     node->m_touched.store_relaxed(1);
@@ -251,7 +251,7 @@ Result<Ref<Node>> NodeCache::find(const NodePointer& pointer, const TreeOwner& o
     const DiskNodeHeader& head = node->m_page.header();
     // A damaged tree can name one node twice.
     VERIFY_DISK(head.kind == static_cast<u8>(owner.kind) && head.dataset.get() == owner.dataset
-            && head.object.get() == owner.object && head.level == pointer.level, node_identity);
+            && head.object.get() == owner.object && head.level == level, node_identity);
     return found;
 }
 
@@ -267,13 +267,13 @@ Result<Ref<Node>> NodeCache::get(const NodePointer& pointer, const TreeOwner& ow
 
 void NodeCache::insert_unless_present(Ref<Node>& node)
 {
-    u64 hash = hash_of(node->m_pointer);
+    u64 hash = hash_of(node->m_pointer.dva[0]);
     Shard& shard = shard_of(hash);
     Ref<Node> loser;
     bool is_crowded = false;
     {
         SpinGuard guard(shard.m_lock);
-        if (Node* present = find_locked(shard, hash, node->m_pointer)) {
+        if (Node* present = find_locked(shard, hash, node->m_pointer.dva[0], node->m_pointer.birth)) {
             loser = lcpfs::move(node);
             node = Ref<Node>(*present);
         } else {
@@ -306,7 +306,7 @@ void NodeCache::enlarge(Shard& shard)
             for (u32 i = 0; i < shard.m_bucket_count; i++)
                 while (Node* node = shard.m_buckets[i]) {
                     shard.m_buckets[i] = node->m_hash_next;
-                    Node*& bucket = spare[(hash_of(node->m_pointer) / k_shards) % m_bucket_limit];
+                    Node*& bucket = spare[(hash_of(node->m_pointer.dva[0]) / k_shards) % m_bucket_limit];
                     node->m_hash_next = bucket;
                     bucket = node;
                 }
@@ -333,7 +333,7 @@ void NodeCache::insert(Node& node)
 
 void NodeCache::unlink_locked(Shard& shard, Node& node)
 {
-    Node** link = &shard.m_buckets[(hash_of(node.m_pointer) / k_shards) % shard.m_bucket_count];
+    Node** link = &shard.m_buckets[(hash_of(node.m_pointer.dva[0]) / k_shards) % shard.m_bucket_count];
     while (*link != &node)
         link = &(*link)->m_hash_next;
     *link = node.m_hash_next;
@@ -344,7 +344,7 @@ void NodeCache::unlink_locked(Shard& shard, Node& node)
 
 void NodeCache::forget(Node& node)
 {
-    Shard& shard = shard_of(hash_of(node.m_pointer));
+    Shard& shard = shard_of(hash_of(node.m_pointer.dva[0]));
     {
         SpinGuard guard(shard.m_lock);
         if (!node.m_cached)

@@ -46,13 +46,37 @@ public:
     // The node behind a pointer: cached or read. `level` is what the parent says it must be.
     Result<Ref<Node>> get(const NodePointer& pointer, const TreeOwner& owner, Must must = Must::may_fail);
     // The same without reading it: null when it is not here.
-    Result<Ref<Node>> find(const NodePointer& pointer, const TreeOwner& owner);
+    Result<Ref<Node>> find(const NodePointer& pointer, const TreeOwner& owner)
+    {
+        return find(pointer.dva[0], pointer.birth, pointer.level, owner);
+    }
+    // By what it is hashed by, which spares who finds it the rest of the pointer.
+    Result<Ref<Node>> find(const Dva& first, TxgId birth, u8 level, const TreeOwner& owner);
     // Has several read at once that are about to be asked for. What cannot be read so is left to `get`, which says why.
     struct Wanted {
         NodePointer pointer;
         TreeOwner owner;
     };
     void read_ahead(Span<const Wanted> wanted);
+    // The same for a few, of whom the one that asks has something to do until `finish`.
+    class Ahead {
+    public:
+        static constexpr size_t k_most = 8;
+        explicit Ahead(NodeCache& cache) : m_cache(cache) {}
+        ~Ahead() { finish(); }
+        Ahead(const Ahead&) = delete;
+        void start(Span<const Wanted> wanted); // the first k_most of them
+        void finish();
+
+    private:
+        NodeCache& m_cache;
+        IoBatch m_batch;
+        Ref<Node> m_nodes[k_most];
+        TreeOwner m_owners[k_most] {};
+        core_segment m_segments[k_most];
+    };
+    // On the way from the root of a tree to its first or last leaf: what is not here yet, if anything is.
+    Status add_edge(const NodePointer& root, const TreeOwner& owner, bool last, Vector<Wanted>& wanted);
     // A node just synced becomes an ordinary cached one.
     void insert(Node& node);
     void forget(Node& node);
@@ -98,11 +122,10 @@ private:
     NodeCache(VdevSet& vdevs, u32 node_bytes, u64 limit_bytes)
         : m_vdevs(vdevs), m_node_bytes(node_bytes), m_limit_bytes(limit_bytes) {}
     Shard& shard_of(u64 hash) { return m_shards[hash % k_shards]; }
-    static u64 hash_of(const NodePointer& pointer);
-    Node* find_locked(Shard& shard, u64 hash, const NodePointer& pointer) REQUIRES(shard.m_lock);
+    static u64 hash_of(const Dva& first);
+    Node* find_locked(Shard& shard, u64 hash, const Dva& first, TxgId birth) REQUIRES(shard.m_lock);
     Result<Ref<Node>> make_node(u32 capacity, bool interior, TxgId birth, Node::State state, Must must);
     Result<Ref<Node>> read(const NodePointer& pointer, const TreeOwner& owner, Must must);
-    void read_together(Span<const Wanted> wanted);
     Status read_copy(Node& node, const NodePointer& pointer, u32 copy, const TreeOwner& owner);
     void trace_bad_copy(const Dva& place, const TreeOwner& owner) const;
     void repair(Node& node, const NodePointer& pointer, u32 bad_copies);

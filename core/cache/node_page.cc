@@ -62,34 +62,19 @@ Status NodePage::verify(const TreeOwner& owner, u8 level, u64 birth_txg) const
     return {};
 }
 
-Bytes NodePage::key(u32 i) const
-{
-    const DiskNodeSlot& slot = slots()[i];
-    return { m_buffer + slot.offset.get(), slot.key_bytes.get() };
-}
-
-Bytes NodePage::value(u32 i) const
-{
-    const DiskNodeSlot& slot = slots()[i];
-    return { m_buffer + slot.offset.get() + slot.key_bytes.get(), slot.value_bytes.get() };
-}
-
 MutableBytes NodePage::mutable_value(u32 i)
 {
     const DiskNodeSlot& slot = slots()[i];
     return { m_buffer + slot.offset.get() + slot.key_bytes.get(), slot.value_bytes.get() };
 }
 
-// Nearly every key is a 64-bit number: compared as one. Above level 0 the first is empty.
-u32 NodePage::lower_bound(Bytes wanted, bool& exact) const
+// Nearly every key is a 64-bit number: compared as one. Above level 0 the first is empty. A key of 8 bytes among the items [low, high):
+// those before are known to be below it, those behind above.
+[[gnu::always_inline]] inline u32 NodePage::lower_bound_between(Bytes wanted, u32 low, u32 high, bool& exact) const
 {
-    if (wanted.size() != 8)
-        return lower_bound_of_bytes(wanted, exact);
     const u64 number = load_key(wanted.data());
     const u8* const buffer = m_buffer;
     const DiskNodeSlot* const slots_here = slots();
-    u32 low = 0;
-    u32 high = count();
     exact = false;
     while (low < high) {
         const u32 middle = (low + high) / 2;
@@ -112,6 +97,38 @@ u32 NodePage::lower_bound(Bytes wanted, bool& exact) const
         }
     }
     return low;
+}
+
+u32 NodePage::lower_bound(Bytes wanted, bool& exact) const
+{
+    return wanted.size() == 8 ? lower_bound_between(wanted, 0, count(), exact) : lower_bound_of_bytes(wanted, exact);
+}
+
+// When of two neighbours one is below what is wanted and the other is not, there is nothing to search.
+u32 NodePage::lower_bound(Bytes wanted, u32 hint, bool& exact) const
+{
+    const u32 items = count();
+    const DiskNodeSlot* const slots_here = slots();
+    if (hint >= items || wanted.size() != 8 || slots_here[hint].key_bytes.get() != 8)
+        return lower_bound(wanted, exact);
+    const u64 number = load_key(wanted.data());
+    const u64 here = load_key(m_buffer + slots_here[hint].offset.get());
+    exact = here == number;
+    if (exact)
+        return hint;
+    const bool is_above = here > number;
+    if (hint == (is_above ? 0 : items - 1))
+        return is_above ? 0 : items;
+    const u32 other = is_above ? hint - 1 : hint + 1;
+    if (slots_here[other].key_bytes.get() != 8)
+        return lower_bound(wanted, exact);
+    const u64 there = load_key(m_buffer + slots_here[other].offset.get());
+    exact = there == number;
+    if (exact)
+        return other;
+    if ((there > number) != is_above)
+        return is_above ? hint : other;
+    return lower_bound_between(wanted, is_above ? 0 : other + 1, is_above ? other : items, exact);
 }
 
 u32 NodePage::lower_bound_of_bytes(Bytes wanted, bool& exact) const

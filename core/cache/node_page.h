@@ -52,12 +52,22 @@ public:
     u32 capacity() const { return m_capacity; }
     u32 count() const { return header().item_count.get(); }
     u8 level() const { return header().level; }
-    Bytes key(u32 i) const;
-    Bytes value(u32 i) const;
+    Bytes key(u32 i) const
+    {
+        const DiskNodeSlot& slot = slots()[i];
+        return { m_buffer + slot.offset.get(), slot.key_bytes.get() };
+    }
+    Bytes value(u32 i) const
+    {
+        const DiskNodeSlot& slot = slots()[i];
+        return { m_buffer + slot.offset.get() + slot.key_bytes.get(), slot.value_bytes.get() };
+    }
     MutableBytes mutable_value(u32 i);
 
     // First index whose key is >= `key` (count() when none); `exact` tells whether it is equal.
     u32 lower_bound(Bytes key, bool& exact) const;
+    // The same, where `hint` is likely to be the result or next to it. Any number will do.
+    u32 lower_bound(Bytes key, u32 hint, bool& exact) const;
     // For levels above 0: the child that covers `key`.
     u32 child_index(Bytes key) const;
 
@@ -81,6 +91,7 @@ public:
     void recount();
 
 private:
+    u32 lower_bound_between(Bytes key, u32 low, u32 high, bool& exact) const;
     u32 lower_bound_of_bytes(Bytes key, bool& exact) const;
     DiskNodeSlot* slots() const { return reinterpret_cast<DiskNodeSlot*>(m_buffer + sizeof(DiskNodeHeader)); }
     u32 contiguous_room() const;

@@ -114,6 +114,19 @@ private:
 
 }
 
+// What is looked for where it is, near it, far from it and beyond the end: always what a search from scratch finds.
+static void find_from_hints(Test& test, Ground& ground, const NodePage& page, u32 number)
+{
+    bool exact;
+    const u32 i = page.lower_bound(ground.key(number), exact);
+    const u32 hints[] = { i - 3, i - 2, i - 1, i, i + 1, i + 2, 0, page.count() - 1, page.count(), ~0u, ground.random(page.count() + 2) };
+    for (u32 hint : hints) {
+        bool is_there = !exact;
+        REQUIRE_EQ(page.lower_bound(ground.key(number), hint, is_there), i);
+        REQUIRE_EQ(is_there, exact);
+    }
+}
+
 static void random_changes(Test& test, bool numbers, u32 capacity, u32 steps = 1500, bool tiny = false)
 {
     Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
@@ -124,6 +137,7 @@ static void random_changes(Test& test, bool numbers, u32 capacity, u32 steps = 1
     page.initialise(k_owner, 0, 8);
     for (u32 step = 0; step < steps; step++) {
         ground->change(page, step / (steps / 5) % 2 ? 65 : 30);
+        find_from_hints(test, *ground, page, ground->random(2000));
         if (step % 10 == 0)
             REQUIRE(ground->is_same(page));
         if (step % 50 == 0 && ground->count)
@@ -136,6 +150,7 @@ static void random_changes(Test& test, bool numbers, u32 capacity, u32 steps = 1
         bool exact;
         REQUIRE_EQ(page.lower_bound(ground->key(number), exact), i);
         REQUIRE_EQ(exact, i < ground->count && ground->items[i].key == number);
+        find_from_hints(test, *ground, page, number);
     }
     // A copy, a copy of a part, and what a device would give.
     NodePage copy(ground->other, k_page_bytes);

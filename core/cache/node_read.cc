@@ -22,51 +22,76 @@ Status NodeCache::read_copy(Node& node, const NodePointer& pointer, u32 copy, co
     return node.m_page.verify(owner, pointer.level, pointer.birth.value());
 }
 
-constexpr size_t k_read_together = 8;
-
 void NodeCache::read_ahead(Span<const Wanted> wanted)
 {
-    for (size_t at = 0; at < wanted.size(); at += k_read_together)
-        read_together(wanted.slice(at, min(wanted.size() - at, k_read_together)));
+    Ahead ahead(*this);
+    for (size_t at = 0; at < wanted.size(); at += Ahead::k_most) {
+        ahead.start(wanted.slice(at, wanted.size() - at));
+        ahead.finish();
+    }
 }
 
-void NodeCache::read_together(Span<const Wanted> wanted)
+void NodeCache::Ahead::start(Span<const Wanted> wanted)
 {
-    IoBatch batch;
-    Ref<Node> nodes[k_read_together];
-    core_segment segments[k_read_together];
-    for (size_t i = 0; i < wanted.size(); i++) {
+    for (size_t i = 0; i < min(wanted.size(), k_most); i++) {
         const NodePointer& pointer = wanted[i].pointer;
-        if (pointer.is_null() || pointer.size_bytes != m_node_bytes)
+        if (pointer.is_null() || pointer.size_bytes != m_cache.m_node_bytes)
             continue;
-        const Result<Ref<Node>> found = find(pointer, wanted[i].owner);
+        const Result<Ref<Node>> found = m_cache.find(pointer, wanted[i].owner);
         if (found.is_error() || found.value())
             continue;
-        Result<Ref<Node>> made = make_node(m_node_bytes, pointer.level > 0, pointer.birth, Node::State::clean, Must::may_fail);
+        Result<Ref<Node>> made
+            = m_cache.make_node(m_cache.m_node_bytes, pointer.level > 0, pointer.birth, Node::State::clean, Must::may_fail);
         if (made.is_error())
             break;
-        nodes[i] = made.release_value();
-        nodes[i]->m_page.initialise(wanted[i].owner, pointer.level, 0);
-        nodes[i]->m_pointer = pointer;
-        segments[i] = { nodes[i]->m_page.buffer(), m_node_bytes };
-        batch.begin();
-        m_vdevs.read(pointer.dva[0], { &segments[i], 1 }, HOST_IO_META | HOST_IO_SYNC, IoBatch::done, &batch);
+        m_nodes[i] = made.release_value();
+        m_nodes[i]->m_page.initialise(wanted[i].owner, pointer.level, 0);
+        m_nodes[i]->m_pointer = pointer;
+        m_owners[i] = wanted[i].owner;
+        m_segments[i] = { m_nodes[i]->m_page.buffer(), m_cache.m_node_bytes };
+        m_batch.begin();
+        m_cache.m_vdevs.read(pointer.dva[0], { &m_segments[i], 1 }, HOST_IO_META | HOST_IO_SYNC, IoBatch::done, &m_batch);
     }
-    const bool is_read = batch.wait().is_ok();
-    for (size_t i = 0; i < wanted.size(); i++) {
-        if (!nodes[i])
+}
+
+void NodeCache::Ahead::finish()
+{
+    const bool is_read = m_batch.wait().is_ok();
+    for (size_t i = 0; i < k_most; i++) {
+        if (!m_nodes[i])
             continue;
-        const NodePointer& pointer = wanted[i].pointer;
-        const Bytes bytes { nodes[i]->m_page.buffer(), m_node_bytes };
+        Ref<Node> node = lcpfs::move(m_nodes[i]);
+        const NodePointer& pointer = node->m_pointer;
+        const Bytes bytes { node->m_page.buffer(), m_cache.m_node_bytes };
         if (is_read && checksum_of(pointer.checksum_kind, bytes) == pointer.checksum
-            && nodes[i]->m_page.verify(wanted[i].owner, pointer.level, pointer.birth.value()).is_ok()) {
-            m_counters.reads.add_relaxed(1);
-            nodes[i]->m_page.recount();
-            insert_unless_present(nodes[i]);
+            && node->m_page.verify(m_owners[i], pointer.level, pointer.birth.value()).is_ok()) {
+            m_cache.m_counters.reads.add_relaxed(1);
+            node->m_page.recount();
+            m_cache.insert_unless_present(node);
         } else {
-            nodes[i]->m_page.initialise(wanted[i].owner, pointer.level, 0); // names no children that could be let go of
+            node->m_page.initialise(m_owners[i], pointer.level, 0); // names no children that could be let go of
         }
     }
+}
+
+Status NodeCache::add_edge(const NodePointer& root, const TreeOwner& owner, bool last, Vector<Wanted>& wanted)
+{
+    NodePointer pointer = root;
+    while (!pointer.is_null()) {
+        const Ref<Node> node = TRY(find(pointer, owner));
+        if (!node)
+            return wanted.push_back({ pointer, owner });
+        const NodePage& page = node->page();
+        if (page.level() == 0 || page.count() == 0)
+            break;
+        const Bytes value = page.value(last ? page.count() - 1 : 0);
+        VERIFY_DISK(value.size() == sizeof(DiskNodePointer), node_damaged);
+        DiskNodePointer disk;
+        copy_bytes(&disk, value.data(), sizeof(disk));
+        pointer = TRY(NodePointer::decode(disk));
+        VERIFY_DISK(pointer.level + 1 == page.level(), node_damaged);
+    }
+    return {};
 }
 
 void NodeCache::trace_bad_copy(const Dva& place, const TreeOwner& owner) const

@@ -111,24 +111,67 @@ Status cut_extent(Pool& pool, Object& object, TxgId txg, u64 block, ExtentScratc
 
 namespace {
 
-// What a range of blocks holds. Nothing, as of what is appended, and one extent of just that range, as of what is written over the
-// way it was written, are told by one look, and have nothing to cut.
-enum class RangeMeets : u8 { nothing, one_as_it_is, some };
-// The extent found, without its payload, and how large its item is.
+// What a range of blocks holds. Nothing, as of what is appended, one extent of just that range, as of what is written over the way it
+// was written, and a part of one that is not compressed are told by one look.
+enum class RangeMeets : u8 { nothing, one_as_it_is, part_of_one, some };
+// The extent found, or the part of it, without its payload, and how large its item is. Of one that the range is a part of: its key,
+// and the bytes of the items that are left of it on both sides, in the scratch.
 struct Met {
     RangeMeets what { RangeMeets::nothing };
     Extent extent;
     size_t item_bytes { 0 };
+    u64 left_block { 0 };
+    u32 left_bytes { 0 }, right_bytes { 0 };
 };
-Status look_at_range(Object& object, u64 first, u64 end, Met& met) REQUIRES(object.m_lock)
+Status look_at_range(Object& object, u64 first, u64 end, ExtentScratch& scratch, Met& met) REQUIRES(object.m_lock)
 {
-    TreeCursor cursor;
-    if (!TRY(find_extent(object.m_tree, first, cursor, met.extent)) || met.extent.file_block >= end)
+    LCPFS_UNINITIALIZED TreeCursor cursor;
+    Extent& extent = met.extent;
+    if (!TRY(find_extent(object.m_tree, first, cursor, extent)) || extent.file_block >= end)
         return {};
-    met.what = met.extent.file_block == first && met.extent.end() == end ? RangeMeets::one_as_it_is : RangeMeets::some;
-    met.extent.payload = Bytes();
     met.item_bytes = cursor.value().size();
+    if (extent.file_block == first && extent.end() == end) {
+        met.what = RangeMeets::one_as_it_is;
+    } else if (extent.file_block <= first && extent.end() >= end && extent.has_blocks() && !extent.is_compressed()) {
+        met.what = RangeMeets::part_of_one;
+        met.left_block = extent.file_block;
+        const u32 before = static_cast<u32>(first - extent.file_block), count = static_cast<u32>(end - first);
+        const u32 behind = extent.length_blocks - before - count;
+        if (before > 0)
+            met.left_bytes = extent.part(0, before).encode({ scratch.first, sizeof(scratch.first) });
+        if (behind > 0)
+            met.right_bytes = extent.part(before + count, behind).encode({ scratch.second, sizeof(scratch.second) });
+        extent = extent.part(before, count);
+    } else {
+        met.what = RangeMeets::some;
+    }
+    extent.payload = Bytes();
     return {};
+}
+
+// The items that go in where the range is a part of one, as large as one that takes the room of both.
+u32 bytes_of_parts(const Met& met, Bytes item)
+{
+    return static_cast<u32>(item.size()) + (met.right_bytes ? NodePage::item_cost(8, met.right_bytes) : 0);
+}
+
+// Their keys may belong to two leaves: either has room for both.
+Status prepare_parts(Object& object, TxgId txg, const Met& met, u64 first, u64 end, u32 value_bytes) REQUIRES(object.m_lock)
+{
+    const BigEndianKey key = extent_key(first), right_key = extent_key(end), left_key = extent_key(met.left_block);
+    TRY(object.m_tree.prepare_insert(txg, { key.data(), 8 }, value_bytes));
+    if (met.right_bytes)
+        TRY(object.m_tree.prepare_insert(txg, { right_key.data(), 8 }, value_bytes));
+    return met.left_bytes ? object.m_tree.prepare_change(txg, { left_key.data(), 8 }) : Status();
+}
+
+void enter_parts(Object& object, const Met& met, u64 end, const ExtentScratch& scratch) REQUIRES(object.m_lock)
+{
+    const BigEndianKey right_key = extent_key(end), left_key = extent_key(met.left_block);
+    if (met.left_bytes)
+        object.m_tree.update({ left_key.data(), 8 }, { scratch.first, met.left_bytes });
+    if (met.right_bytes)
+        object.m_tree.insert({ right_key.data(), 8 }, { scratch.second, met.right_bytes });
 }
 
 // Prepares every extent that begins in [first, end) for removal. `exact`: one begins at `first`.
@@ -185,7 +228,10 @@ Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count
     u32 removals = 0;
     bool exact = false;
     Met met;
-    TRY(look_at_range(object, first, end, met));
+    TRY(look_at_range(object, first, end, scratch, met));
+    // No more is prepared at once than one item may take.
+    if (met.what == RangeMeets::part_of_one && 8 + bytes_of_parts(met, item) > max_item_bytes(pool.cache().node_bytes()))
+        met.what = RangeMeets::some;
     switch (met.what) {
     case RangeMeets::some:
         TRY(cut_extent(pool, object, txg, first, scratch, batch));
@@ -193,10 +239,10 @@ Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count
         TRY(prepare_removals(pool, object, txg, first, end, removals, exact));
         break;
     case RangeMeets::one_as_it_is:
+    case RangeMeets::part_of_one:
         if (met.extent.has_blocks())
             TRY(pool.allocator().prepare_free(met.extent.dva, object.m_tree.must()));
         removals = 1;
-        exact = true;
         break;
     case RangeMeets::nothing:
         break;
@@ -204,6 +250,8 @@ Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count
     TRY(batch.prepare(removals + 1));
     if (met.what == RangeMeets::one_as_it_is && met.item_bytes == item.size())
         TRY(object.m_tree.prepare_update(txg, new_key));
+    else if (met.what == RangeMeets::part_of_one)
+        TRY(prepare_parts(object, txg, met, first, end, bytes_of_parts(met, item)));
     else
         TRY(object.m_tree.prepare_insert(txg, new_key, static_cast<u32>(item.size())));
 
@@ -211,21 +259,22 @@ Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count
     // removals empty may go away.
     if (certain)
         certain->call(*certain);
-    Extent old = met.extent;
-    u64 at = first;
-    if (exact) {
-        if (met.what != RangeMeets::one_as_it_is)
-            (void)next_prepared(object, first, end, old);
-        account_removal(object, old, batch);
-        at = old.end();
-        object.m_tree.update(new_key, item);
-    } else {
-        object.m_tree.insert(new_key, item);
+    u64 at = end;
+    if (met.what == RangeMeets::one_as_it_is || met.what == RangeMeets::part_of_one) {
+        account_removal(object, met.extent, batch);
+        if (met.what == RangeMeets::part_of_one)
+            enter_parts(object, met, end, scratch);
+    } else if (exact) {
+        (void)next_prepared(object, first, end, met.extent);
+        account_removal(object, met.extent, batch);
+        at = met.extent.end();
+    } else if (met.what == RangeMeets::some) {
         at = first + 1;
     }
+    object.m_tree.insert(new_key, item);
     // The new extent covers the range: later ones are found by their own start.
     while (at < end) {
-        TreeCursor cursor;
+        LCPFS_UNINITIALIZED TreeCursor cursor;
         BigEndianKey from = extent_key(at);
         auto found = object.m_tree.seek({ from.data(), 8 }, cursor);
         if (found.is_error() || !found.value())
@@ -233,7 +282,7 @@ Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count
         auto decoded = Extent::decode(cursor.key(), cursor.value());
         if (decoded.is_error() || decoded.value().file_block >= end)
             break;
-        old = decoded.value();
+        const Extent old = decoded.value();
         cursor.reset();
         account_removal(object, old, batch);
         BigEndianKey old_key = extent_key(old.file_block);

@@ -122,14 +122,18 @@ void end_operation(ReadOperation* operation)
         end_wait(*waiter);
 }
 
+void next_round(host_work* work);
+
 void operation_part_done(ReadOperation* operation)
 {
     if (operation->remaining.sub(1) != 0)
         return;
-    if (operation->next_block < operation->block + operation->block_count)
+    if (operation->next_block < operation->block + operation->block_count) {
+        host_work_init(&operation->work, next_round);
         host_work_queue(operation->pool->completions(), &operation->work);
-    else
+    } else {
         end_operation(operation);
+    }
 }
 
 // Null: the operation's own is in use, and there is no memory.
@@ -243,6 +247,7 @@ void hand_over(ReadRun& run)
 {
     ReadWaiter* waiter = run.operation->waiter;
     if (!waiter) {
+        host_work_init(&run.work, run.is_of_unit ? finish_unit_run : finish_run);
         host_work_queue(run.operation->pool->completions(), &run.work);
         return;
     }
@@ -355,7 +360,6 @@ void start_run(ReadOperation& operation, ReadRun* run)
     Pool& pool = *operation.pool;
     run->first_segment = operation.next_segment;
     Span<const core_segment> segments = take_segments(operation, run->block_count);
-    host_work_init(&run->work, finish_run);
     operation.remaining.add(1);
     pool.m_data_reads.add_relaxed(run->block_count);
     pool.vdevs().read(run->dva, segments, HOST_IO_SYNC, run_read, run, &run->served_by);
@@ -373,7 +377,6 @@ bool start_unit_run(ReadOperation& operation, ReadRun* run)
     run->unit.stored = static_cast<StoredUnit*>(stored);
     run->first_segment = operation.next_segment;
     (void)take_segments(operation, run->block_count);
-    host_work_init(&run->work, finish_unit_run);
     operation.remaining.add(1);
     pool.m_data_reads.add_relaxed(run->dva.length_blocks);
     run->whole = { stored, run->dva.length_blocks << k_block_shift };
@@ -466,7 +469,6 @@ void begin_read(Pool& pool, Object& object, u64 block, Span<const core_segment> 
     bool large = blocks > k_small_read_segments;
     void* memory = host_pool_alloc_reserved(large ? pool.requests().large_reads : pool.requests().small_reads);
     ReadOperation* operation = ::new (memory) ReadOperation;
-    host_work_init(&operation->work, next_round);
     operation->next_block = block;
     operation->pool = &pool;
     operation->object = &object;

@@ -189,6 +189,30 @@ static void overwrite(Test& test)
     }
 }
 
+// Parts of extents whose remains and whose new items belong to different leaves, none of which is this group's yet.
+static void parts_across_leaves(Test& test)
+{
+    Box<FileGround> ground = REQUIRE_VALUE(make_box<FileGround>());
+    REQUIRE_OK(ground->pool.start(CORE_CHECKSUM_XXH64, k_min_node_bytes));
+    REQUIRE_OK(ground->start_file());
+    for (u32 i = k_blocks; i > 0; i--)
+        REQUIRE_EQ(ground->write(i - 1, 1), 0);
+    // In the middle of these one leaf ends. From the back, so that what is left in front begins in the leaf before.
+    for (u32 odd = 0; odd < 2; odd++) {
+        for (u32 at = 100; at < 220; at += 40)
+            REQUIRE_EQ(ground->write(at, 40), 0);
+        for (u32 i = 218 + odd; i > 100; i -= 2) {
+            REQUIRE_EQ(ground->pool.settle(), 0);
+            REQUIRE_EQ(ground->pool.check(), 0u);
+            REQUIRE_EQ(ground->write(i, 1), 0);
+            check_file(test, *ground);
+            REQUIRE(!test.failed());
+        }
+    }
+    REQUIRE_EQ(ground->pool.settle(), 0);
+    CHECK_EQ(ground->pool.check(), 0u);
+}
+
 // Many small extents: a tree of its own, freed over several groups.
 static void many_extents(Test& test)
 {
@@ -464,10 +488,17 @@ static void read_waits(Test& test)
 }
 
 namespace {
-constexpr TestCase k_cases[] = { { "random_crc32c", random_crc32c }, { "random_xxh64", random_xxh64 },
-                                 { "random_sha256", random_sha256 }, { "overwrite", overwrite },         { "many_extents", many_extents },
-                                 { "inlined", inlined },             { "sizes", sizes },
-                                 { "damaged_block", damaged_block }, { "together", together },       { "read_waits", read_waits } };
+constexpr TestCase k_cases[] = { { "random_crc32c", random_crc32c },
+                                 { "random_xxh64", random_xxh64 },
+                                 { "random_sha256", random_sha256 },
+                                 { "overwrite", overwrite },
+                                 { "parts_across_leaves", parts_across_leaves },
+                                 { "many_extents", many_extents },
+                                 { "inlined", inlined },
+                                 { "sizes", sizes },
+                                 { "damaged_block", damaged_block },
+                                 { "together", together },
+                                 { "read_waits", read_waits } };
 }
 LCPFS_SUITE(file, k_cases);
 

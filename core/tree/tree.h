@@ -93,6 +93,7 @@ private:
     Tree& m_tree;
     bool m_is_inner;
     Ref<Node> m_leaf; // never the root
+    u32 m_index { ~0u }; // in it, about where the last key was: what is asked for next is there or beside it
     u64 m_low { 0 }, m_high { 0 };
     bool m_has_low { false }, m_has_high { false };
 };
@@ -170,6 +171,7 @@ private:
     bool is_inside(const NodePage& page, const KeyRange& range) const;
     Status damaged(const NodePointer& pointer, const char* what) const;
     Result<Ref<Node>> root_node(Must must);
+    Result<Ref<Node>> get_child(const Node& parent, const DiskNodePointer& disk, Must must);
     Result<Ref<Node>> child_of(Node& parent, u32 i, const KeyRange& range, Must must);
     Result<bool> descend(Bytes key, bool strictly_below, TreeCursor& cursor, u8* left_fence, u16& left_fence_bytes, bool& has_left);
     Result<Ref<Node>> writable_root(TxgId txg);
@@ -191,6 +193,8 @@ private:
     // The same, if it belongs to the group already and with it everything above.
     Node* near_leaf(TxgId txg, Bytes key) const;
     void remember(Node& leaf, const KeyRange& range);
+    // NodePage::lower_bound in a leaf.
+    u32 lower_bound(const Node& leaf, Bytes key, bool& exact) const;
     void forget()
     {
         if (m_focus)

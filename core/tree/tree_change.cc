@@ -217,7 +217,7 @@ bool Tree::insert(Bytes key, Bytes value)
     if (!leaf)
         return false;
     bool exact;
-    u32 i = leaf->page().lower_bound(key, exact);
+    u32 i = lower_bound(*leaf, key, exact);
     if (exact)
         leaf->page().replace_value(i, value);
     else
@@ -229,7 +229,7 @@ bool Tree::update(Bytes key, Bytes value)
 {
     Node* leaf = resident_leaf(key);
     bool exact = false;
-    u32 i = leaf ? leaf->page().lower_bound(key, exact) : 0;
+    u32 i = leaf ? lower_bound(*leaf, key, exact) : 0;
     if (exact)
         leaf->page().replace_value(i, value);
     return exact;

@@ -116,18 +116,27 @@ Status Tree::damaged(const NodePointer& pointer, const char* what) const
     return Error::node_damaged;
 }
 
+Result<Ref<Node>> Tree::get_child(const Node& parent, const DiskNodePointer& disk, Must must)
+{
+    NodePointer pointer;
+    if (NodePointer::decode(disk, pointer).is_error() || pointer.is_null() || pointer.level + 1 != parent.level())
+        return damaged(parent.pointer(), "a pointer to a child is malformed").error();
+    return m_context.cache.get(pointer, m_owner, must);
+}
+
 // `range` is the child's: what the parent's separators leave to it.
 Result<Ref<Node>> Tree::child_of(Node& parent, u32 i, const KeyRange& range, Must must)
 {
     if (Node* child = parent.child(i))
         return Ref<Node>(*child);
     const auto& disk = *reinterpret_cast<const DiskNodePointer*>(parent.page().value(i).data());
-    NodePointer pointer;
-    if (NodePointer::decode(disk, pointer).is_error() || pointer.is_null() || pointer.level + 1 != parent.level())
-        return damaged(parent.pointer(), "a pointer to a child is malformed").error();
-    Result<Ref<Node>> child = m_context.cache.get(pointer, m_owner, must);
+    // What is cached was looked at when it was read: two fields of the pointer find it.
+    Result<Ref<Node>> cached = m_context.cache.find(Dva::decode(disk.dva[0]), TxgId(disk.birth_txg.get()), disk.level, m_owner);
+    if (cached.is_ok() && cached.value() && disk.level + 1 == parent.level() && is_inside(cached.value()->page(), range))
+        return cached;
+    Result<Ref<Node>> child = get_child(parent, disk, must);
     if (child.is_ok() && !is_inside(child.value()->page(), range))
-        return damaged(pointer, "it holds keys that its parent leaves to others").error();
+        return damaged(child.value()->pointer(), "it holds keys that its parent leaves to others").error();
     return child;
 }
 
@@ -178,6 +187,14 @@ void Tree::remember(Node& leaf, const KeyRange& range)
     m_focus->m_has_high = !range.high.is_empty();
     m_focus->m_low = m_focus->m_has_low ? number_of(range.low) : 0;
     m_focus->m_high = m_focus->m_has_high ? number_of(range.high) : 0;
+}
+
+u32 Tree::lower_bound(const Node& leaf, Bytes key, bool& exact) const
+{
+    if (!m_focus || m_focus->m_leaf.get() != &leaf)
+        return leaf.page().lower_bound(key, exact);
+    m_focus->m_index = leaf.page().lower_bound(key, m_focus->m_index, exact);
+    return m_focus->m_index;
 }
 
 // To the leaf that covers `key`, or with `strictly_below` the one that covers the keys just under it. The cursor gets
@@ -273,7 +290,7 @@ Result<bool> Tree::find(Bytes key, TreeCursor& cursor)
     if (!TRY(descend(key, false, cursor, left, left_bytes, has_left)))
         return false;
     bool exact;
-    cursor.m_index = cursor.m_leaf->page().lower_bound(key, exact);
+    cursor.m_index = lower_bound(*cursor.m_leaf, key, exact);
     return exact;
 }
 
@@ -285,7 +302,7 @@ Result<bool> Tree::seek(Bytes key, TreeCursor& cursor)
     if (!TRY(descend(key, false, cursor, left, left_bytes, has_left)))
         return false;
     bool exact;
-    cursor.m_index = cursor.m_leaf->page().lower_bound(key, exact);
+    cursor.m_index = lower_bound(*cursor.m_leaf, key, exact);
     if (cursor.m_index < cursor.m_leaf->page().count())
         return true;
     cursor.m_index--;
@@ -325,7 +342,7 @@ Result<bool> Tree::seek_at_most(Bytes key, TreeCursor& cursor)
     if (!TRY(descend(key, false, cursor, left, left_bytes, has_left)))
         return false;
     bool exact;
-    u32 i = cursor.m_leaf->page().lower_bound(key, exact);
+    u32 i = lower_bound(*cursor.m_leaf, key, exact);
     if (exact || i > 0) {
         cursor.m_index = exact ? i : i - 1;
         return true;
