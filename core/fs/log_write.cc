@@ -105,8 +105,10 @@ struct Logged : CertainHook {
     void append()
     {
         append_record();
-        if (how == DelayedWrite::hastened)
+        if (how == DelayedWrite::hastened) {
             prepared.pool.intent_log().hasten();
+            host_pool_prime(prepared.pool.delayed_writes().memory().pages); // the next write's, while the device is at this one's
+        }
         if (!prepared.has_checksums)
             set_checksums(prepared);
     }
@@ -310,7 +312,7 @@ Status log_write(Pool& pool, Object& object, u64 block, Span<const core_segment>
         pool.space().release_data(object.dataset().owner(), count);
         return {};
     }
-    Ref<LogData> data = TRY(LogData::create(pool.delayed_writes().pages(), count));
+    Ref<LogData> data = TRY(LogData::create(pool.delayed_writes().memory(), count));
     copy_data(*data, segments, file_bytes - (block << k_block_shift));
     return write_delayed(pool, object, write, data, hastens ? DelayedWrite::hastened : DelayedWrite::logged);
 }

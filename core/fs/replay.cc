@@ -396,7 +396,7 @@ Status replay_data(Pool& pool, const LogRecordView& record, LogPayload& payload,
     VERIFY_DISK(count <= k_max_log_data_bytes / k_block_size, log_damaged);
     Bytes bytes = TRY(data_of(record, payload, head));
     Ref<Object> object = TRY(object_of(pool, record));
-    Ref<LogData> data = TRY(LogData::create(pool.delayed_writes().pages(), count));
+    Ref<LogData> data = TRY(LogData::create(pool.delayed_writes().memory(), count));
     core_segment segments[k_max_log_data_bytes / k_block_size];
     for (u32 i = 0; i < count; i++) {
         const size_t from = min<size_t>(size_t(i) * k_block_size, bytes.size());

@@ -86,7 +86,10 @@ struct LogDeviceGround {
         if (int error = pool.open_with(options))
             return error;
         rest();
-        return pool.find(pool.root(), "file", &file);
+        const int error = pool.find(pool.root(), "file", &file);
+        if (error)
+            (void)pool.close();
+        return error;
     }
     u64 requests(u32 device, host_io_op op) { return lcpfs_test_device_requests(pool.device(device), op); }
     u64 data_writes() { return requests(0, HOST_IO_WRITE) + requests(1, HOST_IO_WRITE); }

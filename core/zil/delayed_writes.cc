@@ -69,8 +69,9 @@ void sort(EntryList& entries)
 Result<Box<DelayedWrites>> DelayedWrites::create(VdevSet& vdevs)
 {
     Box<DelayedWrites> writes = TRY(make_box<DelayedWrites>(vdevs));
-    writes->m_pages = host_pool_create("lcpfs_log_data", k_block_size, 0);
-    if (!writes->m_pages)
+    writes->m_memory.pages = host_pool_create("lcpfs_log_data", k_block_size, 0);
+    writes->m_memory.singles = host_pool_create("lcpfs_log_single", LogData::single_bytes(), 0);
+    if (!writes->m_memory.pages || !writes->m_memory.singles)
         return Error::no_memory;
     return writes;
 }
@@ -81,7 +82,8 @@ DelayedWrites::~DelayedWrites()
     take(TxgId(~0ull), left);
     while (Entry* entry = left.pop_front())
         Box<Entry> gone(entry);
-    host_pool_destroy(m_pages);
+    host_pool_destroy(m_memory.singles);
+    host_pool_destroy(m_memory.pages);
 }
 
 void DelayedWrites::add(TxgId txg, Box<Entry> entry)

@@ -36,7 +36,7 @@ public:
     static Result<Box<DelayedWrites>> create(VdevSet& vdevs);
     ~DelayedWrites();
 
-    host_pool* pages() { return m_pages; } // of LogData
+    const LogData::Memory& memory() const { return m_memory; }
     // Object lock and hold of `txg`.
     void add(TxgId txg, Box<Entry> entry);
     // The entry of exactly `dva`, of group `txg` and not yet being written, gets other data. False: there is none. Locks as `add`.
@@ -69,7 +69,7 @@ private:
     Status write_pieces(EntryList& entries) REQUIRES(m_writing);
 
     VdevSet& m_vdevs;
-    host_pool* m_pages { nullptr };
+    LogData::Memory m_memory;
     Mutex m_writing { LCPFS_RANK_delayed_writes }; // one at a time: who gets it finds nothing half written
     core_segment m_segments[k_piece_blocks] GUARDED_BY(m_writing); // of the request that is being made
     SpinLock m_lock { LCPFS_RANK_intent_log };

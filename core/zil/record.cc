@@ -5,15 +5,16 @@
 
 namespace lcpfs {
 
-Result<Ref<LogData>> LogData::create(host_pool* pages, u32 page_count)
+Result<Ref<LogData>> LogData::create(const Memory& memory, u32 page_count)
 {
-    void* memory = host_alloc(sizeof(LogData) + page_count * sizeof(Block), 0);
-    if (!memory)
+    const bool is_single = page_count == 1;
+    void* room = is_single ? host_pool_alloc(memory.singles, 0) : host_alloc(sizeof(LogData) + page_count * sizeof(Block), 0);
+    if (!room)
         return Error::no_memory;
-    Ref<LogData> data = Ref<LogData>::adopt(*::new (memory) LogData(pages));
+    Ref<LogData> data = Ref<LogData>::adopt(*::new (room) LogData(memory, is_single));
     for (; data->m_page_count < page_count; data->m_page_count++) {
         u8*& page = data->blocks()[data->m_page_count].page;
-        page = static_cast<u8*>(host_pool_alloc(pages, 0));
+        page = static_cast<u8*>(host_pool_alloc(memory.pages, 0));
         if (!page)
             return Error::no_memory;
     }
@@ -23,21 +24,31 @@ Result<Ref<LogData>> LogData::create(host_pool* pages, u32 page_count)
 void LogData::last_reference_dropped()
 {
     for (u32 i = 0; i < m_page_count; i++)
-        host_pool_free(m_pages, blocks()[i].page);
-    Box<LogData> gone(this);
+        host_pool_free(m_memory.pages, blocks()[i].page);
+    host_pool* const home = m_is_single ? m_memory.singles : nullptr;
+    this->~LogData();
+    home ? host_pool_free(home, this) : host_free(this);
 }
 
-Box<LogRecord> LogRecord::create(LogOpcode opcode, u64 object, u32 payload_bytes)
+Box<LogRecord> LogRecord::create(LogOpcode opcode, u64 object, u32 payload_bytes, host_pool* small)
 {
-    void* memory = host_alloc(sizeof(LogRecord) + payload_bytes, 0);
+    host_pool* const home = sizeof(LogRecord) + payload_bytes <= k_small_bytes ? small : nullptr;
+    void* memory = home ? host_pool_alloc(home, 0) : host_alloc(sizeof(LogRecord) + payload_bytes, 0);
     if (!memory)
         return {};
-    LogRecord* record = ::new (memory) LogRecord();
+    LogRecord* record = ::new (memory) LogRecord(home);
     record->payload_bytes = payload_bytes;
     record->header.magic.set(k_log_record_magic);
     record->header.opcode.set(static_cast<u32>(opcode));
     record->header.object.set(object);
     return Box<LogRecord>(record);
+}
+
+void LogRecord::dispose(LogRecord* record)
+{
+    host_pool* const home = record->m_home;
+    record->~LogRecord();
+    home ? host_pool_free(home, record) : host_free(record);
 }
 
 u64 log_record_checksum(const DiskLogRecord& header, Bytes payload)

@@ -16,8 +16,14 @@ namespace lcpfs {
 // its place, until that is done. Whole zero-padded blocks, which do not change any more once a record has them.
 class LogData : public RefCounted<LogData> {
 public:
+    // Where it is from. Outlives it.
+    struct Memory {
+        host_pool* pages { nullptr };
+        host_pool* singles { nullptr }; // objects of single_bytes(): a synchronous write is of one block, mostly
+    };
+    static constexpr u32 single_bytes() { return sizeof(LogData) + sizeof(Block); }
     // no_memory.
-    static Result<Ref<LogData>> create(host_pool* pages, u32 page_count);
+    static Result<Ref<LogData>> create(const Memory& memory, u32 page_count);
     u8* page(u32 index) { return blocks()[index].page; }
     // Its crc32c, for the frame: set by who makes it a data block of a record.
     u32 sum(u32 index) const { return blocks()[index].sum; }
@@ -26,21 +32,25 @@ public:
     void last_reference_dropped();
 
 private:
-    explicit LogData(host_pool* pages) : m_pages(pages) {}
-    host_pool* m_pages;
-    u32 m_page_count { 0 };
     struct Block {
         u8* page;
         u32 sum;
     };
+    LogData(const Memory& memory, bool is_single) : m_memory(memory), m_is_single(is_single) {}
+    const Memory& m_memory;
+    u32 m_page_count { 0 };
+    bool m_is_single;
     Block* blocks() { return reinterpret_cast<Block*>(this + 1); } // allocated with it
     const Block* blocks() const { return reinterpret_cast<const Block*>(this + 1); }
 };
 
 class LogRecord {
 public:
-    // With room for `payload_bytes` of payload in memory; header zeroed but for opcode. Null: no memory.
-    static Box<LogRecord> create(LogOpcode opcode, u64 object, u32 payload_bytes);
+    // With room for `payload_bytes` of payload in memory; header zeroed but for opcode. Small ones are from `small`, a pool of objects of
+    // k_small_bytes, if there is one. Null: no memory.
+    static Box<LogRecord> create(LogOpcode opcode, u64 object, u32 payload_bytes, host_pool* small = nullptr);
+    static constexpr u32 k_small_bytes = 256;
+    static void dispose(LogRecord* record);
 
     u64 sequence() const { return header.sequence.get(); }
     TxgId txg() const { return TxgId(header.txg.get()); }
@@ -60,7 +70,8 @@ public:
     DiskLogRecord header {};
 
 private:
-    LogRecord() = default;
+    explicit LogRecord(host_pool* home) : m_home(home) {}
+    host_pool* m_home; // null: host_alloc's
 };
 
 // The checksum of a record whose header's field is 0.

@@ -110,10 +110,12 @@ void LogWriter::submit(Slot& slot, const LogRing& ring, u64 position)
     slot.length_bytes = slot.frame.length_bytes();
     slot.owes_flush = 0;
     slot.submitted_ns = host_monotonic_ns();
+    LogRing::Place places[k_max_log_members];
     u32 copies = 0;
     for (u32 left = members; left; left &= left - 1, copies++) {
         const u32 member = static_cast<u32>(__builtin_ctz(left));
-        slot.copies[member].vdev = ring.place(position, member).vdev;
+        places[member] = ring.place(position, member);
+        slot.copies[member].vdev = places[member].vdev;
         slot.owes_flush |= u32(m_durability.of(slot.copies[member].vdev) == Durable::by_flush) << member;
     }
     {
@@ -123,7 +125,7 @@ void LogWriter::submit(Slot& slot, const LogRing& ring, u64 position)
     }
     for (u32 left = members; left; left &= left - 1) {
         const u32 member = static_cast<u32>(__builtin_ctz(left));
-        const LogRing::Place place = ring.place(position, member);
+        const LogRing::Place& place = places[member];
         const bool by_fua = m_durability.of(place.vdev) == Durable::by_fua;
         m_flushes.add_relaxed(by_fua);
         const unsigned flags = HOST_IO_SYNC | HOST_IO_META | (by_fua ? unsigned(HOST_IO_FUA) : 0u);
@@ -172,7 +174,9 @@ void LogWriter::completed(void* context, Error error)
 
 void LogWriter::written_locked(Slot& slot)
 {
-    slot.state = slot.owes_flush && slot.error == Error::none ? Slot::State::cached : Slot::State::written;
+    const bool is_cached = slot.owes_flush && slot.error == Error::none;
+    slot.state = is_cached ? Slot::State::cached : Slot::State::written;
+    m_cached += is_cached;
     m_pending_bytes.sub(slot.length_bytes);
     settle_locked();
     m_flush_due.store(is_flush_due_locked());
@@ -182,7 +186,7 @@ void LogWriter::written_locked(Slot& slot)
 // The next frame to be acknowledged has been written: those behind it that have not are not waited for, nor flushed before.
 bool LogWriter::is_flush_due_locked() const
 {
-    if (m_flushing || m_error.load())
+    if (m_cached == 0 || m_flushing || m_error.load())
         return false;
     for (const Slot& slot : m_slots)
         if (slot.state == Slot::State::cached && slot.sequence == m_durable.load() + 1)
@@ -202,6 +206,7 @@ u32 LogWriter::take_cached_locked()
         m_slots[i].state = Slot::State::flushing;
         taken |= 1u << i;
     }
+    m_cached = 0;
     m_flushing = true;
     m_flush_due.store(0);
     return taken;
@@ -273,7 +278,7 @@ bool LogWriter::flush_due() NO_THREAD_SAFETY_ANALYSIS
 void LogWriter::settle_locked()
 {
     const u64 now = host_monotonic_ns();
-    for (bool moved = true; moved && !m_error.load();) {
+    for (bool moved = true; moved && m_in_flight.load() && !m_error.load();) {
         moved = false;
         for (Slot& slot : m_slots) {
             if (slot.state != Slot::State::written || slot.sequence != m_durable.load() + 1)
@@ -283,11 +288,10 @@ void LogWriter::settle_locked()
                 m_error.store(static_cast<u16>(slot.error));
                 return;
             }
-            u32 bucket = 0;
-            while (bucket + 1 < LogStatistics::k_buckets && (now - slot.submitted_ns) >> (14 + bucket))
-                bucket++;
-            m_latency[bucket].add_relaxed(1);
-            m_average_ns.store((m_average_ns.load() * 7 + now - slot.submitted_ns) / 8);
+            const u64 took = now - slot.submitted_ns;
+            const u32 bucket = took >> 14 ? 64 - static_cast<u32>(__builtin_clzll(took >> 14)) : 0;
+            m_latency[min(bucket, LogStatistics::k_buckets - 1)].add_relaxed(1);
+            m_average_ns.store_relaxed((m_average_ns.load_relaxed() * 7 + took) / 8);
             slot.state = Slot::State::free;
             m_in_flight.sub(1);
             m_durable.store(slot.sequence);
@@ -345,6 +349,7 @@ void LogWriter::reset()
         slot.state = Slot::State::free;
         m_in_flight.sub(1);
     }
+    m_cached = 0;
     m_flush_due.store(0);
     m_durable.store(m_next.load() - 1);
     m_failed_token.store(0);

@@ -149,6 +149,7 @@ private:
     Atomic<u64> m_durable { 0 };
     Atomic<u64> m_durable_record { 0 };
     Atomic<u8> m_flush_due { 0 }; // and nobody is making it
+    u32 m_cached GUARDED_BY(m_lock) { 0 }; // slots of that state
     bool m_flushing GUARDED_BY(m_lock) { false };
     FlushTarget m_targets[k_max_log_frames_in_flight]; // whose who flushes
     u32 m_failed_members GUARDED_BY(m_lock) { 0 };

@@ -31,6 +31,16 @@ IntentLog::~IntentLog()
     if (m_writer)
         m_writer->take_records(left);
     destroy(left);
+    host_pool_destroy(m_small_records);
+}
+
+Status IntentLog::reserve()
+{
+    if (!m_small_records)
+        m_small_records = host_pool_create("lcpfs_log_record", LogRecord::k_small_bytes, 0);
+    if (!m_small_records)
+        return Error::no_memory;
+    return m_writer->prepare();
 }
 
 void IntentLog::destroy(RecordList& records)
@@ -90,9 +100,9 @@ Box<LogRecord> IntentLog::prepare(LogOpcode opcode, u64 object, u32 payload_byte
 {
     if (!is_on())
         return {};
-    Box<LogRecord> record = LogRecord::create(opcode, object, payload_bytes);
+    Box<LogRecord> record = LogRecord::create(opcode, object, payload_bytes, m_small_records);
     if (record)
-        record->header.time_ns.set(static_cast<u64>(host_realtime_ns()));
+        record->header.time_ns.set(static_cast<u64>(host_realtime_coarse_ns()));
     return record;
 }
 

@@ -91,7 +91,7 @@ public:
     bool has_begun() const { return m_identity.generation != 0; }
     // Measures what makes log writes durable. Sleepable. After reserve.
     void turn_on();
-    Status reserve() { return m_writer->prepare(); } // no_memory
+    Status reserve(); // no_memory
     // No further records; waits for frames under way.
     void turn_off();
     // Some leave the ring on log devices, others come (back) to it. Returns when the group that says so has committed.
@@ -225,6 +225,7 @@ private:
     Atomic<u32> m_active { k_pool_ring }; // changed under m_lock while no frame is being made
     Atomic<u64> m_turns { 0 };
     Box<LogWriter> m_writer;
+    host_pool* m_small_records { nullptr }; // of LogRecord::k_small_bytes; null: not reserved
     Atomic<u8> m_on { 0 };
     Atomic<u64> m_last { 0 };          // number of the newest record; m_lock
     Atomic<u64> m_record_bytes { 0 };  // memory of the records not yet gone, with their data

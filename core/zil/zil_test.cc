@@ -66,7 +66,9 @@ void long_sums(Test& test)
 void frames(Test& test)
 {
     host_pool* pages = host_pool_create("test_frame", k_block_size, 0);
-    REQUIRE(pages);
+    const LogData::Memory memory { pages, host_pool_create("test_single", LogData::single_bytes(), 0) };
+    host_pool* small = host_pool_create("test_record", LogRecord::k_small_bytes, 0);
+    REQUIRE(pages && memory.singles && small);
     {
         Box<LogFrame> frame = REQUIRE_VALUE(make_box<LogFrame>());
         REQUIRE_OK(frame->prepare(pages));
@@ -76,14 +78,14 @@ void frames(Test& test)
         Box<LogRecord> records[5];
         LogFrameSize size;
         for (u32 n = 0; n < 5; n++) {
-            records[n] = LogRecord::create(LogOpcode::write, 9, sizes[n]);
+            records[n] = LogRecord::create(LogOpcode::write, 9, sizes[n], n % 2 ? nullptr : small); // of both kinds of memory
             REQUIRE(records[n]);
             for (u32 i = 0; i < sizes[n]; i++)
                 records[n]->payload()[i] = static_cast<u8>(i);
             records[n]->header.txg.set(3);
             records[n]->header.sequence.set(sizes[n] + 1);
             if (blocks[n]) {
-                records[n]->data = REQUIRE_VALUE(LogData::create(pages, blocks[n]));
+                records[n]->data = REQUIRE_VALUE(LogData::create(memory, blocks[n]));
                 records[n]->data_blocks = blocks[n];
             }
             for (u32 i = 0; i < blocks[n]; i++) {
@@ -150,6 +152,8 @@ void frames(Test& test)
         }
         CHECK_EQ(found, 5u);
     }
+    host_pool_destroy(small);
+    host_pool_destroy(memory.singles);
     host_pool_destroy(pages);
 }
 
