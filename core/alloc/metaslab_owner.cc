@@ -141,7 +141,8 @@ void Metaslab::start_owner_locked(bool is_empty)
     OwnerSlot slot = m_shared.owners.find(id);
     if (slot == k_nobody && !is_empty && (id != k_unassigned || is_data))
         slot = k_default_owner;
-    set_owner_locked(slot);
+    if (slot != owner())
+        set_owner_locked(slot);
     m_is_mixed = (m_entry.flags.get() & k_metaslab_is_mixed) != 0;
     m_has_new_owner.store(0);
     if (m_shared.owners[slot].id.load() != id.value())

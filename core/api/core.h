@@ -80,6 +80,7 @@ struct core_pool_options {
 	uint64_t group;                /* with no_recovery: as that transaction group left it (core_pool_keep_group); 0: the newest */
 	bool discard;                  /* devices are told what commits release */
 	struct core_labels *const *labels; /* of each device, read since it was opened; NULL, or one that is NULL: to be read */
+	bool *early_changed;           /* not NULL: labels[0] was read before its device was held; set, and -EBUSY, if it is another now */
 	bool discard_log;              /* what only the intent log holds is given up, and a log device that is missing */
 	void (*notify)(void *context, int event); /* enum core_event; any sleepable context; may be NULL */
 	void (*logged)(void *context, uint8_t level); /* a new event (core_event_next), host_log_level; any context; may be NULL */

@@ -206,6 +206,9 @@ private:
     Status add_path_at_opening(const PathCandidate& candidate, bool read_only);
     void end_log();
     Status start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes);
+    Status start_trees(u64 cache_limit_bytes);
+    Status start_requests();
+    Status start_space(u64 dirty_limit_bytes);
     Status make_request_pools();
     Status start_compression();
     Status enable_compression_locked(const CompressionChoice& choice) REQUIRES(m_state_lock);
@@ -221,10 +224,16 @@ private:
     Status write_label_heads(const Vdev& vdev, const Label& label);
     Status turn_read_only() REQUIRES(m_state_lock);
     Status turn_writable() REQUIRES(m_state_lock);
-    Status load(UberblockScan& scan, const core_pool_options& options);
+    Status load(UberblockScan& scan, NodeCache::Ahead& ahead, const core_pool_options& options);
     Status load_group(const UberblockScan& scan, const core_pool_options& options);
-    void read_ahead();
+    template <typename Visit>
+    Status visit_records(Visit visit);
     Status add_tables(Vector<NodeCache::Wanted>& wanted);
+    Status add_edges(Vector<NodeCache::Wanted>& wanted);
+    static void start_roots_ahead(NodeCache::Ahead& ahead, const Uberblock& uberblock);
+    void start_tables_ahead(NodeCache::Ahead& ahead);
+    void start_edges_ahead(NodeCache::Ahead& ahead);
+    void read_edges_ahead();
     Status load_metaslabs();
     Status protect_previous();
     Status protect_rows_of(const Uberblock& previous);

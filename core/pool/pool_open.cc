@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Pool: from devices to a running pool.
 #include "core/base/format_text.h"
-#include "core/pool/requests.h"
 #include "core/pool/pool.h"
 
 namespace lcpfs {
@@ -141,38 +140,19 @@ Status Pool::add_path_at_opening(const PathCandidate& candidate, bool read_only)
     return {};
 }
 
-Status Pool::make_request_pools()
-{
-    m_requests.small_reads = host_pool_create("lcpfs_read_small", k_small_read_bytes, 0);
-    m_requests.large_reads = host_pool_create("lcpfs_read_large", k_large_read_bytes, 0);
-    m_requests.read_runs = host_pool_create("lcpfs_read_run", k_read_run_bytes, 0);
-    m_requests.writes = host_pool_create("lcpfs_write", k_write_bytes, 0);
-    m_requests.write_runs = host_pool_create("lcpfs_write_run", k_write_run_bytes, 0);
-    m_requests.scratch = host_pool_create("lcpfs_scratch", k_scratch_bytes, 0);
-    m_requests.pages = host_pool_create("lcpfs_page", k_block_size, 0);
-    m_requests.moved_pages = host_pool_create("lcpfs_moved_page", k_block_size, 0);
-    if (!m_requests.small_reads || !m_requests.large_reads || !m_requests.read_runs || !m_requests.writes || !m_requests.write_runs
-        || !m_requests.scratch || !m_requests.pages || !m_requests.moved_pages)
-        return Error::no_memory;
-    return {};
-}
-
-void Pool::release_request_pools()
-{
-    host_pool* const pools[] = { m_requests.small_reads, m_requests.large_reads, m_requests.read_runs, m_requests.writes,
-        m_requests.write_runs, m_requests.scratch, m_requests.pages, m_requests.moved_pages, m_requests.units };
-    for (host_pool* pool : pools)
-        host_pool_destroy(pool);
-    m_requests = RequestPools();
-}
-
 Status Pool::start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes)
 {
+    TRY(start_trees(cache_limit_bytes));
+    TRY(start_requests());
+    return start_space(dirty_limit_bytes);
+}
+
+Status Pool::start_trees(u64 cache_limit_bytes)
+{
     const DiskLabelHeader& header = m_label->header;
-    u32 node_bytes = 1u << header.node_shift;
-    u64 memory = host_memory_bytes();
+    const u32 node_bytes = 1u << header.node_shift;
     m_allocator = TRY(Allocator::create(*m_vdevs, header.pool_guid, node_bytes / k_block_size));
-    m_cache = TRY(NodeCache::create(*m_vdevs, node_bytes, cache_limit_bytes ? cache_limit_bytes : memory / 4));
+    m_cache = TRY(NodeCache::create(*m_vdevs, node_bytes, cache_limit_bytes ? cache_limit_bytes : host_memory_bytes() / 4));
     m_trees = TRY(make_box<TreeContext>(*m_cache, *m_allocator, u32(header.metadata_copies),
         static_cast<ChecksumKind>(header.node_checksum)));
     m_space_log = TRY(SpaceLog::create());
@@ -180,14 +160,14 @@ Status Pool::start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes)
     m_pool_tree = TRY(make_box<Tree>(*m_trees, TreeOwner { TreeKind::pool, 0, 0 }, Must::succeed));
     m_metaslab_table = TRY(make_box<Tree>(*m_trees, TreeOwner { TreeKind::metaslabs, 0, 0 }, Must::succeed));
     m_share_table = TRY(make_box<ShareTable>(*m_trees));
-    m_completions = host_workqueue_create("lcpfs-io");
-    if (!m_completions)
-        return Error::no_memory;
-    TRY(make_request_pools());
-    if (header.incompat.get() & k_incompat_compression)
-        TRY(start_compression());
+    return {};
+}
+
+Status Pool::start_space(u64 dirty_limit_bytes)
+{
+    const DiskLabelHeader& header = m_label->header;
     m_space = TRY(make_box<Space>(*m_allocator, *m_trees, *m_engine, *m_space_log,
-        dirty_limit_bytes ? dirty_limit_bytes : min<u64>(memory / 16, 256ull << 20)));
+        dirty_limit_bytes ? dirty_limit_bytes : min<u64>(host_memory_bytes() / 16, 256ull << 20)));
     m_log = TRY(IntentLog::create(*m_vdevs, *m_engine, header.pool_guid, { log_failed, this }));
     m_delayed_writes = TRY(DelayedWrites::create(*m_vdevs));
     m_space->set_kept([](void* self, u32 times) { return static_cast<Pool*>(self)->is_log_beyond(times); }, this);
@@ -207,7 +187,7 @@ Status Pool::load_metaslabs()
         for (u32 m = 0; m < m_vdevs->vdev(id).metaslab_count; m++) {
             BigEndianKey key(metaslab_key(id.value(), m));
             bool found = m == 0 ? TRY(m_metaslab_table->find({ key.data(), 8 }, cursor)) : TRY(m_metaslab_table->next(cursor));
-            VERIFY_DISK(found && equal(cursor.key(), { key.data(), 8 }), metaslab_entry_damaged);
+            VERIFY_DISK(found && cursor.key().size() == 8 && cursor.number() == key.get(), metaslab_entry_damaged);
             VERIFY_DISK(cursor.value().size() == sizeof(DiskMetaslabEntry), metaslab_entry_damaged);
             DiskMetaslabEntry entry;
             copy_bytes(&entry, cursor.value().data(), sizeof(entry));
@@ -373,54 +353,26 @@ Status Pool::load_group(const UberblockScan& scan, const core_pool_options& opti
     return load_log(options);
 }
 
-constexpr u32 k_rows_ahead = 32; // nodes of the metaslab table
-
-// Where the tables of datasets are, and the rows of metaslabs.
-Status Pool::add_tables(Vector<NodeCache::Wanted>& wanted)
+Status Pool::load(UberblockScan& scan, NodeCache::Ahead& ahead, const core_pool_options& options)
 {
-    {
-        ReadGuard guard(m_metaslab_lock);
-        m_metaslab_table->start_from(m_uberblock.metaslab_table);
-        TRY(m_metaslab_table->add_below_root(wanted, k_rows_ahead));
-    }
-    ReadGuard guard(m_pool_tree_lock);
-    TreeCursor cursor;
-    const PoolTreeKey first(PoolKey::dataset, k_default_dataset);
-    bool found = m_pool_tree->is_in_memory(first.bytes()) && TRY(m_pool_tree->find(first.bytes(), cursor));
-    while (found && cursor.key().size() == 9 && cursor.key()[0] == static_cast<u8>(PoolKey::dataset)) {
-        VERIFY_DISK(cursor.value().size() == sizeof(DiskDataset), dataset_damaged);
-        BigEndianKey id;
-        copy_bytes(&id, cursor.key().data() + 1, 8);
-        DiskDataset record;
-        copy_bytes(&record, cursor.value().data(), sizeof(record));
-        TRY(wanted.push_back({ TRY(NodePointer::decode(record.objects)), { TreeKind::objects, id.get(), 0 } }));
-        found = TRY(m_pool_tree->next(cursor));
-    }
-    return {};
-}
-
-// What a mount reads of every pool, in two goes rather than node by node. What is wrong with any of it is found by who asks for it.
-void Pool::read_ahead()
-{
-    const NodeCache::Wanted roots[] = { { m_uberblock.pool_tree, { TreeKind::pool, 0, 0 } },
-                                        { m_uberblock.metaslab_table, { TreeKind::metaslabs, 0, 0 } } };
-    m_cache->read_ahead(Span<const NodeCache::Wanted>(roots));
-    Vector<NodeCache::Wanted> tables;
-    (void)add_tables(tables).is_ok();
-    m_cache->read_ahead(tables.span());
-}
-
-Status Pool::load(UberblockScan& scan, const core_pool_options& options)
-{
-    if (options.group)
+    if (options.group) {
+        TRY(start_requests());
         return load_group(scan, options);
+    }
     m_uberblock = scan.found[0];
     if (const Uberblock* previous = scan.previous_of(m_uberblock))
         m_previous = *previous;
     m_pool_tree->start_from(m_uberblock.pool_tree);
-    read_ahead();
+    start_roots_ahead(ahead, m_uberblock); // unless they are here already
+    ahead.finish();
+    start_tables_ahead(ahead);
+    TRY(start_requests());
+    ahead.finish();
+    start_edges_ahead(ahead);
     TRY(load_partitions());
     TRY(load_metaslabs());
+    ahead.finish();
+    read_edges_ahead();
     TRY(load_datasets());
     TRY(load_share_table());
     TRY(load_log(options));
@@ -451,13 +403,31 @@ Result<Box<Pool>> Pool::open(Span<host_bdev* const> bdevs, const core_pool_optio
         return Error::no_memory;
     Box<Pool> pool(::new (memory) Pool());
     TRY(pool->assemble(bdevs, options.read_only, options.labels));
-    auto scanned = scan_uberblocks(*pool->m_vdevs, pool->m_label->header.pool_guid);
+    LabelGlance glance;
+    const bool glances = options.early_changed != nullptr && options.labels != nullptr;
+    if (glances)
+        TRY(glance.start(*pool->m_vdevs, bdevs[0]));
+    const auto depth = options.group ? UberblockReader::Depth::whole : UberblockReader::Depth::as_needed;
+    UberblockReader reader(*pool->m_vdevs, pool->m_label->header.pool_guid, depth);
+    TRY(reader.start());
+    TRY(pool->start_trees(options.cache_limit_bytes)); // while labels and rings are read
+    TRY(reader.look());
+    Box<NodeCache::Ahead> ahead = TRY(make_box<NodeCache::Ahead>(*pool->m_cache));
+    if (const Uberblock* likely = reader.likely())
+        start_roots_ahead(*ahead, *likely);
+    TRY(pool->start_space(options.dirty_limit_bytes));
+    if (glances) {
+        *options.early_changed = !glance.shows(reinterpret_cast<const FoundLabel*>(options.labels[0])->label->header);
+        if (*options.early_changed)
+            return Error::busy;
+    }
+    auto scanned = reader.finish();
     if (scanned.is_error()) {
         refuse(bdevs[0], scanned.error(), nullptr);
         return scanned.error();
     }
     UberblockScan scan = scanned.release_value();
-    TRY(pool->start_layers(options.cache_limit_bytes, options.dirty_limit_bytes));
+    ahead->finish();
     pool->m_read_only.store(options.read_only);
     pool->m_errors.store(static_cast<u8>(options.errors));
     pool->m_discards.store(options.discard);
@@ -468,7 +438,7 @@ Result<Box<Pool>> Pool::open(Span<host_bdev* const> bdevs, const core_pool_optio
     pool->m_notify_context = options.notify_context;
     pool->m_vdevs->events().set_listener(options.logged, options.notify_context);
     pool->m_cache->set_repair(!options.read_only);
-    Status loaded = pool->load(scan, options);
+    Status loaded = pool->load(scan, *ahead, options);
     if (loaded.error() == Error::device_missing) // said already
         return loaded.error();
     if (loaded.is_error()) {

@@ -160,6 +160,50 @@ Result<Box<Label>> read_label(host_bdev* bdev, u64* in_all)
     return best;
 }
 
+LabelGlance::~LabelGlance()
+{
+    (void)m_batch.wait().is_ok();
+    for (u8* page : m_pages)
+        if (page)
+            host_pool_free(m_pool, page);
+    host_pool_destroy(m_pool);
+}
+
+Status LabelGlance::start(VdevSet& vdevs, const host_bdev* bdev)
+{
+    m_pool = host_pool_create("lcpfs_label_page", k_block_size, 0);
+    if (!m_pool)
+        return Error::no_memory;
+    for (u8*& page : m_pages) {
+        page = static_cast<u8*>(host_pool_alloc(m_pool, 0));
+        if (!page)
+            return Error::no_memory;
+    }
+    for (u16 i = 0; i < vdevs.count(); i++) {
+        const Vdev& vdev = vdevs.vdev(VdevId(i));
+        if (vdev.bdev != bdev)
+            continue;
+        for (u32 which = 0; which < k_labels; which++) {
+            const u32 label = which ? k_label_count - 1 : 0;
+            m_batch.begin();
+            vdevs.transfer(HOST_IO_READ, vdev.id, label_offset(label, vdev.capacity_blocks) + k_label_header_offset, m_pages[which],
+                           k_block_size, HOST_IO_META, IoBatch::done, &m_batch);
+        }
+        return {};
+    }
+    return Error::device_missing;
+}
+
+bool LabelGlance::shows(const DiskLabelHeader& header)
+{
+    if (m_batch.wait().is_error())
+        return false;
+    for (const u8* page : m_pages)
+        if (compare_bytes(page, &header, sizeof(header)) != 0)
+            return false;
+    return true;
+}
+
 Status read_label_copy(host_bdev* bdev, u32 index, u64 capacity_blocks, Label& label)
 {
     Box<DeviceIo> io = TRY(DeviceIo::create(bdev));

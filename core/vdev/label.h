@@ -30,6 +30,23 @@ struct FoundLabel {
     u64 in_all { 0 }; // as read_label tells it
 };
 
+// Whether labels that were read before their device was held are still what it says: whoever writes labels begins with the first and
+// ends with the last.
+class LabelGlance {
+public:
+    LabelGlance() = default;
+    ~LabelGlance();
+    LabelGlance(const LabelGlance&) = delete;
+    Status start(VdevSet& vdevs, const host_bdev* bdev); // one of theirs
+    bool shows(const DiskLabelHeader& header);           // waits
+
+private:
+    static constexpr u32 k_labels = 2;
+    host_pool* m_pool { nullptr };
+    u8* m_pages[k_labels] {};
+    IoBatch m_batch;
+};
+
 // One label of a device of `capacity_blocks` as it stands there, not verified. For the checker and for dumps.
 Status read_label_copy(host_bdev* bdev, u32 index, u64 capacity_blocks, Label& label);
 

@@ -39,7 +39,45 @@ struct UberblockScan {
     TxgId number_to_go_on_from() const;
 };
 
+class DamagedSlots;
+class RingBuffer;
+
 // Reads the rings of all labels of all data vdevs. Unreadable ones are skipped (counted damaged); no_uberblock when none is good.
+//
+// Depth::as_needed: of a lone data vdev the front labels' rings say it all, mostly. A group is committed when both its labels have
+// it, so the end labels have a newer one only when it is the very next, and the write of its front copy did not get done: the
+// page where they would have it is looked at. They are read whole when it is not what the front has there, and when the front is
+// not an unbroken row of whole uberblocks.
+class UberblockReader {
+public:
+    enum class Depth : u8 { whole, as_needed };
+    UberblockReader(VdevSet& vdevs, const DiskGuid& pool_guid, Depth depth);
+    ~UberblockReader();
+    UberblockReader(const UberblockReader&) = delete;
+    // One after the other; what is done between them is done while a device reads.
+    Status start();
+    Status look();
+    const Uberblock* likely() const; // the newest so far, if any
+    Result<UberblockScan> finish();
+
+private:
+    bool find_next(); // false: there is no data vdev left
+    Status start_rings(u32 first, u32 end);
+    Status scan_rings(u32 first, u32 end);
+    Status scan_lone();
+    bool is_front_unbroken() const;
+    bool is_front_all();
+    VdevSet& m_vdevs;
+    const DiskGuid m_pool_guid;
+    const Depth m_depth;
+    u16 m_vdev { 0 };
+    bool m_is_reading { false };
+    bool m_is_front_first { false };
+    UberblockScan m_scan;
+    Box<DamagedSlots> m_damaged;
+    Box<RingBuffer> m_rings[k_label_count];
+    Box<RingBuffer> m_next; // of an end label, no more than where the next group would be
+};
 Result<UberblockScan> scan_uberblocks(VdevSet& vdevs, const DiskGuid& pool_guid);
 
 // Commits: writes the group's uberblock with FUA to its two labels on up to three data vdevs (in parallel) and waits.

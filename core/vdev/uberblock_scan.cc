@@ -4,12 +4,17 @@
 namespace lcpfs {
 
 constexpr u32 k_ring_bytes = k_uberblock_slots * k_uberblock_slot_bytes;
+constexpr u32 k_front_labels = k_label_count / 2;
+
+// Of a ring: where group `txg` is.
+static u32 page_of(u64 txg) { return uberblock_slot_of(txg) * k_uberblock_slot_bytes / k_block_size; }
 
 // The ring of one label as it was read: pages, since I/O wants no more than a page in one piece.
 class RingBuffer {
 public:
     ~RingBuffer()
     {
+        (void)m_batch.wait().is_ok();
         for (u8* page : m_pages)
             if (page)
                 host_pool_free(m_pool, page);
@@ -17,9 +22,7 @@ public:
     }
     Status prepare()
     {
-        m_pool = host_pool_create("lcpfs_ring", k_block_size, 0);
-        if (!m_pool)
-            return Error::no_memory;
+        TRY(make_pool());
         for (u8*& page : m_pages) {
             page = static_cast<u8*>(host_pool_alloc(m_pool, 0));
             if (!page)
@@ -35,6 +38,22 @@ public:
         vdevs.transfer(HOST_IO_READ, vdev.id, label_offset(label, vdev.capacity_blocks) + k_label_ring_offset,
                        Span<const core_segment>(m_segments, k_pages), HOST_IO_META, IoBatch::done, &m_batch);
     }
+    // One page of it, with no other prepared.
+    Status start_read_page(VdevSet& vdevs, const Vdev& vdev, u32 label, u32 page)
+    {
+        TRY(make_pool());
+        m_pages[page] = static_cast<u8*>(host_pool_alloc(m_pool, 0));
+        if (!m_pages[page])
+            return Error::no_memory;
+        m_batch.begin();
+        vdevs.transfer(HOST_IO_READ, vdev.id, label_offset(label, vdev.capacity_blocks) + k_label_ring_offset + page * k_block_size,
+                       m_pages[page], k_block_size, HOST_IO_META, IoBatch::done, &m_batch);
+        return {};
+    }
+    bool has_same_page(const RingBuffer& other, u32 page) const
+    {
+        return compare_bytes(m_pages[page], other.m_pages[page], k_block_size) == 0;
+    }
     Status wait() { return m_batch.wait(); }
     const DiskUberblock& slot(u32 index) const
     {
@@ -43,6 +62,11 @@ public:
     }
 
 private:
+    Status make_pool()
+    {
+        m_pool = host_pool_create("lcpfs_ring", k_block_size, 0);
+        return m_pool ? Error::none : Error::no_memory;
+    }
     static constexpr u32 k_pages = k_ring_bytes / k_block_size;
     host_pool* m_pool { nullptr };
     u8* m_pages[k_pages] {};
@@ -156,34 +180,124 @@ static Status scan_ring(const RingBuffer& ring, const DiskGuid& pool_guid, Uberb
     return {};
 }
 
+UberblockReader::UberblockReader(VdevSet& vdevs, const DiskGuid& pool_guid, Depth depth)
+    : m_vdevs(vdevs), m_pool_guid(pool_guid), m_depth(depth)
+{
+}
+
+UberblockReader::~UberblockReader() = default;
+
+bool UberblockReader::find_next()
+{
+    while (m_vdev < m_vdevs.count() && m_vdevs.vdev(VdevId(m_vdev)).role != VdevRole::data)
+        m_vdev++;
+    return m_vdev < m_vdevs.count();
+}
+
+Status UberblockReader::start_rings(u32 first, u32 end)
+{
+    for (u32 label = first; label < end; label++) {
+        if (m_rings[label])
+            continue;
+        m_rings[label] = TRY(make_box<RingBuffer>());
+        TRY(m_rings[label]->prepare());
+    }
+    for (u32 label = first; label < end; label++)
+        m_rings[label]->start_read(m_vdevs, m_vdevs.vdev(VdevId(m_vdev)), label);
+    return {};
+}
+
+Status UberblockReader::scan_rings(u32 first, u32 end)
+{
+    for (u32 label = first; label < end; label++) {
+        if (m_rings[label]->wait().is_error())
+            m_scan.damaged_copies++;
+        else
+            TRY(scan_ring(*m_rings[label], m_pool_guid, m_scan, *m_damaged));
+    }
+    return {};
+}
+
+Status UberblockReader::start()
+{
+    m_damaged = TRY(make_box<DamagedSlots>());
+    u32 data_vdevs = 0;
+    for (u16 i = 0; i < m_vdevs.count(); i++)
+        data_vdevs += m_vdevs.vdev(VdevId(i)).role == VdevRole::data;
+    m_is_reading = find_next();
+    if (!m_is_reading)
+        return {};
+    m_is_front_first = m_depth == Depth::as_needed && data_vdevs == 1;
+    return start_rings(0, m_is_front_first ? k_front_labels : k_label_count);
+}
+
+// Every group that can be there is there, once.
+bool UberblockReader::is_front_unbroken() const
+{
+    if (m_scan.damaged_copies || m_scan.found.is_empty())
+        return false;
+    const u64 newest = m_scan.found[0].txg.value();
+    for (size_t i = 0; i < m_scan.found.size(); i++)
+        if (m_scan.found[i].txg.value() != newest - i)
+            return false;
+    return m_scan.found.size() == min<u64>(newest, k_uberblock_slots);
+}
+
+Status UberblockReader::look()
+{
+    if (!m_is_reading || !m_is_front_first)
+        return {};
+    TRY(scan_rings(0, k_front_labels));
+    if (!is_front_unbroken())
+        return {};
+    const u64 next = m_scan.found[0].txg.value() + 1;
+    m_next = TRY(make_box<RingBuffer>());
+    return m_next->start_read_page(m_vdevs, m_vdevs.vdev(VdevId(m_vdev)), k_front_labels + next % k_front_labels, page_of(next));
+}
+
+const Uberblock* UberblockReader::likely() const { return m_scan.found.is_empty() ? nullptr : &m_scan.found[0]; }
+
+bool UberblockReader::is_front_all()
+{
+    if (!m_next || m_next->wait().is_error())
+        return false;
+    const u64 next = m_scan.found[0].txg.value() + 1;
+    return m_next->has_same_page(*m_rings[next % k_front_labels], page_of(next));
+}
+
+// The end labels too, if they may say more.
+Status UberblockReader::scan_lone()
+{
+    if (is_front_all())
+        return {};
+    TRY(start_rings(k_front_labels, k_label_count));
+    return scan_rings(k_front_labels, k_label_count);
+}
+
+Result<UberblockScan> UberblockReader::finish()
+{
+    if (m_is_reading && m_is_front_first) {
+        TRY(scan_lone());
+    } else {
+        while (m_is_reading) {
+            TRY(scan_rings(0, k_label_count));
+            m_vdev++;
+            m_is_reading = find_next();
+            if (m_is_reading)
+                TRY(start_rings(0, k_label_count));
+        }
+    }
+    if (m_scan.found.is_empty())
+        return Error::no_uberblock;
+    m_scan.newer_damaged = m_damaged->highest_after(m_scan.found[0].txg);
+    return lcpfs::move(m_scan);
+}
+
 Result<UberblockScan> scan_uberblocks(VdevSet& vdevs, const DiskGuid& pool_guid)
 {
-    UberblockScan scan;
-    Box<RingBuffer> rings[k_label_count];
-    for (Box<RingBuffer>& ring : rings) {
-        ring = TRY(make_box<RingBuffer>());
-        TRY(ring->prepare());
-    }
-    Box<DamagedSlots> damaged = TRY(make_box<DamagedSlots>());
-    for (u16 i = 0; i < vdevs.count(); i++) {
-        const Vdev& vdev = vdevs.vdev(VdevId(i));
-        if (vdev.role != VdevRole::data)
-            continue;
-        for (u32 label = 0; label < k_label_count; label++)
-            rings[label]->start_read(vdevs, vdev, label);
-        Status scanned;
-        for (Box<RingBuffer>& ring : rings) {
-            if (ring->wait().is_error())
-                scan.damaged_copies++;
-            else if (scanned.is_ok()) // each is waited for before its memory goes
-                scanned = scan_ring(*ring, pool_guid, scan, *damaged);
-        }
-        TRY(scanned);
-    }
-    if (scan.found.is_empty())
-        return Error::no_uberblock;
-    scan.newer_damaged = damaged->highest_after(scan.found[0].txg);
-    return scan;
+    UberblockReader reader(vdevs, pool_guid, UberblockReader::Depth::whole);
+    TRY(reader.start());
+    return reader.finish();
 }
 
 }

@@ -32,12 +32,12 @@ static Uberblock make_uberblock(u64 txg)
 struct UberblockGround {
     TestDevice a { k_device_bytes }, b { k_device_bytes };
     Box<VdevSet> vdevs;
-    Status start()
+    Status start(u16 devices = 2)
     {
         if (!a || !b)
             return Error::no_memory;
         Vector<Box<Vdev>> list;
-        for (u16 i = 0; i < 2; i++) {
+        for (u16 i = 0; i < devices; i++) {
             Box<Vdev> vdev = TRY(make_box<Vdev>());
             vdev->id = VdevId(i);
             vdev->bdev = i ? b.get() : a.get();
@@ -48,6 +48,24 @@ struct UberblockGround {
         }
         vdevs = TRY(VdevSet::create(lcpfs::move(list)));
         return {};
+    }
+    // The copy of a group in one label of the first device is as it was in `slot`, which gets what it was.
+    void swap(u32 label, u64 txg, DiskUberblock& slot)
+    {
+        const u64 at = label_offset(label, k_device_bytes / k_block_size) + k_label_ring_offset
+            + uberblock_slot_of(txg) * k_uberblock_slot_bytes;
+        DiskUberblock before;
+        lcpfs_test_device_peek(a.get(), at, &before, sizeof(before));
+        lcpfs_test_device_poke(a.get(), at, &slot, sizeof(slot));
+        slot = before;
+    }
+    // As a mount of a lone device does it.
+    Result<UberblockScan> scan_as_needed()
+    {
+        UberblockReader reader(*vdevs, k_pool, UberblockReader::Depth::as_needed);
+        TRY(reader.start());
+        TRY(reader.look());
+        return reader.finish();
     }
     // Flips a bit of a group's copy in one label of one device.
     void damage(bool second, u32 label, u64 txg, u32 offset)
@@ -82,6 +100,65 @@ static void ring_of_groups(Test& test)
         CHECK_EQ(scan.found[i].pool_tree.dva[0].block, 1150 - i);
     }
     CHECK_ERROR(scan_uberblocks(*ground.vdevs, k_other_pool), no_uberblock);
+}
+
+// The end labels are read when they may say more than the front, and what is chosen is what reading all of them gives.
+static void as_needed(Test& test)
+{
+    UberblockGround ground;
+    REQUIRE_OK(ground.start(1));
+    Box<DiskUberblock> slot = REQUIRE_VALUE(make_box<DiskUberblock>());
+    CHECK_ERROR(ground.scan_as_needed(), no_uberblock);
+    Box<UberblockWriter> writer = REQUIRE_VALUE(UberblockWriter::create(*ground.vdevs, k_pool));
+    auto newest = [&](u64 txg, u64 newer_damaged, u32 damaged_copies) {
+        const UberblockScan needed = REQUIRE_VALUE(ground.scan_as_needed());
+        const UberblockScan whole = REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool));
+        CHECK_EQ(needed.found[0].txg, txg);
+        CHECK_EQ(whole.found[0].txg, txg);
+        CHECK_EQ(needed.newer_damaged, newer_damaged);
+        CHECK_EQ(whole.newer_damaged, newer_damaged);
+        CHECK_EQ(needed.damaged_copies, damaged_copies);
+    };
+    for (u64 txg = 1; txg <= 130; txg++) {
+        const u32 front = txg % 2, end = front + 2;
+        *slot = {};
+        if (txg > 64)
+            make_uberblock(txg - 64).encode(*slot, k_pool);
+        Box<DiskUberblock> at_end = REQUIRE_VALUE(make_box<DiskUberblock>());
+        *at_end = *slot;
+        REQUIRE_OK(writer->write(make_uberblock(txg)));
+        newest(txg, 0, 0);
+        ground.swap(front, txg, *slot); // a power cut took this write
+        newest(txg, 0, 0);
+        ground.swap(front, txg, *slot);
+        ground.swap(end, txg, *at_end); // or the other
+        newest(txg, 0, 0);
+        ground.damage(false, front, txg, 100);
+        if (txg > 1)
+            newest(txg - 1, txg, 1);
+        ground.swap(end, txg, *at_end);
+        newest(txg, 0, 1);
+        ground.damage(false, end, txg, 100);
+        if (txg > 1)
+            newest(txg - 1, txg, 2);
+        ground.swap(front, txg, *slot); // torn at the end, not begun at the front
+        if (txg > 1)
+            newest(txg - 1, txg, 1);
+        ground.swap(front, txg, *slot);
+        ground.damage(false, front, txg, 100);
+        ground.damage(false, end, txg, 100);
+    }
+    // Copies of old groups at the end are not looked at: nothing is fallen back to there while the front is whole.
+    ground.damage(false, 2, 120, 100);
+    CHECK_EQ(REQUIRE_VALUE(ground.scan_as_needed()).damaged_copies, 0u);
+    CHECK_EQ(REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool)).damaged_copies, 1u);
+    // Nor is a gap in the front taken for all that there is.
+    *slot = {};
+    for (u64 txg = 126; txg <= 130; txg++) {
+        ground.swap(txg % 2, txg, *slot);
+        *slot = {};
+    }
+    CHECK_EQ(REQUIRE_VALUE(ground.scan_as_needed()).found[0].txg, 130);
 }
 
 // The newest group survives all damage but that of every copy; then the one before is found, and it is said.
@@ -208,7 +285,7 @@ static void every_byte_counts(Test& test)
 
 constexpr TestCase k_cases[] = {
     { "ring_of_groups", ring_of_groups },
-    { "falling_back", falling_back },
+    { "as_needed", as_needed }, { "falling_back", falling_back },
     { "given_up", given_up },
     { "failing_devices", failing_devices },
     { "every_byte_counts", every_byte_counts },

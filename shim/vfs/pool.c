@@ -22,6 +22,14 @@
 #include "shim/vfs/super.h"
 #include "shim/vfs/sysfs.h"
 
+/* What the source of a mount was seen to be before it is held. */
+struct lcpfs_early {
+	struct core_label label;
+	struct core_labels *labels;
+	dev_t number;
+	bool is_used; /* the labels are the pool's */
+};
+
 static DEFINE_MUTEX(lcpfs_pools_lock);
 static LIST_HEAD(lcpfs_pools);
 
@@ -185,6 +193,14 @@ static struct host_bdev *lcpfs_pool_open_device(struct lcpfs_pool *pool, const c
 	return bdev;
 }
 
+static void lcpfs_pool_take_device(struct lcpfs_pool *pool, struct host_bdev *bdev, const struct core_label *label,
+				   struct core_labels *labels)
+{
+	memcpy(pool->device_guids[pool->bdev_count], label->device_guid, 16);
+	pool->labels[pool->bdev_count] = labels;
+	pool->bdevs[pool->bdev_count++] = bdev;
+}
+
 /* Adds the device at `path`. `named` by the user: what is wrong with it is an error. */
 static int lcpfs_pool_add_device(struct lcpfs_pool *pool, const char *path, bool read_only, bool named)
 {
@@ -218,15 +234,32 @@ static int lcpfs_pool_add_device(struct lcpfs_pool *pool, const char *path, bool
 		error = -EINVAL;
 		goto close;
 	}
-	memcpy(pool->device_guids[pool->bdev_count], label.device_guid, 16);
-	pool->labels[pool->bdev_count] = labels;
-	pool->bdevs[pool->bdev_count++] = bdev;
+	lcpfs_pool_take_device(pool, bdev, &label, labels);
 	return 0;
 
 close:
 	core_labels_free(labels);
 	host_bdev_close(bdev);
 	return named ? error : 0;
+}
+
+/* The device at `source` was looked at before it was held: what was read then is used if it is the same one, and looked at again. */
+static int lcpfs_pool_add_source(struct lcpfs_pool *pool, const char *source, bool read_only, struct lcpfs_early *early)
+{
+	struct host_bdev *bdev;
+
+	if (!early->labels)
+		return lcpfs_pool_add_device(pool, source, read_only, true);
+	bdev = lcpfs_pool_open_device(pool, source, read_only);
+	if (IS_ERR(bdev) || host_bdev_number(bdev) != early->number) {
+		if (!IS_ERR(bdev))
+			host_bdev_close(bdev);
+		return lcpfs_pool_add_device(pool, source, read_only, true);
+	}
+	lcpfs_pool_take_device(pool, bdev, &early->label, early->labels);
+	early->labels = NULL;
+	early->is_used = true;
+	return 0;
 }
 
 static int lcpfs_pool_add_known_devices(struct lcpfs_pool *pool, bool read_only)
@@ -249,12 +282,12 @@ static int lcpfs_pool_add_known_devices(struct lcpfs_pool *pool, bool read_only)
 }
 
 static int lcpfs_pool_add_devices(struct lcpfs_pool *pool, const char *source, const struct lcpfs_options *options,
-				  bool read_only)
+				  bool read_only, struct lcpfs_early *early)
 {
 	unsigned int i;
 	int error;
 
-	error = lcpfs_pool_add_device(pool, source, read_only, true);
+	error = lcpfs_pool_add_source(pool, source, read_only, early);
 	for (i = 0; !error && i < options->device_count; i++)
 		error = lcpfs_pool_add_device(pool, options->devices[i], read_only, true);
 	return error ?: lcpfs_pool_add_known_devices(pool, read_only);
@@ -278,8 +311,9 @@ static void lcpfs_pool_free(struct lcpfs_pool *pool)
 	kfree(pool);
 }
 
-static int lcpfs_pool_start(const struct core_label *label, const char *source, const struct lcpfs_options *options,
-			    bool read_only, struct lcpfs_pool **result)
+/* -EBUSY and `changed`: the source says something else than it did when it was looked at. */
+static int lcpfs_pool_start(struct lcpfs_early *early, const char *source, const struct lcpfs_options *options,
+			    bool read_only, struct lcpfs_pool **result, bool *changed)
 {
 	struct core_pool_options how = {
 		.read_only = read_only,
@@ -306,12 +340,14 @@ static int lcpfs_pool_start(const struct core_label *label, const char *source, 
 	lcpfs_options_init(&pool->options);
 	lcpfs_options_take_pool(&pool->options, options);
 	INIT_LIST_HEAD(&pool->supers);
-	memcpy(pool->guid, label->pool_guid, 16);
-	strscpy(pool->name, label->name, sizeof(pool->name));
+	memcpy(pool->guid, early->label.pool_guid, 16);
+	strscpy(pool->name, early->label.name, sizeof(pool->name));
 	how.notify_context = pool;
 	how.labels = pool->labels;
 
-	error = lcpfs_pool_add_devices(pool, source, options, read_only);
+	error = lcpfs_pool_add_devices(pool, source, options, read_only, early);
+	if (early->is_used)
+		how.early_changed = changed;
 	if (!error)
 		error = core_pool_open(pool->bdevs, pool->bdev_count, &how, &pool->core);
 	if (error) {
@@ -328,28 +364,47 @@ static int lcpfs_pool_start(const struct core_label *label, const char *source, 
 	return 0;
 }
 
-int lcpfs_pool_get(const char *source, const struct lcpfs_options *options, bool read_only,
-		   struct lcpfs_pool **result)
+static int lcpfs_pool_try_get(struct lcpfs_early *early, const char *source, const struct lcpfs_options *options,
+			      bool read_only, struct lcpfs_pool **result, bool *changed)
 {
 	struct lcpfs_pool *pool;
-	struct core_label label;
-	int error;
+	int error = 0;
 
-	/* Without the lock: whatever it is, it may not answer. */
-	error = lcpfs_scan_read_label(source, &label, false);
-	if (error)
-		return error;
 	mutex_lock(&lcpfs_pools_lock);
 	list_for_each_entry(pool, &lcpfs_pools, node) {
-		if (!memcmp(pool->guid, label.pool_guid, 16)) {
+		if (!memcmp(pool->guid, early->label.pool_guid, 16)) {
 			pool->references++;
 			*result = pool;
 			goto unlock;
 		}
 	}
-	error = lcpfs_pool_start(&label, source, options, read_only, result);
+	error = lcpfs_pool_start(early, source, options, read_only, result, changed);
 unlock:
 	mutex_unlock(&lcpfs_pools_lock);
+	return error;
+}
+
+int lcpfs_pool_get(const char *source, const struct lcpfs_options *options, bool read_only,
+		   struct lcpfs_pool **result)
+{
+	struct lcpfs_early *early = kzalloc(sizeof(*early), GFP_KERNEL);
+	bool changed = false;
+	int error;
+
+	if (!early)
+		return -ENOMEM;
+	/* Without the lock: whatever it is, it may not answer. */
+	error = lcpfs_scan_read_label(source, &early->label, false, &early->labels, &early->number);
+	if (!error)
+		error = lcpfs_pool_try_get(early, source, options, read_only, result, &changed);
+	core_labels_free(early->labels);
+	if (changed) { /* once more, with what is read when it is held */
+		memset(early, 0, sizeof(*early));
+		error = lcpfs_scan_read_label(source, &early->label, false, NULL, NULL);
+		if (!error)
+			error = lcpfs_pool_try_get(early, source, options, read_only, result, &changed);
+	}
+	kfree(early);
 	return error;
 }
 
