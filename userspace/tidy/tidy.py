@@ -11,7 +11,7 @@
  - whitespace, and no names of this or that machine;
  - clang's thread-safety analysis and clang-tidy (.clang-tidy) over every C++ file of core/, as errors;
  - that each message of the tools is told in a guest case, but for those that only a failing machine gives;
-- shellcheck over shell scripts, mandoc's lint over manual pages;
+ - shellcheck over shell scripts, mandoc's lint over manual pages, the examples in Python's doc strings;
  - sparse with endian checks over all C (`make sparse`).
 
 Each check of each file is one result. Prints what is wrong as FILE:LINE: TEXT, then
@@ -208,8 +208,10 @@ def check_by(tool, arguments, name, tidy):
 
 
 def texts(tidy):
-    """Shell scripts and manual pages."""
+    """Shell scripts, manual pages and Python's examples."""
     for name in source_files():
+        if name.endswith(".py") and "\n>>> " in (TOP / name).read_text(encoding="utf-8"):
+            check_by("python3", ["-m", "doctest"], name, tidy)
         if name.endswith((".sh", ".bash")) or name == "qemu/guest/init":
             shell = "bash" if name.endswith(".bash") else "sh"
             check_by("shellcheck", ["-s", shell, "-S", "warning", "-f", "gcc", "-e", SHELL_EXCEPTIONS], name, tidy)
