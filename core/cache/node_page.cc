@@ -275,6 +275,59 @@ void NodePage::replace_value(u32 i, Bytes value)
     insert(i, kept, value);
 }
 
+[[gnu::always_inline]] inline void NodePage::put(DiskNodeSlot& slot, u32 offset, const NodeItem& item)
+{
+    copy_key(m_buffer + offset, item.key);
+    copy_bytes(m_buffer + offset + item.key.size(), item.value.data(), item.value.size());
+    slot.offset.set(static_cast<u16>(offset));
+    slot.key_bytes.set(static_cast<u16>(item.key.size()));
+    slot.value_bytes.set(static_cast<u16>(item.value.size()));
+}
+
+void NodePage::replace_with(u32 i, Span<const NodeItem> items)
+{
+    const u32 more = static_cast<u32>(items.size()) - 1;
+    const u32 held_bytes = u32(slots()[i].key_bytes.get()) + slots()[i].value_bytes.get();
+    u32 bytes = 0, largest = 0, largest_bytes = 0;
+    for (u32 j = 0; j <= more; j++) {
+        const u32 here = items[j].bytes();
+        bytes += here;
+        if (here <= held_bytes && here > largest_bytes) {
+            largest = j;
+            largest_bytes = here;
+        }
+    }
+    u32 hole = slots()[i].offset.get(), hole_bytes = held_bytes;
+    if (contiguous_room() < bytes - largest_bytes + more * sizeof(DiskNodeSlot)) {
+        slots()[i].key_bytes.set(0);
+        slots()[i].value_bytes.set(0);
+        compact();
+        hole_bytes = largest_bytes = 0;
+    }
+    DiskNodeSlot* const at = slots() + i;
+    const u32 count_before = count();
+    move_bytes(at + 1 + more, at + 1, (count_before - i - 1) * sizeof(DiskNodeSlot));
+    u32 heap = header().heap_start.get();
+    if (largest_bytes) {
+        put(at[largest], hole, items[largest]);
+        hole += largest_bytes;
+        hole_bytes -= largest_bytes;
+    }
+    for (u32 j = 0; j <= more; j++) {
+        if (largest_bytes && j == largest)
+            continue;
+        const u32 here = items[j].bytes();
+        const bool fits = here <= hole_bytes;
+        put(at[j], fits ? hole : heap - here, items[j]);
+        hole += fits ? here : 0;
+        hole_bytes -= fits ? here : 0;
+        heap -= fits ? 0 : here;
+    }
+    header().heap_start.set(heap);
+    header().item_count.set(static_cast<u16>(count_before + more));
+    m_used += bytes - held_bytes + more * static_cast<u32>(sizeof(DiskNodeSlot));
+}
+
 void NodePage::replace_key(u32 i, Bytes new_key)
 {
     DiskNodePointer held;

@@ -38,6 +38,12 @@ inline void copy_key(u8* to, Bytes key)
         copy_bytes(to, key.data(), key.size());
 }
 
+// One to be put into a page, from outside of it.
+struct NodeItem {
+    Bytes key, value;
+    u32 bytes() const { return static_cast<u32>(key.size() + value.size()); }
+};
+
 class NodePage {
 public:
     NodePage() = default;
@@ -74,7 +80,10 @@ public:
     // Bytes of items and slots, holes left out.
     u32 used_bytes() const { return m_used; }
     u32 room() const { return m_capacity - sizeof(DiskNodeHeader) - m_used; }
-    static u32 item_cost(size_t key_bytes, size_t value_bytes) { return static_cast<u32>(key_bytes + value_bytes + sizeof(DiskNodeSlot)); }
+    static constexpr u32 item_cost(size_t key_bytes, size_t value_bytes)
+    {
+        return static_cast<u32>(key_bytes + value_bytes + sizeof(DiskNodeSlot));
+    }
     bool can_hold(u32 cost) const { return room() >= cost; }
 
     void insert(u32 i, Bytes key, Bytes value);
@@ -82,6 +91,9 @@ public:
     // Room for the difference has been made sure of.
     void replace_value(u32 i, Bytes value);
     void replace_key(u32 i, Bytes key);
+    // Item `i` gives way to `items`, one at least, whose keys are in order and between its neighbours'. Room for the difference has been
+    // made sure of. What fits goes where the old one was, the largest first: so less of the page becomes holes.
+    void replace_with(u32 i, Span<const NodeItem> items);
     // Appends items [first, last) of `from`.
     void append_from(const NodePage& from, u32 first, u32 last);
     void truncate_items(u32 count);
@@ -99,6 +111,7 @@ private:
     static constexpr u32 k_buckets = 128, k_batch = 256;
     u32 pick_highest(u32& limit, u16 (&picked)[k_batch]) const;
     void compact();
+    void put(DiskNodeSlot& slot, u32 offset, const NodeItem& item);
 
     u8* m_buffer { nullptr };
     u32 m_capacity { 0 };

@@ -74,9 +74,44 @@ public:
         page.copy_to(written);
         return written.verify(k_owner, page.level(), 8);
     }
-    // An insertion, a new value or a removal.
+    // The `j`th of several.
+    NodeItem item(u32 j, u32 number, const Item& item)
+    {
+        copy_bytes(m_values[j], value(item).data(), item.value_bytes);
+        return { key(number, m_names[j]), { m_values[j], item.value_bytes } };
+    }
+    // Item `i` gives way to up to four, the first of which has its key or one behind it: parts of its size, and others.
+    void divide(NodePage& page, u32 i)
+    {
+        const u32 most = min((i + 1 < count ? items[i + 1].key : 2000u) - items[i].key, 4u);
+        const u32 wanted = 1 + random(most);
+        if (count + wanted > k_most_items)
+            return;
+        const u32 first = items[i].key + random(most - wanted + 1);
+        const u32 held_bytes = items[i].value_bytes, held_cost = NodePage::item_cost(page.key(i).size(), held_bytes);
+        Item made[4];
+        NodeItem entered[4];
+        u32 cost = 0;
+        for (u32 j = 0; j < wanted; j++) {
+            const u32 value_bytes = random(3) ? random(held_bytes + 1) : random(most_bytes);
+            made[j] = { static_cast<u16>(first + j), static_cast<u16>(value_bytes), static_cast<u8>(random(256)) };
+            entered[j] = item(j, first + j, made[j]);
+            cost += NodePage::item_cost(entered[j].key.size(), value_bytes);
+        }
+        if (page.room() + held_cost < cost)
+            return;
+        page.replace_with(i, { entered, wanted });
+        for (u32 j = count; j > i + 1; j--)
+            items[j + wanted - 2] = items[j - 1];
+        for (u32 j = 0; j < wanted; j++)
+            items[i + j] = made[j];
+        count += wanted - 1;
+    }
+    // An insertion, a new value, a removal or several for one.
     void change(NodePage& page, u32 removals)
     {
+        if (count && random(4) == 0)
+            divide(page, random(count));
         const u32 number = random(2000);
         const u32 i = place_of(number);
         const bool present = i < count && items[i].key == number;
@@ -110,6 +145,7 @@ private:
     u64 m_seed { 99 };
     u8 m_key[64];
     u8 m_value[4096];
+    u8 m_names[4][64], m_values[4][2048];
 };
 
 }
@@ -178,6 +214,32 @@ static void small_page(Test& test) { random_changes(test, false, 4096); }
 // More items than are moved in one go.
 static void dense(Test& test) { random_changes(test, true, k_page_bytes, 20000, true); }
 static void odd_page(Test& test) { random_changes(test, true, 4100); }
+
+// Where an item gave way to parts of itself, the largest of them and what fits beside it are where it was.
+static void dividing(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    NodePage page(ground->buffer, k_page_bytes);
+    page.initialise(k_owner, 0, 8);
+    for (u32 i = 0; i < 4; i++)
+        page.insert(i, ground->key(i * 10), ground->value({ 0, 1000, static_cast<u8>(i) }));
+    const u32 heap = page.header().heap_start.get(), used = page.used_bytes();
+    const u16 sizes[] = { 300, 50, 700 };
+    NodeItem entered[3];
+    for (u32 j = 0; j < 3; j++)
+        entered[j] = ground->item(j, 10 + j, { 0, sizes[j], static_cast<u8>(j) });
+    page.replace_with(1, { entered, 3 });
+    CHECK_EQ(page.count(), 6u);
+    CHECK_EQ(page.used_bytes(), used + 50 + 2 * NodePage::item_cost(8, 0));
+    CHECK_EQ(page.header().heap_start.get(), heap - 308);
+    for (u32 j = 0; j < 3; j++) {
+        CHECK(equal(page.key(1 + j), entered[j].key));
+        CHECK(equal(page.value(1 + j), entered[j].value));
+    }
+    CHECK(equal(page.value(0), ground->value({ 0, 1000, 0 })));
+    CHECK(equal(page.value(4), ground->value({ 0, 1000, 2 })));
+    CHECK_OK(ground->verify_written(page));
+}
 
 // Filled to the last byte, then holes everywhere and one item that takes them all.
 static void compacting(Test& test)
@@ -310,6 +372,7 @@ constexpr TestCase k_cases[] = { { "numbers", numbers },
                                  { "small_page", small_page },
                                  { "dense", dense },
                                  { "odd_page", odd_page },
+                                 { "dividing", dividing },
                                  { "compacting", compacting },
                                  { "interior", interior } };
 }

@@ -138,9 +138,9 @@ Status look_at_range(Object& object, u64 first, u64 end, ExtentScratch& scratch,
         const u32 before = static_cast<u32>(first - extent.file_block), count = static_cast<u32>(end - first);
         const u32 behind = extent.length_blocks - before - count;
         if (before > 0)
-            met.left_bytes = extent.part(0, before).encode({ scratch.first, sizeof(scratch.first) });
+            met.left_bytes = Extent::encode_part(cursor.value(), 0, before, { scratch.first, sizeof(scratch.first) });
         if (behind > 0)
-            met.right_bytes = extent.part(before + count, behind).encode({ scratch.second, sizeof(scratch.second) });
+            met.right_bytes = Extent::encode_part(cursor.value(), before + count, behind, { scratch.second, sizeof(scratch.second) });
         extent = extent.part(before, count);
     } else {
         met.what = RangeMeets::some;
@@ -149,30 +149,42 @@ Status look_at_range(Object& object, u64 first, u64 end, ExtentScratch& scratch,
     return {};
 }
 
-// The items that go in where the range is a part of one, as large as one that takes the room of both.
-u32 bytes_of_parts(const Met& met, Bytes item)
-{
-    return static_cast<u32>(item.size()) + (met.right_bytes ? NodePage::item_cost(8, met.right_bytes) : 0);
-}
+// What a range that is a part of one extent makes of that: two or three items, in one leaf.
+class Parts {
+public:
+    Parts(const Met& met, u64 first, u64 end, Bytes item, const ExtentScratch& scratch)
+        : m_left_key(extent_key(met.left_block)), m_key(extent_key(first)), m_right_key(extent_key(end))
+    {
+        if (met.left_bytes)
+            add(m_left_key, { scratch.first, met.left_bytes });
+        add(m_key, item);
+        if (met.right_bytes)
+            add(m_right_key, { scratch.second, met.right_bytes });
+        m_bytes -= NodePage::item_cost(sizeof(BigEndianKey), met.item_bytes);
+    }
+    Parts(const Parts&) = delete;
 
-// Their keys may belong to two leaves: either has room for both.
-Status prepare_parts(Object& object, TxgId txg, const Met& met, u64 first, u64 end, u32 value_bytes) REQUIRES(object.m_lock)
-{
-    const BigEndianKey key = extent_key(first), right_key = extent_key(end), left_key = extent_key(met.left_block);
-    TRY(object.m_tree.prepare_insert(txg, { key.data(), 8 }, value_bytes));
-    if (met.right_bytes)
-        TRY(object.m_tree.prepare_insert(txg, { right_key.data(), 8 }, value_bytes));
-    return met.left_bytes ? object.m_tree.prepare_change(txg, { left_key.data(), 8 }) : Status();
-}
+    // False: they would not be in one leaf.
+    Result<bool> prepare(Tree& tree, TxgId txg) const
+    {
+        return tree.prepare_divide(txg, m_items[0].key, m_items[m_count - 1].key, static_cast<u32>(max(m_bytes, 0)));
+    }
+    void enter(Tree& tree) const { tree.divide(m_items[0].key, { m_items, m_count }); }
 
-void enter_parts(Object& object, const Met& met, u64 end, const ExtentScratch& scratch) REQUIRES(object.m_lock)
-{
-    const BigEndianKey right_key = extent_key(end), left_key = extent_key(met.left_block);
-    if (met.left_bytes)
-        object.m_tree.update({ left_key.data(), 8 }, { scratch.first, met.left_bytes });
-    if (met.right_bytes)
-        object.m_tree.insert({ right_key.data(), 8 }, { scratch.second, met.right_bytes });
-}
+private:
+    void add(const BigEndianKey& key, Bytes value)
+    {
+        m_items[m_count++] = { { key.data(), sizeof(key) }, value };
+        m_bytes += NodePage::item_cost(sizeof(key), value.size());
+    }
+
+    const BigEndianKey m_left_key, m_key, m_right_key;
+    NodeItem m_items[3];
+    u32 m_count { 0 };
+    i32 m_bytes { 0 }; // more than before
+};
+// They take no more room than one item may.
+static_assert(k_max_extent_bytes + 2 * NodePage::item_cost(sizeof(BigEndianKey), sizeof(DiskExtent)) <= max_item_bytes(k_min_node_bytes));
 
 // Prepares every extent that begins in [first, end) for removal. `exact`: one begins at `first`.
 Status prepare_removals(Pool& pool, Object& object, TxgId txg, u64 first, u64 end, u32& found, bool& exact)
@@ -229,8 +241,8 @@ Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count
     bool exact = false;
     Met met;
     TRY(look_at_range(object, first, end, scratch, met));
-    // No more is prepared at once than one item may take.
-    if (met.what == RangeMeets::part_of_one && 8 + bytes_of_parts(met, item) > max_item_bytes(pool.cache().node_bytes()))
+    const Parts parts(met, first, end, item, scratch);
+    if (met.what == RangeMeets::part_of_one && !TRY(parts.prepare(object.m_tree, txg)))
         met.what = RangeMeets::some;
     switch (met.what) {
     case RangeMeets::some:
@@ -250,9 +262,7 @@ Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count
     TRY(batch.prepare(removals + 1));
     if (met.what == RangeMeets::one_as_it_is && met.item_bytes == item.size())
         TRY(object.m_tree.prepare_update(txg, new_key));
-    else if (met.what == RangeMeets::part_of_one)
-        TRY(prepare_parts(object, txg, met, first, end, bytes_of_parts(met, item)));
-    else
+    else if (met.what != RangeMeets::part_of_one)
         TRY(object.m_tree.prepare_insert(txg, new_key, static_cast<u32>(item.size())));
 
     // From here on nothing fails. The new item goes in first: the room made for it is in this leaf, and a leaf that
@@ -262,8 +272,6 @@ Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count
     u64 at = end;
     if (met.what == RangeMeets::one_as_it_is || met.what == RangeMeets::part_of_one) {
         account_removal(object, met.extent, batch);
-        if (met.what == RangeMeets::part_of_one)
-            enter_parts(object, met, end, scratch);
     } else if (exact) {
         (void)next_prepared(object, first, end, met.extent);
         account_removal(object, met.extent, batch);
@@ -271,7 +279,10 @@ Status replace_range(Pool& pool, Object& object, TxgId txg, u64 first, u32 count
     } else if (met.what == RangeMeets::some) {
         at = first + 1;
     }
-    object.m_tree.insert(new_key, item);
+    if (met.what == RangeMeets::part_of_one)
+        parts.enter(object.m_tree);
+    else
+        object.m_tree.insert(new_key, item);
     // The new extent covers the range: later ones are found by their own start.
     while (at < end) {
         LCPFS_UNINITIALIZED TreeCursor cursor;

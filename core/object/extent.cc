@@ -42,6 +42,18 @@ u32 Extent::encode(MutableBytes out) const
     return encoded_bytes();
 }
 
+u32 Extent::encode_part(Bytes value, u32 first, u32 count, MutableBytes out)
+{
+    DiskExtent disk;
+    copy_bytes(&disk, value.data(), sizeof(disk));
+    disk.device_block.set(disk.device_block.get() + first);
+    disk.length_blocks.set(count);
+    copy_bytes(out.data(), &disk, sizeof(disk));
+    const u32 each = checksum_bytes_of(static_cast<ChecksumKind>(disk.checksum_kind));
+    copy_bytes(out.data() + sizeof(disk), value.data() + sizeof(disk) + size_t(first) * each, size_t(count) * each);
+    return static_cast<u32>(sizeof(disk)) + count * each;
+}
+
 static Status decode_unit(const DiskExtent& disk, Extent& extent)
 {
     VERIFY_DISK(disk.encoding <= static_cast<u8>(Encoding::zstd), extent_damaged);

@@ -51,6 +51,8 @@ struct Extent {
     u32 encoded_bytes() const { return static_cast<u32>(sizeof(DiskExtent) + payload.size()); }
     // Into `out` of at least encoded_bytes(); the payload may already stand in place there.
     u32 encode(MutableBytes out) const;
+    // part(first, count).encode(out) of one that is not compressed, from the value it was decoded from.
+    static u32 encode_part(Bytes value, u32 first, u32 count, MutableBytes out);
     // extent_damaged for anything out of form. The payload points into `value`.
     // `known_flags`: that may be set; none in a file's tree.
     static Result<Extent> decode(Bytes key, Bytes value, u8 known_flags = 0);

@@ -199,6 +199,10 @@ static void parts(Test& test)
         CHECK(again.value().dva == (Dva { 5007, longest - 9, VdevId(3) }));
         for (u32 i = 0; i < longest - 9; i++)
             CHECK_EQ(again.value().checksums(i, 1)[0], static_cast<u8>(i + 7));
+        Box<Item> same = REQUIRE_VALUE(make_box<Item>());
+        same->bytes = Extent::encode_part({ item->value, item->bytes }, 7, longest - 9, { same->value, sizeof(same->value) });
+        CHECK_EQ(same->bytes, part.encoded_bytes());
+        CHECK(equal({ same->value, same->bytes }, { piece->value, part.encoded_bytes() }));
         // One block more than an extent of this kind may have.
         DiskExtent& head = *reinterpret_cast<DiskExtent*>(item->value);
         head.length_blocks.set(longest + 1);

@@ -126,10 +126,37 @@ public:
         return random(3) ? random(60) : random(500);
     }
 
+    // Item `k` gives way to a smaller one and one under the next key. False, nothing changed: that belongs to another leaf.
+    Result<bool> divide(TxgId txg, u32 k)
+    {
+        const u32 sizes[] = { random(model.size(k) + 1), random_size(k + 1) };
+        NodeItem items[2];
+        i32 more_bytes = -static_cast<i32>(NodePage::item_cost(0, model.size(k)) + key(k).size());
+        for (u32 i = 0; i < 2; i++) {
+            const Bytes name = key(k + i);
+            copy_bytes(m_both_keys[i], name.data(), name.size());
+            copy_bytes(m_both_values[i], value(k + i, sizes[i]).data(), sizes[i]);
+            items[i] = { { m_both_keys[i], name.size() }, { m_both_values[i], sizes[i] } };
+            more_bytes += NodePage::item_cost(name.size(), sizes[i]);
+        }
+        if (!TRY(tree->prepare_divide(txg, items[0].key, items[1].key, static_cast<u32>(max(more_bytes, 0)))))
+            return false;
+        if (!tree->divide(items[0].key, items))
+            return Error::contradiction;
+        for (u32 i = 0; i < 2; i++) {
+            model.size_plus_1[k + i] = static_cast<u16>(sizes[i] + 1);
+            model.seed[k + i] = k + i;
+        }
+        divisions++;
+        return true;
+    }
+
     // One change, of which the first try may run out of memory.
     Status change(TxgId txg, u32 k, bool removes)
     {
         if (removes && !model.has(k))
+            return {};
+        if (!removes && model.has(k) && k + 1 < k_keys && !model.has(k + 1) && random(2) && TRY(divide(txg, k)))
             return {};
         const u32 bytes = removes ? 0 : random_size(k);
         const u32 seed = random(1000);
@@ -278,12 +305,15 @@ public:
     WrittenList written;
     NodePointer pointer; // of the last version written
     u32 failures { 0 };
+    u32 divisions { 0 };
 
 private:
     TestDevice m_a, m_b;
     u64 m_seed { 12345 };
     u8 m_key[k_max_key_bytes];
     u8 m_value[k_node_bytes / 4];
+    u8 m_both_keys[2][k_max_key_bytes];
+    u8 m_both_values[2][k_node_bytes / 4];
 };
 
 }

@@ -125,10 +125,15 @@ public:
     Status prepare_change(TxgId txg, Bytes key);
     // For an update to a value of the same size: touches nothing but the path to it.
     Status prepare_update(TxgId txg, Bytes key);
+    // For an item that gives way to several, which take `more_bytes` more than it, slots included, and of which the last has the key
+    // `last`: that may belong to another leaf, and then it is false.
+    Result<bool> prepare_divide(TxgId txg, Bytes key, Bytes last, u32 more_bytes);
     // After prepare_insert with at least this size. A key that is there already gets the new value: false.
     bool insert(Bytes key, Bytes value);
     // After prepare_update; another size needs prepare_insert with the new size. False, nothing changed: no such key.
     bool update(Bytes key, Bytes value);
+    // After prepare_divide. The items are in order, the first under `key` itself. False, nothing changed: no such key.
+    bool divide(Bytes key, Span<const NodeItem> items);
     // After prepare_change. False, nothing changed: no such key.
     bool remove(TxgId txg, Bytes key);
 
@@ -181,6 +186,8 @@ private:
     Status split_root(TxgId txg, Bytes key);
     Status split_child(TxgId txg, Node& parent, u32 i, Bytes key);
     bool has_room(Node& node, u32 leaf_cost) const;
+    // Room for `cost` more in the leaf that covers `key`.
+    Status prepare_room(TxgId txg, Bytes key, u32 cost);
     void drop_child(Node& parent, u32 i);
     void try_merge(TxgId txg, Node& parent, u32 i);
     static bool is_changing(const Node& node, TxgId txg) { return node.birth() == txg && node.state() == Node::State::dirty; }

@@ -126,7 +126,11 @@ Status Tree::split_root(TxgId txg, Bytes key)
 
 Status Tree::prepare_insert(TxgId txg, Bytes key, u32 value_bytes)
 {
-    u32 cost = NodePage::item_cost(key.size(), value_bytes);
+    return prepare_room(txg, key, NodePage::item_cost(key.size(), value_bytes));
+}
+
+Status Tree::prepare_room(TxgId txg, Bytes key, u32 cost)
+{
     if (Node* leaf = near_leaf(txg, key); leaf && leaf->page().can_hold(cost))
         return {};
     forget();
@@ -150,6 +154,12 @@ Status Tree::prepare_insert(TxgId txg, Bytes key, u32 value_bytes)
     }
     remember(*node, range);
     return {};
+}
+
+Result<bool> Tree::prepare_divide(TxgId txg, Bytes key, Bytes last, u32 more_bytes)
+{
+    TRY(prepare_room(txg, key, more_bytes));
+    return resident_leaf(key) == resident_leaf(last);
 }
 
 // A sparse node's neighbour is made writable too, so that the removal can merge them. Failing to is no failure, and not
@@ -232,6 +242,16 @@ bool Tree::update(Bytes key, Bytes value)
     u32 i = leaf ? lower_bound(*leaf, key, exact) : 0;
     if (exact)
         leaf->page().replace_value(i, value);
+    return exact;
+}
+
+bool Tree::divide(Bytes key, Span<const NodeItem> items)
+{
+    Node* leaf = resident_leaf(key);
+    bool exact = false;
+    u32 i = leaf ? lower_bound(*leaf, key, exact) : 0;
+    if (exact)
+        leaf->page().replace_with(i, items);
     return exact;
 }
 

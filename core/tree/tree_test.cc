@@ -114,6 +114,7 @@ static void random_groups(Test& test, Keys keys, bool is_focused = false)
         txg = txg.next();
     }
     CHECK(highest >= (keys == Keys::long_texts ? 2u : 1u));
+    CHECK(ground->divisions > 0);
     for (u32 k = 0; k < k_keys; k++)
         REQUIRE_OK(ground->change(txg, k, true));
     CHECK(ground->tree->is_empty());
