@@ -158,11 +158,6 @@ u32 NodePage::child_index(Bytes wanted) const
     return exact || i == 0 ? i : i - 1;
 }
 
-u32 NodePage::contiguous_room() const
-{
-    return header().heap_start.get() - static_cast<u32>(sizeof(DiskNodeHeader) + count() * sizeof(DiskNodeSlot));
-}
-
 // Of the items below `limit`, which becomes the lowest place looked at: the highest ones, at most k_batch and at least one, in
 // descending order of offset. Gives how many. Two passes over the slots put them into buckets by where they are, of which few hold more
 // than one item; insertion does the rest.
@@ -336,16 +331,51 @@ void NodePage::replace_key(u32 i, Bytes new_key)
     insert(i, new_key, bytes_of(held));
 }
 
+// What stands there as on disk, each item right below the one before, is copied in one go.
 void NodePage::append_from(const NodePage& from, u32 first, u32 last)
 {
+    const DiskNodeSlot* const theirs = from.slots();
+    u32 bytes = 0;
     for (u32 i = first; i < last; i++)
-        insert(count(), from.key(i), from.value(i));
+        bytes += u32(theirs[i].key_bytes.get()) + theirs[i].value_bytes.get();
+    const u32 slot_bytes = (last - first) * static_cast<u32>(sizeof(DiskNodeSlot));
+    if (contiguous_room() < bytes + slot_bytes)
+        compact();
+    const u32 items = count();
+    DiskNodeSlot* to = slots() + items;
+    u32 heap = header().heap_start.get();
+    u32 low = 0, run_bytes = 0; // not copied yet: what begins at `low` there
+    for (u32 i = first; i < last; i++) {
+        const DiskNodeSlot& slot = theirs[i];
+        const u32 here = u32(slot.key_bytes.get()) + slot.value_bytes.get(), offset = slot.offset.get();
+        if (offset + here != low) {
+            copy_bytes(m_buffer + heap, from.m_buffer + low, run_bytes);
+            run_bytes = 0;
+        }
+        low = offset;
+        run_bytes += here;
+        heap -= here;
+        *to = slot;
+        to++->offset.set(static_cast<u16>(heap));
+    }
+    copy_bytes(m_buffer + heap, from.m_buffer + low, run_bytes);
+    header().heap_start.set(heap);
+    header().item_count.set(static_cast<u16>(items + last - first));
+    m_used += bytes + slot_bytes;
 }
 
 void NodePage::truncate_items(u32 items)
 {
-    while (count() > items)
-        remove(count() - 1);
+    u32 heap = header().heap_start.get();
+    for (u32 i = count(); i > items; i--) {
+        const DiskNodeSlot& slot = slots()[i - 1];
+        const u32 bytes = u32(slot.key_bytes.get()) + slot.value_bytes.get();
+        if (slot.offset.get() == heap)
+            heap += bytes;
+        m_used -= bytes + static_cast<u32>(sizeof(DiskNodeSlot));
+    }
+    header().item_count.set(static_cast<u16>(min(items, count())));
+    header().heap_start.set(items ? heap : m_capacity);
 }
 
 void NodePage::copy_to(NodePage& to) const

@@ -85,6 +85,11 @@ public:
         return static_cast<u32>(key_bytes + value_bytes + sizeof(DiskNodeSlot));
     }
     bool can_hold(u32 cost) const { return room() >= cost; }
+    // Between slots and heap.
+    u32 contiguous_room() const
+    {
+        return header().heap_start.get() - static_cast<u32>(sizeof(DiskNodeHeader) + count() * sizeof(DiskNodeSlot));
+    }
 
     void insert(u32 i, Bytes key, Bytes value);
     void remove(u32 i);
@@ -106,7 +111,6 @@ private:
     u32 lower_bound_between(Bytes key, u32 low, u32 high, bool& exact) const;
     u32 lower_bound_of_bytes(Bytes key, bool& exact) const;
     DiskNodeSlot* slots() const { return reinterpret_cast<DiskNodeSlot*>(m_buffer + sizeof(DiskNodeHeader)); }
-    u32 contiguous_room() const;
     // A bucket of a page of 32 KiB is 256 bytes: no more items can begin in it than a batch takes.
     static constexpr u32 k_buckets = 128, k_batch = 256;
     u32 pick_highest(u32& limit, u16 (&picked)[k_batch]) const;

@@ -185,7 +185,7 @@ private:
     Status make_room(TxgId txg, Node& node, u32 cost);
     Status split_root(TxgId txg, Bytes key);
     Status split_child(TxgId txg, Node& parent, u32 i, Bytes key);
-    bool has_room(Node& node, u32 leaf_cost) const;
+    bool has_room(const Node& node, u32 leaf_cost) const;
     // Room for `cost` more in the leaf that covers `key`.
     Status prepare_room(TxgId txg, Bytes key, u32 cost);
     void drop_child(Node& parent, u32 i);

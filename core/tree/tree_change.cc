@@ -45,9 +45,17 @@ Result<Ref<Node>> Tree::writable_child(TxgId txg, Node& parent, u32 i, const Key
     return made;
 }
 
-bool Tree::has_room(Node& node, u32 leaf_cost) const
+// A leaf that is nearly full is not compacted again and again for the little that brings: it is split sooner. What goes in may need a few
+// bytes more in one piece than it adds (NodePage::replace_with).
+bool Tree::has_room(const Node& node, u32 leaf_cost) const
 {
-    return node.page().can_hold(node.level() > 0 ? interior_cost() : leaf_cost);
+    const NodePage& page = node.page();
+    if (node.level() > 0)
+        return page.can_hold(interior_cost());
+    const u32 room = page.room(), node_bytes = m_context.cache.node_bytes();
+    if (room >= node_bytes / 8 || page.capacity() < node_bytes)
+        return room >= leaf_cost;
+    return page.contiguous_room() >= min(room, leaf_cost + node_bytes / 64) && room >= leaf_cost;
 }
 
 // Enlarges a small page, to full size when it would outgrow its owner's record; room at full size is a split's business.
@@ -131,7 +139,7 @@ Status Tree::prepare_insert(TxgId txg, Bytes key, u32 value_bytes)
 
 Status Tree::prepare_room(TxgId txg, Bytes key, u32 cost)
 {
-    if (Node* leaf = near_leaf(txg, key); leaf && leaf->page().can_hold(cost))
+    if (Node* leaf = near_leaf(txg, key); leaf && has_room(*leaf, cost))
         return {};
     forget();
     Ref<Node> node = TRY(writable_root(txg));
