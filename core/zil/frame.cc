@@ -161,8 +161,7 @@ void LogFrame::seal(const LogIdentity& identity, const Seal& how)
     put_zeros(m_area - used);
     m_used = used;
     m_length = m_area + m_data_blocks * k_block_size;
-    DiskLogFrame head {};
-    zero_bytes(&head, sizeof(head));
+    DiskLogFrame& head = *::new (m_pages[0] + m_base) DiskLogFrame {};
     head.magic.set(k_log_frame_magic);
     head.pool_guid = identity.pool_guid;
     head.generation.set(identity.generation);
@@ -176,8 +175,6 @@ void LogFrame::seal(const LogIdentity& identity, const Seal& how)
     head.first_record.set(m_first_record);
     head.last_record.set(m_last_record);
     head.committed_txg.set(how.committed.value());
-    u8* const first = m_pages[0] + m_base;
-    copy_bytes(first, &head, sizeof(head));
     FrameSum sum(m_records_hash);
     sum.hash(&head, sizeof(head));
     core_segment pieces[k_log_frame_pages];
@@ -187,7 +184,6 @@ void LogFrame::seal(const LogIdentity& identity, const Seal& how)
     for (u32 i = 0; i < m_data_blocks; i++)
         sum.add(m_data[i].sum);
     sum.store(head.checksum);
-    copy_bytes(first, &head, sizeof(head));
 }
 
 u32 LogFrame::segments(core_segment* out) const
