@@ -43,9 +43,10 @@ int core_object_sync(core_object* handle)
 {
     Object& object = object_of(handle);
     Pool& pool = pool_of(object);
-    const u64 began_ns = host_monotonic_ns();
+    const OwnerSlot owner = object.dataset().owner();
+    const u64 began_ns = pool.partitions().begin_access(owner);
     const Status synced = sync_object(pool, object);
-    pool.partitions().note(object.dataset().owner(), began_ns);
+    pool.partitions().end_access(owner, began_ns);
     return to_errno(synced);
 }
 

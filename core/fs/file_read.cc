@@ -105,7 +105,7 @@ void end_wait(ReadWaiter& waiter)
 void end_operation(ReadOperation* operation)
 {
     Pool& pool = *operation->pool;
-    pool.partitions().note(operation->object->dataset().owner(), operation->began_ns);
+    pool.partitions().end_access(operation->object->dataset().owner(), operation->began_ns);
     zero_tail(*operation);
     LCPFS_UNINITIALIZED u64 bad[k_read_max_blocks / 64];
     Error error = static_cast<Error>(operation->error.load());
@@ -472,7 +472,7 @@ void begin_read(Pool& pool, Object& object, u64 block, Span<const core_segment> 
     operation->next_block = block;
     operation->pool = &pool;
     operation->object = &object;
-    operation->began_ns = host_monotonic_ns();
+    operation->began_ns = pool.partitions().begin_access(object.dataset().owner());
     operation->block = block;
     operation->block_count = blocks;
     operation->segment_count = static_cast<u32>(segments.size());

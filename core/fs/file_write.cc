@@ -23,7 +23,7 @@ void end_operation(WriteOperation* operation)
     int result = -errno_of(static_cast<Error>(operation->error.load()));
     const OwnerSlot owner = operation->object->dataset().owner();
     pool.space().release_data(owner, operation->block_count);
-    pool.partitions().note(owner, operation->began_ns);
+    pool.partitions().end_access(owner, operation->began_ns);
     if (operation->promised_units)
         pool.space().end_operation(operation->promised_units, Space::For::change);
     auto done = operation->done;
@@ -514,7 +514,7 @@ static void begin_write(Pool& pool, Object& object, u64 block, Span<const core_s
     host_work_init(&operation->work, finish_write);
     operation->pool = &pool;
     operation->object = Ref<Object>(object);
-    operation->began_ns = host_monotonic_ns();
+    operation->began_ns = pool.partitions().begin_access(object.dataset().owner());
     operation->block = block;
     operation->file_bytes = file_bytes;
     operation->promised_units = 0;

@@ -55,9 +55,9 @@ void PartitionController::measure(Partition& partition, u64 elapsed_ms)
     partition.size_blocks = m_space.size_blocks(partition.id);
     partition.used_blocks = m_space.used_blocks(partition.id);
     partition.frequency.fold(Fixed::from_ratio_unsigned(sample.accesses * 1000, elapsed_ms), elapsed_ms, k_partition_window_ms);
-    // What was not accessed has no latency: the last known stands.
-    if (sample.accesses)
-        partition.latency_us.fold(Fixed::from_ratio_unsigned(sample.latency_us, sample.accesses), elapsed_ms, k_partition_window_ms);
+    // Where no access was timed the last known latency stands.
+    if (sample.timed)
+        partition.latency_us.fold(Fixed::from_ratio_unsigned(sample.latency_us, sample.timed), elapsed_ms, k_partition_window_ms);
     const u64 used = min(partition.used_blocks, partition.size_blocks);
     partition.utilisation.fold(partition.size_blocks ? Fixed::from_ratio_unsigned(used, partition.size_blocks) : Fixed(), elapsed_ms,
                                k_partition_window_ms);

@@ -128,10 +128,28 @@ void windows(Test& test)
     meter.note(300);
     PartitionMeter::Sample sample = meter.collect();
     CHECK_EQ(sample.accesses, 2u);
+    CHECK_EQ(sample.timed, 2u);
     CHECK_EQ(sample.latency_us, 400u);
     sample = meter.collect();
     CHECK_EQ(sample.accesses, 0u);
+    CHECK_EQ(sample.timed, 0u);
     CHECK_EQ(sample.latency_us, 0u);
+
+    // Of two kinds of access in turn, both are timed, about as often as each other.
+    u32 timed[2] = {};
+    for (u32 i = 0; i < 1400; i++) {
+        if (meter.is_timed()) {
+            meter.note(1);
+            timed[i % 2]++;
+        } else {
+            meter.count();
+        }
+    }
+    sample = meter.collect();
+    CHECK_EQ(sample.accesses, 1400u);
+    CHECK_EQ(sample.timed, timed[0] + timed[1]);
+    CHECK(timed[0] >= 80 && timed[1] >= 80); // 100 if it all ran on one CPU
+    CHECK(sample.timed <= 200 + PartitionMeter::k_stripes);
 }
 
 constexpr TestCase k_cases[] = {

@@ -18,9 +18,10 @@ PartitionMeter::Sample PartitionMeter::collect()
     Sample now;
     for (const Stripe& stripe : m_stripes) {
         now.accesses += stripe.accesses.load_relaxed();
+        now.timed += stripe.timed.load_relaxed();
         now.latency_us += stripe.latency_us.load_relaxed();
     }
-    const Sample risen { now.accesses - m_collected.accesses, now.latency_us - m_collected.latency_us };
+    const Sample risen { now.accesses - m_collected.accesses, now.timed - m_collected.timed, now.latency_us - m_collected.latency_us };
     m_collected = now;
     return risen;
 }

@@ -51,11 +51,21 @@ public:
     Result<TxgId> change(StringView name, const PartitionChange& change, TextLine& message);
     Result<TxgId> remove(StringView name, TextLine& message);
 
-    // Noted where a partition's data was accessed: how long it took. Any context; costs beside the meter's one load.
-    void note(OwnerSlot slot, u64 began_ns)
+    // Around an access to a partition's data: what of it the meter wants. Any context; a load each beside the meter's.
+    u64 begin_access(OwnerSlot slot) const
     {
-        if (PartitionMeter* const meter = m_meters[slot.value()].load_relaxed())
+        const PartitionMeter* const meter = m_meters[slot.value()].load_relaxed();
+        return meter && meter->is_timed() ? host_monotonic_ns() : 0;
+    }
+    void end_access(OwnerSlot slot, u64 began_ns) // what begin_access gave
+    {
+        PartitionMeter* const meter = m_meters[slot.value()].load_relaxed();
+        if (!meter)
+            return;
+        if (began_ns)
             meter->note(static_cast<u32>(min<u64>((host_monotonic_ns() - began_ns) / 1000, ~0u)));
+        else
+            meter->count();
     }
     // Every k_partition_tick_ms or so, by the pool's background thread: measures, learns, moves. What it moves is in the next
     // group; where it changed nothing no group is begun.

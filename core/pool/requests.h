@@ -82,7 +82,7 @@ struct ReadOperation {
     u32 segment_count;
     u32 next_segment { 0 };     // the first one not given to a run
     u64 next_block;             // of the file: the first one not looked at
-    u64 began_ns;
+    u64 began_ns;               // 0: it is not timed
     u64 file_bytes;             // size when the read began: what lies behind it in the last block is zeroed
     Atomic<u32> remaining { 0 };
     Atomic<u32> error { 0 };    // Error
@@ -136,7 +136,7 @@ struct WriteOperation {
     u32 plain_until;                 // blocks up to here are stored as they are
     WriteRun* packed { nullptr };    // the compressed unit that begins there, to be started
     CompressionChoice compression;
-    u64 began_ns;
+    u64 began_ns;               // 0: it is not timed
     u64 file_bytes;             // the page cache's size of the file
     Atomic<u32> remaining { 0 };
     Atomic<u32> error { 0 };    // Error
