@@ -43,6 +43,11 @@ bool lcpfs_direct_is_for_log(struct kiocb *iocb, const struct lcpfs_direct *dire
 /* Writes what the cache has of [position, end) and takes it out. -EBUSY: a page does not leave. Invalidate lock held. */
 int lcpfs_direct_clear_cache(struct inode *inode, loff_t position, loff_t end);
 
+/* plug.c */
+
+/* So many bytes were submitted, by whoever may submit more before it ends its plug. Sleeps. */
+void lcpfs_plug_written(size_t bytes);
+
 /* direct_async.c */
 
 int lcpfs_async_init(void);

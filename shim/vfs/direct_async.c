@@ -586,5 +586,7 @@ bool lcpfs_async_write(struct kiocb *iocb, struct iov_iter *from)
 		lcpfs_async_free(async);
 	}
 	lcpfs_promise_end(&promise);
+	if (started)
+		lcpfs_plug_written(bytes);
 	return started;
 }
