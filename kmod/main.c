@@ -51,6 +51,7 @@ static void __exit lcpfs_exit(void)
 	lcpfs_super_exit();
 	lcpfs_scan_exit();
 	lcpfs_sysfs_exit();
+	host_workqueues_end();
 	host_kept_stop();
 	host_slabs_destroy();
 	host_bios_end();

@@ -80,6 +80,7 @@ module_init(lcpfs_kunit_start);
 
 static void __exit lcpfs_kunit_exit(void)
 {
+	host_workqueues_end();
 	host_kept_stop();
 	host_slabs_destroy();
 	host_bios_end();

@@ -10,6 +10,8 @@ bool host_reserve(mempool_t *pool, unsigned int reserve);
 
 /* The slab caches of all pools, none of which may be left. For the module's exit. */
 void host_slabs_destroy(void);
+/* The queue kept for the next who wants one. For the module's exit. */
+void host_workqueues_end(void);
 /* The tables of checksums. For the module's start, before anything else. */
 void host_checksum_start(void);
 /*
