@@ -15,12 +15,18 @@ Result<Box<DeviceIo>> DeviceIo::create(host_bdev* bdev)
     io->m_page_pool = host_pool_create("lcpfs_label_page", k_block_size, 0);
     if (!io->m_requests || !io->m_page_pool)
         return Error::no_memory;
-    for (u8*& page : io->m_window) {
-        page = static_cast<u8*>(host_pool_alloc(io->m_page_pool, HOST_ALLOC_ZERO));
-        if (!page)
+    return io;
+}
+
+Status DeviceIo::have_pages(size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!m_window[i])
+            m_window[i] = static_cast<u8*>(host_pool_alloc(m_page_pool, 0));
+        if (!m_window[i])
             return Error::no_memory;
     }
-    return io;
+    return {};
 }
 
 DeviceIo::~DeviceIo()
@@ -86,10 +92,14 @@ Status DeviceIo::run(host_io_op op, u64 offset_bytes, size_t bytes)
     return finish(io);
 }
 
-void DeviceIo::read_at_once(Span<Piece> pieces)
+Status DeviceIo::read_at_once(Span<Piece> pieces)
 {
     host_io* requests[k_most_at_once] {};
     size_t page = 0;
+    for (const Piece& piece : pieces)
+        page += piece.into.size() / k_block_size;
+    TRY(have_pages(min<size_t>(page, k_window_pages)));
+    page = 0;
     for (size_t i = 0; i < pieces.size(); i++) {
         Piece& piece = pieces[i];
         const size_t blocks = piece.into.size() / k_block_size;
@@ -110,12 +120,14 @@ void DeviceIo::read_at_once(Span<Piece> pieces)
         for (size_t at = 0; at < piece.into.size(); at += k_block_size, page++)
             copy_bytes(piece.into.data() + at, m_window[page], k_block_size);
     }
+    return {};
 }
 
 Status DeviceIo::read(u64 offset_bytes, MutableBytes into)
 {
     if (!is_inside(offset_bytes, into.size()))
         return Error::address_out_of_range;
+    TRY(have_pages(min<size_t>(into.size() / k_block_size, k_window_pages)));
     for (size_t at = 0; at < into.size();) {
         const size_t piece = min<size_t>(into.size() - at, k_window_pages * k_block_size);
         TRY(run(HOST_IO_READ, offset_bytes + at, piece));
@@ -131,6 +143,7 @@ Status DeviceIo::write_pieces(u64 offset_bytes, const u8* from, u64 bytes)
 {
     if (!is_inside(offset_bytes, bytes))
         return Error::address_out_of_range;
+    TRY(have_pages(min<u64>(bytes / k_block_size, k_window_pages)));
     for (u64 at = 0; at < bytes;) {
         const u64 piece = min<u64>(bytes - at, k_window_pages * k_block_size);
         for (u64 page = 0; page < piece; page += k_block_size) {

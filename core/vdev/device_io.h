@@ -17,14 +17,15 @@ public:
     u64 capacity_blocks() const { return m_capacity_blocks; }
     // Whole 4 KiB blocks inside the device: address_out_of_range else.
     Status read(u64 offset_bytes, MutableBytes into);
-    // Several places at once, at most k_most_at_once, together no more than k_window_pages blocks; each has its own outcome.
+    // Several places at once, at most k_most_at_once, together no more than k_window_pages blocks; each has its own outcome, but for
+    // no_memory.
     struct Piece {
         u64 offset_bytes { 0 };
         MutableBytes into;
         Error error { Error::none };
     };
     static constexpr u32 k_most_at_once = 4;
-    void read_at_once(Span<Piece> pieces);
+    Status read_at_once(Span<Piece> pieces);
     Status write(u64 offset_bytes, Bytes from);
     Status write_zeros(u64 offset_bytes, u64 bytes);
     Status flush();
@@ -35,6 +36,7 @@ private:
     explicit DeviceIo(host_bdev* bdev) : m_bdev(bdev) {}
     template <typename T, typename... Arguments>
     friend Result<Box<T>> make_box(Arguments&&...);
+    Status have_pages(size_t count); // of the window, the first
     // One request over `bytes` of the window from that page on (none: a flush), sent. Null: it cannot be made.
     host_io* start(host_io_op op, u64 offset_bytes, size_t bytes, size_t first_page);
     Error finish(host_io* io);
@@ -48,7 +50,7 @@ private:
     u64 m_capacity_blocks { 0 };
     host_io_pool* m_requests { nullptr };
     host_pool* m_page_pool { nullptr };
-    u8* m_window[k_window_pages] {};
+    u8* m_window[k_window_pages] {}; // as many as were needed so far
     Atomic<u32> m_under_way { 0 };
     SpinLock m_lock { LCPFS_RANK_io };
     Event m_event;

@@ -108,33 +108,66 @@ static Status read_one(DeviceIo& io, u64 offset_bytes, MutableBytes scratch, Lab
     return {};
 }
 
+namespace {
+
+// The four labels of a device: of each the header is read, of the first the vdev table too. One with the first's header says what the
+// first says; of any other the table is read as well.
+class FourLabels {
+public:
+    explicit FourLabels(DeviceIo& io) : m_io(io) {}
+    Status read()
+    {
+        DeviceIo::Piece pieces[k_label_count];
+        for (u32 i = 0; i < k_label_count; i++)
+            pieces[i] = { offset(i), { m_bytes[i], i ? k_block_size : sizeof(m_bytes[i]) }, Error::none };
+        TRY(m_io.read_at_once({ pieces, k_label_count }));
+        for (u32 i = 0; i < k_label_count; i++)
+            m_errors[i] = pieces[i].error;
+        return {};
+    }
+    bool is_as_first(u32 index) const
+    {
+        return index && m_errors[0] == Error::none && m_errors[index] == Error::none
+            && compare_bytes(m_bytes[0], m_bytes[index], sizeof(DiskLabelHeader)) == 0;
+    }
+    Error verify(u32 index, Label& label)
+    {
+        if (index && m_errors[index] == Error::none)
+            m_errors[index] = m_io.read(offset(index) + k_block_size, { m_bytes[index] + k_block_size, sizeof(DiskVdevTable) }).error();
+        take_label({ m_bytes[index], sizeof(m_bytes[index]) }, label);
+        return m_errors[index] == Error::none ? verify_label(label).error() : m_errors[index];
+    }
+
+private:
+    static_assert(k_label_vdevs_offset == k_label_header_offset + k_block_size);
+    static_assert(k_label_count <= DeviceIo::k_most_at_once);
+    static_assert(k_label_count * k_block_size + sizeof(DiskVdevTable) <= DeviceIo::k_window_pages * k_block_size);
+    u64 offset(u32 index) const { return label_offset(index, m_io.capacity_blocks()) + k_label_header_offset; }
+    DeviceIo& m_io;
+    Error m_errors[k_label_count] {};
+    u8 m_bytes[k_label_count][k_block_size + sizeof(DiskVdevTable)];
+};
+
+}
+
 Result<Box<Label>> read_label(host_bdev* bdev, u64* in_all)
 {
-    static_assert(k_label_vdevs_offset == k_label_header_offset + k_block_size);
-    constexpr size_t k_bytes = k_block_size + sizeof(DiskVdevTable);
-    static_assert(k_label_count <= DeviceIo::k_most_at_once && k_label_count * k_bytes <= DeviceIo::k_window_pages * k_block_size);
     Box<DeviceIo> io = TRY(DeviceIo::create(bdev));
-    struct Scratch {
-        u8 bytes[k_label_count][k_bytes];
-    };
-    Box<Scratch> scratch = TRY(make_box<Scratch>());
-    Box<Label> best = TRY(make_box<Label>());
-    Box<Label> label = TRY(make_box<Label>());
     if (io->capacity_blocks() < 2 * k_label_count * k_label_blocks)
         return Error::label_not_lcpfs;
-
-    DeviceIo::Piece pieces[k_label_count];
-    for (u32 i = 0; i < k_label_count; i++)
-        pieces[i] = { label_offset(i, io->capacity_blocks()) + k_label_header_offset, { scratch->bytes[i], k_bytes }, Error::none };
-    io->read_at_once({ pieces, k_label_count });
-    bool found = false;
+    Box<FourLabels> labels = TRY(make_box<FourLabels>(*io));
+    TRY(labels->read());
+    Box<Label> best = TRY(make_box<Label>());
+    Box<Label> label = TRY(make_box<Label>());
+    bool found = false, is_first_good = false;
     u32 foreign = 0;
     u64 common = ~0ull, unknown_generation = 0;
     Error refusal = Error::label_not_lcpfs;
     for (u32 i = 0; i < k_label_count; i++) {
-        const Status read = pieces[i].error;
-        take_label(pieces[i].into, *label);
-        const Error error = read.is_error() ? read.error() : verify_label(*label).error();
+        if (is_first_good && labels->is_as_first(i))
+            continue;
+        const Error error = labels->verify(i, *label);
+        is_first_good = is_first_good || (i == 0 && error == Error::none);
         if (error == Error::none) {
             common &= label->header.incompat.get();
             if (!found || label->header.label_generation.get() > best->header.label_generation.get())

@@ -44,28 +44,31 @@ static void round_trip(Test& test)
     CHECK(compare_bytes(found.get(), label.get(), sizeof(Label)) == 0);
 }
 
-static void damage_label(host_bdev* bdev, u32 index)
+static void damage_label(host_bdev* bdev, u32 index, u32 offset = k_label_header_offset + 80)
 {
     u8 byte;
-    const u64 at = label_offset(index, k_device_bytes / k_block_size) + k_label_header_offset + 80;
+    const u64 at = label_offset(index, k_device_bytes / k_block_size) + offset;
     lcpfs_test_device_peek(bdev, at, &byte, 1);
     byte ^= 1;
     lcpfs_test_device_poke(bdev, at, &byte, 1);
 }
 
-// Any three labels may go. Of different generations the highest counts.
+// Any three labels may go, or their vdev tables. Of different generations the highest counts.
 static void any_one_is_enough(Test& test)
 {
-    for (u32 survivor = 0; survivor < k_label_count; survivor++) {
+    const u32 offsets[] = { k_label_header_offset + 80, k_label_vdevs_offset + 80 };
+    for (u32 at = 0; at < 2 * k_label_count; at++) {
+        const u32 survivor = at / 2, offset = offsets[at % 2];
         TestDevice device(k_device_bytes);
         REQUIRE(device);
         Box<Label> label = REQUIRE_VALUE(make_label());
         REQUIRE_OK(write_labels(device.get(), *label, true));
         for (u32 i = 0; i < k_label_count; i++)
             if (i != survivor)
-                damage_label(device.get(), i);
-        CHECK_OK(read_label(device.get()));
-        damage_label(device.get(), survivor);
+                damage_label(device.get(), i, offset);
+        Box<Label> found = REQUIRE_VALUE(read_label(device.get()));
+        CHECK(compare_bytes(found.get(), label.get(), sizeof(Label)) == 0);
+        damage_label(device.get(), survivor, offset);
         CHECK_ERROR(read_label(device.get()), label_damaged);
     }
 }

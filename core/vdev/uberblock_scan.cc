@@ -3,51 +3,49 @@
 
 namespace lcpfs {
 
-constexpr u32 k_ring_bytes = k_uberblock_slots * k_uberblock_slot_bytes;
 constexpr u32 k_front_labels = k_label_count / 2;
+constexpr u32 k_slots_per_page = k_block_size / k_uberblock_slot_bytes;
 
 // Of a ring: where group `txg` is.
-static u32 page_of(u64 txg) { return uberblock_slot_of(txg) * k_uberblock_slot_bytes / k_block_size; }
+static u32 page_of(u64 txg) { return uberblock_slot_of(txg) / k_slots_per_page; }
 
-// The ring of one label as it was read: pages, since I/O wants no more than a page in one piece.
+// The ring of one label as it was read: pages, since I/O wants no more than a page in one piece. Its groups are all even or all odd, and
+// so are the pages where they stand: those between are nobody's, and all read into one.
 class RingBuffer {
 public:
+    explicit RingBuffer(u32 label) : m_label(label) {}
     ~RingBuffer()
     {
         (void)m_batch.wait().is_ok();
         for (u8* page : m_pages)
             if (page)
                 host_pool_free(m_pool, page);
+        if (m_between)
+            host_pool_free(m_pool, m_between);
         host_pool_destroy(m_pool);
     }
     Status prepare()
     {
         TRY(make_pool());
-        for (u8*& page : m_pages) {
-            page = static_cast<u8*>(host_pool_alloc(m_pool, 0));
-            if (!page)
-                return Error::no_memory;
-        }
+        TRY(prepare_page(m_between));
+        for (u32 page = m_label % 2; page < k_pages; page += 2)
+            TRY(prepare_page(m_pages[page]));
         return {};
     }
-    void start_read(VdevSet& vdevs, const Vdev& vdev, u32 label)
+    void start_read(VdevSet& vdevs, const Vdev& vdev)
     {
-        for (u32 i = 0; i < k_pages; i++)
-            m_segments[i] = { m_pages[i], k_block_size };
-        m_batch.begin();
-        vdevs.transfer(HOST_IO_READ, vdev.id, label_offset(label, vdev.capacity_blocks) + k_label_ring_offset,
-                       Span<const core_segment>(m_segments, k_pages), HOST_IO_META, IoBatch::done, &m_batch);
+        for (u32 page = 0; page < k_pages; page++)
+            m_segments[page] = { m_pages[page] ? m_pages[page] : m_between, k_block_size };
+        start(vdevs, vdev, 0, Span<const core_segment>(m_segments, k_pages));
     }
-    // One page of it, with no other prepared.
-    Status start_read_page(VdevSet& vdevs, const Vdev& vdev, u32 label, u32 page)
+    // The page of that group, with no other prepared.
+    Status start_read_only(VdevSet& vdevs, const Vdev& vdev, u64 txg)
     {
+        const u32 page = page_of(txg);
         TRY(make_pool());
-        m_pages[page] = static_cast<u8*>(host_pool_alloc(m_pool, 0));
-        if (!m_pages[page])
-            return Error::no_memory;
-        m_batch.begin();
-        vdevs.transfer(HOST_IO_READ, vdev.id, label_offset(label, vdev.capacity_blocks) + k_label_ring_offset + page * k_block_size,
-                       m_pages[page], k_block_size, HOST_IO_META, IoBatch::done, &m_batch);
+        TRY(prepare_page(m_pages[page]));
+        m_segments[0] = { m_pages[page], k_block_size };
+        start(vdevs, vdev, page, Span<const core_segment>(m_segments, 1));
         return {};
     }
     bool has_same_page(const RingBuffer& other, u32 page) const
@@ -55,21 +53,39 @@ public:
         return compare_bytes(m_pages[page], other.m_pages[page], k_block_size) == 0;
     }
     Status wait() { return m_batch.wait(); }
-    const DiskUberblock& slot(u32 index) const
+    template <typename Visit> // Status(u32 slot, const DiskUberblock&)
+    Status visit_slots(Visit visit) const
     {
-        const u32 offset = index * k_uberblock_slot_bytes;
-        return *reinterpret_cast<const DiskUberblock*>(m_pages[offset / k_block_size] + offset % k_block_size);
+        for (u32 page = m_label % 2; page < k_pages; page += 2)
+            for (u32 i = 0; i < k_slots_per_page; i++)
+                TRY(visit(page * k_slots_per_page + i, reinterpret_cast<const DiskUberblock*>(m_pages[page])[i]));
+        return {};
     }
 
 private:
+    static constexpr u32 k_pages = k_uberblock_slots / k_slots_per_page;
+    static_assert(k_pages % 2 == 0); // of group t: its page is t % k_pages, its labels are those of t % 2
     Status make_pool()
     {
         m_pool = host_pool_create("lcpfs_ring", k_block_size, 0);
         return m_pool ? Error::none : Error::no_memory;
     }
-    static constexpr u32 k_pages = k_ring_bytes / k_block_size;
+    Status prepare_page(u8*& page)
+    {
+        page = static_cast<u8*>(host_pool_alloc(m_pool, 0));
+        return page ? Error::none : Error::no_memory;
+    }
+    void start(VdevSet& vdevs, const Vdev& vdev, u32 page, Span<const core_segment> segments)
+    {
+        m_batch.begin();
+        vdevs.transfer(HOST_IO_READ, vdev.id, label_offset(m_label, vdev.capacity_blocks) + k_label_ring_offset + page * k_block_size,
+                       segments, HOST_IO_META, IoBatch::done, &m_batch);
+    }
+
+    const u32 m_label;
     host_pool* m_pool { nullptr };
     u8* m_pages[k_pages] {};
+    u8* m_between { nullptr };
     core_segment m_segments[k_pages];
     IoBatch m_batch;
 };
@@ -165,19 +181,15 @@ TxgId UberblockScan::number_to_go_on_from() const
 
 static Status scan_ring(const RingBuffer& ring, const DiskGuid& pool_guid, UberblockScan& scan, DamagedSlots& damaged)
 {
-    for (u32 i = 0; i < k_uberblock_slots; i++) {
-        const DiskUberblock& disk = ring.slot(i);
+    return ring.visit_slots([&](u32 slot, const DiskUberblock& disk) -> Status {
         if (is_empty(disk))
-            continue;
+            return {};
         Result<Uberblock> uberblock = Uberblock::decode(disk, pool_guid);
-        if (uberblock.is_ok() && uberblock_slot_of(uberblock.value().txg.value()) == i) {
-            TRY(insert(scan.found, uberblock.value()));
-        } else {
-            scan.damaged_copies++;
-            TRY(damaged.note(i, disk));
-        }
-    }
-    return {};
+        if (uberblock.is_ok() && uberblock_slot_of(uberblock.value().txg.value()) == slot)
+            return insert(scan.found, uberblock.value());
+        scan.damaged_copies++;
+        return damaged.note(slot, disk);
+    });
 }
 
 UberblockReader::UberblockReader(VdevSet& vdevs, const DiskGuid& pool_guid, Depth depth)
@@ -199,11 +211,11 @@ Status UberblockReader::start_rings(u32 first, u32 end)
     for (u32 label = first; label < end; label++) {
         if (m_rings[label])
             continue;
-        m_rings[label] = TRY(make_box<RingBuffer>());
+        m_rings[label] = TRY(make_box<RingBuffer>(label));
         TRY(m_rings[label]->prepare());
     }
     for (u32 label = first; label < end; label++)
-        m_rings[label]->start_read(m_vdevs, m_vdevs.vdev(VdevId(m_vdev)), label);
+        m_rings[label]->start_read(m_vdevs, m_vdevs.vdev(VdevId(m_vdev)));
     return {};
 }
 
@@ -251,8 +263,8 @@ Status UberblockReader::look()
     if (!is_front_unbroken())
         return {};
     const u64 next = m_scan.found[0].txg.value() + 1;
-    m_next = TRY(make_box<RingBuffer>());
-    return m_next->start_read_page(m_vdevs, m_vdevs.vdev(VdevId(m_vdev)), k_front_labels + next % k_front_labels, page_of(next));
+    m_next = TRY(make_box<RingBuffer>(u32(k_front_labels + next % k_front_labels)));
+    return m_next->start_read_only(m_vdevs, m_vdevs.vdev(VdevId(m_vdev)), next);
 }
 
 const Uberblock* UberblockReader::likely() const { return m_scan.found.is_empty() ? nullptr : &m_scan.found[0]; }
