@@ -206,7 +206,8 @@ private:
     Status add_path_at_opening(const PathCandidate& candidate, bool read_only);
     void end_log();
     Status start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes);
-    Status start_trees(u64 cache_limit_bytes);
+    Status start_cache(u64 limit_bytes);
+    Status start_trees();
     Status start_requests();
     Status start_space(u64 dirty_limit_bytes);
     Status make_request_pools();

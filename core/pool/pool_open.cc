@@ -142,17 +142,22 @@ Status Pool::add_path_at_opening(const PathCandidate& candidate, bool read_only)
 
 Status Pool::start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes)
 {
-    TRY(start_trees(cache_limit_bytes));
+    TRY(start_cache(cache_limit_bytes));
+    TRY(start_trees());
     TRY(start_requests());
     return start_space(dirty_limit_bytes);
 }
 
-Status Pool::start_trees(u64 cache_limit_bytes)
+Status Pool::start_cache(u64 limit_bytes)
+{
+    m_cache = TRY(NodeCache::create(*m_vdevs, 1u << m_label->header.node_shift, limit_bytes ? limit_bytes : host_memory_bytes() / 4));
+    return {};
+}
+
+Status Pool::start_trees()
 {
     const DiskLabelHeader& header = m_label->header;
-    const u32 node_bytes = 1u << header.node_shift;
-    m_allocator = TRY(Allocator::create(*m_vdevs, header.pool_guid, node_bytes / k_block_size));
-    m_cache = TRY(NodeCache::create(*m_vdevs, node_bytes, cache_limit_bytes ? cache_limit_bytes : host_memory_bytes() / 4));
+    m_allocator = TRY(Allocator::create(*m_vdevs, header.pool_guid, (1u << header.node_shift) / k_block_size));
     m_trees = TRY(make_box<TreeContext>(*m_cache, *m_allocator, u32(header.metadata_copies),
         static_cast<ChecksumKind>(header.node_checksum)));
     m_space_log = TRY(SpaceLog::create());
@@ -356,7 +361,7 @@ Status Pool::load_group(const UberblockScan& scan, const core_pool_options& opti
 Status Pool::load(UberblockScan& scan, NodeCache::Ahead& ahead, const core_pool_options& options)
 {
     if (options.group) {
-        TRY(start_requests());
+        TRY(start_space(options.dirty_limit_bytes));
         return load_group(scan, options);
     }
     m_uberblock = scan.found[0];
@@ -366,7 +371,7 @@ Status Pool::load(UberblockScan& scan, NodeCache::Ahead& ahead, const core_pool_
     start_roots_ahead(ahead, m_uberblock); // unless they are here already
     ahead.finish();
     start_tables_ahead(ahead);
-    TRY(start_requests());
+    TRY(start_space(options.dirty_limit_bytes));
     ahead.finish();
     start_edges_ahead(ahead);
     TRY(load_partitions());
@@ -410,12 +415,13 @@ Result<Box<Pool>> Pool::open(Span<host_bdev* const> bdevs, const core_pool_optio
     const auto depth = options.group ? UberblockReader::Depth::whole : UberblockReader::Depth::as_needed;
     UberblockReader reader(*pool->m_vdevs, pool->m_label->header.pool_guid, depth);
     TRY(reader.start());
-    TRY(pool->start_trees(options.cache_limit_bytes)); // while labels and rings are read
+    TRY(pool->start_cache(options.cache_limit_bytes)); // while labels and rings are read
+    TRY(pool->start_requests());
     TRY(reader.look());
     Box<NodeCache::Ahead> ahead = TRY(make_box<NodeCache::Ahead>(*pool->m_cache));
     if (const Uberblock* likely = reader.likely())
         start_roots_ahead(*ahead, *likely);
-    TRY(pool->start_space(options.dirty_limit_bytes));
+    TRY(pool->start_trees()); // while the roots are
     if (glances) {
         *options.early_changed = !glance.shows(reinterpret_cast<const FoundLabel*>(options.labels[0])->label->header);
         if (*options.early_changed)
