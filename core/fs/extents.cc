@@ -141,7 +141,7 @@ Status look_at_range(Object& object, u64 first, u64 end, ExtentScratch& scratch,
             met.left_bytes = Extent::encode_part(cursor.value(), 0, before, { scratch.first, sizeof(scratch.first) });
         if (behind > 0)
             met.right_bytes = Extent::encode_part(cursor.value(), before + count, behind, { scratch.second, sizeof(scratch.second) });
-        extent = extent.part(before, count);
+        extent.keep_part(before, count);
     } else {
         met.what = RangeMeets::some;
     }
@@ -153,35 +153,31 @@ Status look_at_range(Object& object, u64 first, u64 end, ExtentScratch& scratch,
 class Parts {
 public:
     Parts(const Met& met, u64 first, u64 end, Bytes item, const ExtentScratch& scratch)
-        : m_left_key(extent_key(met.left_block)), m_key(extent_key(first)), m_right_key(extent_key(end))
+        : m_left_key(extent_key(met.left_block)), m_key(extent_key(first)), m_right_key(extent_key(end)),
+          m_items { { { m_left_key.data(), 8 }, { scratch.first, met.left_bytes } },
+                    { { m_key.data(), 8 }, item },
+                    { { m_right_key.data(), 8 }, { scratch.second, met.right_bytes } } },
+          m_first(met.left_bytes ? 0 : 1), m_last(met.right_bytes ? 2 : 1),
+          m_bytes(met.left_bytes + static_cast<u32>(item.size()) + met.right_bytes + (m_last - m_first) * NodePage::item_cost(8, 0)),
+          m_held_bytes(static_cast<u32>(met.item_bytes))
     {
-        if (met.left_bytes)
-            add(m_left_key, { scratch.first, met.left_bytes });
-        add(m_key, item);
-        if (met.right_bytes)
-            add(m_right_key, { scratch.second, met.right_bytes });
-        m_bytes -= NodePage::item_cost(sizeof(BigEndianKey), met.item_bytes);
     }
     Parts(const Parts&) = delete;
 
     // False: they would not be in one leaf.
     Result<bool> prepare(Tree& tree, TxgId txg) const
     {
-        return tree.prepare_divide(txg, m_items[0].key, m_items[m_count - 1].key, static_cast<u32>(max(m_bytes, 0)));
+        const u32 more_bytes = m_bytes > m_held_bytes ? m_bytes - m_held_bytes : 0;
+        return tree.prepare_divide(txg, m_items[m_first].key, m_items[m_last].key, more_bytes);
     }
-    void enter(Tree& tree) const { tree.divide(m_items[0].key, { m_items, m_count }); }
+    void enter(Tree& tree) const { tree.divide(m_items[m_first].key, { m_items + m_first, m_last - m_first + 1 }); }
 
 private:
-    void add(const BigEndianKey& key, Bytes value)
-    {
-        m_items[m_count++] = { { key.data(), sizeof(key) }, value };
-        m_bytes += NodePage::item_cost(sizeof(key), value.size());
-    }
-
     const BigEndianKey m_left_key, m_key, m_right_key;
-    NodeItem m_items[3];
-    u32 m_count { 0 };
-    i32 m_bytes { 0 }; // more than before
+    const NodeItem m_items[3];
+    const u32 m_first, m_last; // the left and the right one may be missing
+    const u32 m_bytes;         // besides the key and slot of the one they replace
+    const u32 m_held_bytes;
 };
 // They take no more room than one item may.
 static_assert(k_max_extent_bytes + 2 * NodePage::item_cost(sizeof(BigEndianKey), sizeof(DiskExtent)) <= max_item_bytes(k_min_node_bytes));

@@ -341,18 +341,12 @@ u32 take_segments(WriteOperation& operation, u32 first, u32 blocks, core_segment
 
 void seal_item(WriteRun& run, ChecksumKind kind, Span<const core_segment> segments)
 {
-    Extent extent;
-    extent.file_block = run.file_block;
-    extent.length_blocks = run.dva.length_blocks;
-    extent.dva = run.dva;
-    extent.checksum_kind = kind;
     u8* out = run.item + sizeof(DiskExtent);
     u32 each = checksum_bytes_of(kind);
     for (const core_segment& segment : segments)
         for (u32 offset = 0; offset < segment.bytes; offset += k_block_size, out += each)
             block_checksum(kind, static_cast<const u8*>(segment.data) + offset, out);
-    extent.payload = Bytes(run.item + sizeof(DiskExtent), size_t(extent.length_blocks) * each);
-    extent.encode({ run.item, sizeof(run.item) });
+    Extent::encode_mapped(run.dva, kind, run.item);
 }
 
 // Null: no more in this round.

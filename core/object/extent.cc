@@ -6,16 +6,21 @@ namespace lcpfs {
 Extent Extent::part(u32 first, u32 count) const
 {
     Extent part = *this;
-    part.file_block += first;
-    part.length_blocks = count;
-    if (is_compressed()) {
-        part.unit_offset = static_cast<u8>(unit_offset + first);
-        return part;
-    }
-    part.dva.block += first;
-    part.dva.length_blocks = count;
-    part.payload = checksums(first, count);
+    part.keep_part(first, count);
     return part;
+}
+
+void Extent::keep_part(u32 first, u32 count)
+{
+    file_block += first;
+    length_blocks = count;
+    if (is_compressed()) {
+        unit_offset = static_cast<u8>(unit_offset + first);
+        return;
+    }
+    dva.block += first;
+    dva.length_blocks = count;
+    payload = checksums(first, count);
 }
 
 u32 Extent::encode(MutableBytes out) const
@@ -40,6 +45,17 @@ u32 Extent::encode(MutableBytes out) const
         move_bytes(out.data() + sizeof(disk), payload.data(), payload.size());
     copy_bytes(out.data(), &disk, sizeof(disk));
     return encoded_bytes();
+}
+
+void Extent::encode_mapped(const Dva& dva, ChecksumKind kind, u8* out)
+{
+    DiskExtent disk {};
+    disk.device_block.set(dva.block);
+    disk.length_blocks.set(dva.length_blocks);
+    disk.vdev.set(dva.vdev.value());
+    disk.kind = static_cast<u8>(ExtentKind::mapped);
+    disk.checksum_kind = static_cast<u8>(kind);
+    copy_bytes(out, &disk, sizeof(disk));
 }
 
 u32 Extent::encode_part(Bytes value, u32 first, u32 count, MutableBytes out)

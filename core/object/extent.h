@@ -47,10 +47,13 @@ struct Extent {
     }
     // The part [first, first + count), payload still pointing at the original's.
     Extent part(u32 first, u32 count) const;
+    void keep_part(u32 first, u32 count); // becomes it
 
     u32 encoded_bytes() const { return static_cast<u32>(sizeof(DiskExtent) + payload.size()); }
     // Into `out` of at least encoded_bytes(); the payload may already stand in place there.
     u32 encode(MutableBytes out) const;
+    // The head of a mapped one that is stored as it is and has no birth yet: its checksums stand behind it.
+    static void encode_mapped(const Dva& dva, ChecksumKind kind, u8* out);
     // part(first, count).encode(out) of one that is not compressed, from the value it was decoded from.
     static u32 encode_part(Bytes value, u32 first, u32 count, MutableBytes out);
     // extent_damaged for anything out of form. The payload points into `value`.

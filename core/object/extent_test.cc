@@ -189,6 +189,11 @@ static void parts(Test& test)
         CHECK(!whole.value().covers(100 + longest) && !whole.value().covers(99));
         CHECK_EQ(whole.value().dva.block, 5000u);
         CHECK_EQ(whole.value().birth, 12u);
+        DiskExtent mapped;
+        Extent::encode_mapped(whole.value().dva, kind, reinterpret_cast<u8*>(&mapped));
+        CHECK_EQ(mapped.birth_txg.get(), 0u);
+        mapped.birth_txg.set(12);
+        CHECK(equal(bytes_of(mapped), { item->value, sizeof(mapped) }));
         const Extent part = whole.value().part(7, longest - 9);
         CHECK_EQ(part.encode({ piece->value, sizeof(piece->value) }), part.encoded_bytes());
         piece->key = BigEndianKey(part.file_block);

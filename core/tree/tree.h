@@ -195,6 +195,12 @@ private:
     void prepare_merge(TxgId txg, Node& parent, u32 i, const KeyRange& range);
     Node* resident_leaf(Bytes key);
     friend class TreeFocus;
+    static u64 number_of(Bytes key)
+    {
+        BigEndianKey number;
+        copy_bytes(&number, key.data(), sizeof(number));
+        return number.get();
+    }
     // The remembered leaf, if it covers `key`.
     Node* near_leaf(Bytes key) const;
     // The same, if it belongs to the group already and with it everything above.
@@ -228,6 +234,28 @@ private:
     DeadList m_dead[4]; // by txg & 3
     TreeFocus* m_focus { nullptr };
 };
+
+inline Node* Tree::near_leaf(Bytes key) const
+{
+    if (!m_focus || !m_focus->m_leaf || key.size() != 8)
+        return nullptr;
+    const u64 number = number_of(key);
+    return number >= m_focus->m_low && (!m_focus->m_has_high || number < m_focus->m_high) ? m_focus->m_leaf.get() : nullptr;
+}
+
+inline Node* Tree::near_leaf(TxgId txg, Bytes key) const
+{
+    Node* leaf = near_leaf(key);
+    return leaf && is_changing(*leaf, txg) ? leaf : nullptr;
+}
+
+inline u32 Tree::lower_bound(const Node& leaf, Bytes key, bool& exact) const
+{
+    if (!m_focus || m_focus->m_leaf.get() != &leaf)
+        return leaf.page().lower_bound(key, exact);
+    m_focus->m_index = leaf.page().lower_bound(key, m_focus->m_index, exact);
+    return m_focus->m_index;
+}
 
 // Writes one closed version of a tree, bottom-up, each dirty node once, in `copies` places.
 class TreeWriter {

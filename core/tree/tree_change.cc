@@ -166,6 +166,8 @@ Status Tree::prepare_room(TxgId txg, Bytes key, u32 cost)
 
 Result<bool> Tree::prepare_divide(TxgId txg, Bytes key, Bytes last, u32 more_bytes)
 {
+    if (Node* leaf = near_leaf(txg, key); leaf && has_room(*leaf, more_bytes))
+        return leaf == near_leaf(last);
     TRY(prepare_room(txg, key, more_bytes));
     return resident_leaf(key) == resident_leaf(last);
 }

@@ -152,27 +152,6 @@ TreeFocus::~TreeFocus()
         m_tree.m_focus = nullptr;
 }
 
-static u64 number_of(Bytes key)
-{
-    BigEndianKey number;
-    copy_bytes(&number, key.data(), sizeof(number));
-    return number.get();
-}
-
-Node* Tree::near_leaf(Bytes key) const
-{
-    if (!m_focus || !m_focus->m_leaf || key.size() != 8)
-        return nullptr;
-    const u64 number = number_of(key);
-    return number >= m_focus->m_low && (!m_focus->m_has_high || number < m_focus->m_high) ? m_focus->m_leaf.get() : nullptr;
-}
-
-Node* Tree::near_leaf(TxgId txg, Bytes key) const
-{
-    Node* leaf = near_leaf(key);
-    return leaf && is_changing(*leaf, txg) ? leaf : nullptr;
-}
-
 void Tree::remember(Node& leaf, const KeyRange& range)
 {
     if (!m_focus)
@@ -187,14 +166,6 @@ void Tree::remember(Node& leaf, const KeyRange& range)
     m_focus->m_has_high = !range.high.is_empty();
     m_focus->m_low = m_focus->m_has_low ? number_of(range.low) : 0;
     m_focus->m_high = m_focus->m_has_high ? number_of(range.high) : 0;
-}
-
-u32 Tree::lower_bound(const Node& leaf, Bytes key, bool& exact) const
-{
-    if (!m_focus || m_focus->m_leaf.get() != &leaf)
-        return leaf.page().lower_bound(key, exact);
-    m_focus->m_index = leaf.page().lower_bound(key, m_focus->m_index, exact);
-    return m_focus->m_index;
 }
 
 // To the leaf that covers `key`, or with `strictly_below` the one that covers the keys just under it. The cursor gets
