@@ -23,7 +23,7 @@
 
 #define HOST_KEPT_OBJECT_BYTES SZ_64K /* larger ones are not worth holding on to */
 #define HOST_KEPT_BYTES SZ_1M         /* of one kind, on each CPU */
-#define HOST_KEPT_MOST 32U
+#define HOST_KEPT_MOST 64U
 
 struct host_kept_cpu {
 	unsigned int count;
