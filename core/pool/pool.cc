@@ -39,19 +39,25 @@ void Pool::freeze(Error error, const char* what)
         m_notify(m_notify_context, CORE_EVENT_FROZEN);
 }
 
+// Background work comes by the lock, too: it is paused before the lock is taken, for as long as the pool is read-only.
 Status Pool::set_read_only(bool read_only)
 {
+    if (read_only)
+        m_background.pause();
     MutexGuard guard(m_state_lock);
-    return read_only ? turn_read_only() : turn_writable();
+    if (!read_only)
+        return turn_writable();
+    const bool was_read_only = m_read_only.load(); // then whoever turned it has paused it
+    const Status turned = was_read_only ? Status() : turn_read_only();
+    if (was_read_only || turned.is_error())
+        m_background.resume();
+    return turned;
 }
 
 // Operations under way either get into the groups that are waited for, or are refused at their first change: when this returns,
 // nothing is written any more.
 Status Pool::turn_read_only()
 {
-    if (m_read_only.load())
-        return {};
-    m_background.pause();
     m_read_only.store(1);
     m_cache->set_repair(false);
     m_engine->refuse();
@@ -59,7 +65,6 @@ Status Pool::turn_read_only()
     if (committed.is_error()) {
         m_engine->admit();
         m_read_only.store(0);
-        m_background.resume();
         return committed.error();
     }
     m_log->turn_off();

@@ -87,6 +87,51 @@ struct LateChange {
 };
 }
 
+namespace {
+// What the pool's background thread does in the test below.
+struct AtWork {
+    static void body(Pool& pool)
+    {
+        s_begun.add(1);
+        Event turning;
+        (void)turning.wait_timeout(50 * k_ns_per_ms, [] { return false; }); // by then whoever turns it read-only waits for this
+        s_woken.store(pool.wake_background().is_ok());
+    }
+    static inline Atomic<u32> s_begun { 0 }, s_woken { 0 };
+};
+}
+
+// Background work that is under way, and looks after the pool's state itself, is waited for by who turns the pool read-only.
+static void read_only_at_work(Test& test)
+{
+    AtWork::s_begun.store(0);
+    AtWork::s_woken.store(0);
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    core_object* file;
+    REQUIRE_EQ(pool->create(pool->root(), "file", k_file, &file), 0);
+    pool->pool().set_background(AtWork::body);
+    REQUIRE_OK(pool->pool().wake_background());
+    for (u32 i = 0; i < 1000000 && AtWork::s_begun.load() == 0; i++)
+        host_yield();
+    CHECK(AtWork::s_begun.load() > 0);
+    CHECK_EQ(core_pool_set_read_only(pool->handle(), true), 0);
+    CHECK_EQ(AtWork::s_woken.load(), 1u);
+    CHECK_EQ(core_pool_set_read_only(pool->handle(), true), 0);
+    // Nothing is begun now, and what was asked for meanwhile is afterwards.
+    const u32 begun = AtWork::s_begun.load();
+    REQUIRE_OK(pool->pool().wake_background());
+    Event nothing;
+    (void)nothing.wait_timeout(20 * k_ns_per_ms, [] { return false; });
+    CHECK_EQ(AtWork::s_begun.load(), begun);
+    CHECK_EQ(core_pool_set_read_only(pool->handle(), false), 0);
+    for (u32 i = 0; i < 1000000 && AtWork::s_begun.load() == begun; i++)
+        host_yield();
+    CHECK(AtWork::s_begun.load() > begun);
+    core_object_put(file);
+    REQUIRE_EQ(pool->close(), 0);
+}
+
 // An operation that was let in before the pool turned read-only and comes to its change after it.
 static void read_only_late(Test& test) NO_THREAD_SAFETY_ANALYSIS
 {
@@ -250,8 +295,8 @@ static void every_write(Test& test)
 }
 
 namespace {
-constexpr TestCase k_cases[] = { { "read_only", read_only }, { "read_only_late", read_only_late }, { "freezing", freezing },
-    { "contradictions", contradictions }, { "every_write", every_write } };
+constexpr TestCase k_cases[] = { { "read_only", read_only }, { "read_only_at_work", read_only_at_work },
+    { "read_only_late", read_only_late }, { "freezing", freezing }, { "contradictions", contradictions }, { "every_write", every_write } };
 }
 LCPFS_SUITE(pool_stopped, k_cases);
 
