@@ -66,10 +66,14 @@ Status Pool::assemble_one(host_bdev* bdev, const FoundLabel* found, bool read_on
     if (vdev->role != VdevRole::log)
         m_features_written &= in_all;
     vdevs[index] = lcpfs::move(vdev);
-    if (!m_label)
+    if (!m_label) {
         m_label = lcpfs::move(label);
-    else // a feature that came into use later stands in the labels of data devices (pool_features.cc), a log device's may lack it
-        m_label->header.incompat.set(m_label->header.incompat.get() | header.incompat.get());
+        return {};
+    }
+    // A feature that came into use later stands in the labels of data devices (pool_features.cc), a log device's may lack it. Whichever
+    // device is named first, the pool has the same ones.
+    m_label->header.incompat.set(m_label->header.incompat.get() | header.incompat.get());
+    m_label->header.ro_compat.set(m_label->header.ro_compat.get() | header.ro_compat.get());
     return {};
 }
 
