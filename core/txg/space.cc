@@ -146,17 +146,19 @@ bool Space::take_credit(u64 units)
 
 // Of what is there for anybody, whatever others are guaranteed, and for growth. Not more than a group may have dirty: until it is used
 // up nobody looks at that.
-void Space::add_credit()
+bool Space::add_credit_beside(const Dirty& dirty)
 {
     const u64 free = m_allocator.counts().free_blocks;
-    const u64 taken = metadata_blocks(dirty_at_most()) + m_slop_blocks + m_allocator.owners().owed_to_others(k_nobody);
+    const u64 taken = metadata_blocks(dirty) + m_slop_blocks + m_allocator.owners().owed_to_others(k_nobody);
     u64 promised = m_promised.load();
     const u64 room = free > taken ? (free - taken) * k_promise_unit : 0;
     const u64 there = m_credit.load();
     const u64 most = min(k_most_credit, blocks_for_bytes(dirty_limit_bytes()) * k_promise_unit);
     const u64 wanted = room > promised ? min((room - promised) / k_credit_share, most) : 0;
-    if (wanted > there && m_promised.compare_exchange(promised, promised + wanted - there))
-        m_credit.add(wanted - there);
+    if (wanted <= there || !m_promised.compare_exchange(promised, promised + wanted - there))
+        return false;
+    m_credit.add(wanted - there);
+    return true;
 }
 
 bool Space::drop_credit()
@@ -228,7 +230,8 @@ Status Space::promise_for(OwnerSlot owner, u64 units, For what)
         return {};
     if (!try_promise(owner, units, what))
         return wait_for_promise(owner, units, what);
-    add_credit();
+    if (!add_credit_beside(dirty_at_most())) // far too much, where many objects are dirty
+        (void)add_credit_beside(dirty());
     return {};
 }
 

@@ -179,7 +179,7 @@ private:
     bool try_promise_beside(const Dirty& dirty, OwnerSlot owner, u64 units, For what);
     bool is_kept_full() const { return m_kept && m_kept(m_kept_context, 1); }
     bool take_credit(u64 units);
-    void add_credit();
+    bool add_credit_beside(const Dirty& dirty);
     bool drop_credit();
     // Without what nobody has taken of the credit.
     u64 promised_units() const
