@@ -21,17 +21,17 @@ Result<Box<Allocator>> Allocator::create(VdevSet& vdevs, const DiskGuid& pool_gu
         Vdev& vdev = vdevs.vdev(VdevId(i));
         TRY(allocator->m_first.push_back(allocator->m_metaslabs.size()));
         TRY(allocator->m_metaslabs.reserve(allocator->m_metaslabs.size() + vdev.metaslab_count));
+        const size_t each = Metaslab::bytes_for(vdev);
         u8* room = nullptr;
-        for (u32 index = 0; index < vdev.metaslab_count; index++, room += sizeof(Metaslab)) {
+        for (u32 index = 0; index < vdev.metaslab_count; index++, room += each) {
             if (index % k_metaslabs_of_room == 0) {
                 TRY(allocator->m_rooms.push_back(nullptr));
                 const u32 count = min(vdev.metaslab_count - index, k_metaslabs_of_room);
-                room = static_cast<u8*>(allocator->m_rooms.last() = host_alloc(count * sizeof(Metaslab), 0));
+                room = static_cast<u8*>(allocator->m_rooms.last() = host_alloc(count * each, 0));
                 if (!room)
                     return Error::no_memory;
             }
-            TRY(allocator->m_metaslabs.push_back(::new (static_cast<void*>(room)) Metaslab(allocator->m_shared, vdev, index)));
-            TRY(allocator->m_metaslabs.last()->start());
+            TRY(allocator->m_metaslabs.push_back(Metaslab::make(room, allocator->m_shared, vdev, index)));
         }
         allocator->m_shared.owners[k_nobody].size_blocks.add(u64(vdev.metaslab_blocks) * vdev.metaslab_count);
         allocator->m_shared.total.add(u64(vdev.metaslab_blocks - 2 * bitmap_blocks(vdev.metaslab_blocks)) * vdev.metaslab_count);
@@ -282,7 +282,8 @@ AllocatorCounts Allocator::counts() const
     counts.free_blocks = m_shared.free.load_relaxed();
     counts.deferred_blocks = m_shared.deferred.load_relaxed();
     counts.free_quads = m_shared.quads.load_relaxed();
-    counts.bytes_in_memory = m_shared.pages_held.load_relaxed() * k_block_size + m_metaslabs.size() * (sizeof(Metaslab) + sizeof(void*));
+    constexpr size_t k_each = sizeof(Metaslab) + sizeof(Zone) + sizeof(void*);
+    counts.bytes_in_memory = m_shared.pages_held.load_relaxed() * k_block_size + m_metaslabs.size() * k_each;
     return counts;
 }
 

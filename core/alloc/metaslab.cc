@@ -5,17 +5,18 @@
 
 namespace lcpfs {
 
-Metaslab::Metaslab(AllocatorShared& shared, Vdev& vdev, u32 index)
-    : m_shared(shared), m_vdev(vdev), m_index(index), m_page_count(bitmap_blocks(vdev.metaslab_blocks))
-{
-}
+static_assert(sizeof(Metaslab) % alignof(Zone) == 0);
 
-Status Metaslab::start() NO_THREAD_SAFETY_ANALYSIS
+size_t Metaslab::bytes_for(const Vdev& vdev) { return sizeof(Metaslab) + bitmap_blocks(vdev.metaslab_blocks) * sizeof(Zone); }
+
+Metaslab* Metaslab::make(void* room, AllocatorShared& shared, Vdev& vdev, u32 index) { return ::new (room) Metaslab(shared, vdev, index); }
+
+Metaslab::Metaslab(AllocatorShared& shared, Vdev& vdev, u32 index) NO_THREAD_SAFETY_ANALYSIS
+    : m_shared(shared), m_vdev(vdev), m_index(index), m_page_count(bitmap_blocks(vdev.metaslab_blocks)),
+      m_zones(reinterpret_cast<Zone*>(this + 1), m_page_count)
 {
-    if (m_page_count > 1)
-        TRY(m_more_zones.resize(m_page_count));
-    m_zones = m_page_count > 1 ? m_more_zones.span() : Span<Zone>(&m_only_zone, 1);
-    return {};
+    for (Zone& zone : m_zones)
+        ::new (static_cast<void*>(&zone)) Zone;
 }
 
 Metaslab::~Metaslab()

@@ -62,8 +62,9 @@ struct Discards {
 
 class Metaslab {
 public:
-    Metaslab(AllocatorShared& shared, Vdev& vdev, u32 index);
-    Status start(); // once, before anything else
+    // How much memory one of this vdev's takes, with its zones behind it, and one in memory of that size, which is freed after its end.
+    static size_t bytes_for(const Vdev& vdev);
+    static Metaslab* make(void* room, AllocatorShared& shared, Vdev& vdev, u32 index);
     ~Metaslab();
 
     VdevId vdev() const { return m_vdev.id; }
@@ -143,6 +144,7 @@ public:
     ListLink m_deferred_link;
 
 private:
+    Metaslab(AllocatorShared& shared, Vdev& vdev, u32 index);
     bool is_stale_locked() const REQUIRES(m_lock) { return (m_entry.flags.get() & k_metaslab_is_stale) != 0; }
     enum State : u32 { k_absent, k_unloaded, k_loaded, k_damaged };
 
@@ -205,8 +207,6 @@ private:
     const u32 m_page_count; // of one copy
     mutable Mutex m_lock { LCPFS_RANK_metaslab };
     Span<Zone> m_zones GUARDED_BY(m_lock); // m_page_count; their pages are there while it is loaded
-    Zone m_only_zone GUARDED_BY(m_lock);   // where one is all
-    Vector<Zone> m_more_zones GUARDED_BY(m_lock);
     u32 m_cursor GUARDED_BY(m_lock) { 0 }; // block + k_header_bits: where the next search starts
     Atomic<u32> m_state { k_absent };
     Atomic<u32> m_prepared_zones { 0 }; // bit i: zone i has its deferred pages
