@@ -23,6 +23,7 @@
  * Memory: requests come from a mempool, everything is in NOFS scope. Waiting for a request to come back is safe,
  * because core_write completes without any lock of ours.
  */
+#include <linux/backing-dev.h>
 #include <linux/blkdev.h>
 #include <linux/mempool.h>
 #include <linux/mm.h>
@@ -53,6 +54,12 @@ struct lcpfs_writeback {
 	struct lcpfs_write *write; /* being gathered, or NULL */
 	bool logs;                 /* little, and somebody waits for it */
 };
+
+/* Somebody waits for all that the file has to be on disk. */
+static bool lcpfs_is_synced(struct inode *inode)
+{
+	return atomic_read(&lcpfs_inode_of(inode)->fsyncs) != 0;
+}
 
 static mempool_t *lcpfs_write_pool;
 static struct host_kept lcpfs_write_kept; /* a page each, and short-lived */
@@ -196,6 +203,44 @@ static void lcpfs_write_promise_whole(struct inode *inode, struct folio *folio, 
 	lcpfs_promise_end(&promise);
 }
 
+/*
+ * A clean folio loses the cache's marks, as by folio_start_writeback, without being under writeback. A store that comes meanwhile finds
+ * the lock taken before it can set them again.
+ */
+static void lcpfs_folio_unmark(struct address_space *mapping, struct folio *folio)
+{
+	unsigned long flags;
+
+	xa_lock_irqsave(&mapping->i_pages, flags);
+	if (!folio_test_dirty(folio))
+		__xa_clear_mark(&mapping->i_pages, folio->index, PAGECACHE_TAG_DIRTY);
+	if (mapping_tagged(mapping, PAGECACHE_TAG_TOWRITE))
+		__xa_clear_mark(&mapping->i_pages, folio->index, PAGECACHE_TAG_TOWRITE);
+	xa_unlock_irqrestore(&mapping->i_pages, flags);
+}
+
+/*
+ * The only dirty page of a file goes into the log from under its lock: it has been copied when the call returns, so that there is nothing
+ * that writeback would be waited for (which by its marks, lists and statistics costs as much as all that the log does). The mark of a
+ * dirty page goes last: whoever else syncs the file finds it until then, and waits for the lock. False: nothing has happened.
+ */
+static bool lcpfs_log_folio(struct lcpfs_writeback *writeback, struct folio *folio, loff_t size)
+{
+	struct inode *inode = writeback->inode;
+	struct core_segment segment = { .data = folio_address(folio), .bytes = PAGE_SIZE };
+
+	if (!writeback->logs || writeback->write || folio_test_large(folio) ||
+	    atomic64_read(&lcpfs_inode_of(inode)->promised) != 1 ||
+	    core_log_write(lcpfs_object(inode), folio->index, &segment, 1, size, lcpfs_is_synced(inode)))
+		return false;
+	lcpfs_folio_consume(folio, 0, 1);
+	atomic64_dec(&lcpfs_inode_of(inode)->promised);
+	lcpfs_folio_unmark(inode->i_mapping, folio);
+	wb_writeout_inc(&inode_to_bdi(inode)->wb);
+	folio_unlock(folio);
+	return true;
+}
+
 static int lcpfs_write_folio(struct folio *folio, struct writeback_control *control, void *data)
 {
 	struct lcpfs_writeback *writeback = data;
@@ -214,14 +259,14 @@ static int lcpfs_write_folio(struct folio *folio, struct writeback_control *cont
 	if (valid < blocks)
 		lcpfs_folio_unpromise(inode, folio, valid, blocks - valid);
 	if (!lcpfs_folio_next_run(folio, &first, &count)) {
-		/* Takes away the cache's dirty mark, which clearing the folio's own left behind. */
-		folio_start_writeback(folio);
+		lcpfs_folio_unmark(inode->i_mapping, folio);
 		folio_unlock(folio);
-		folio_end_writeback(folio);
 		return 0;
 	}
 	if (start + folio_size(folio) > size)
 		folio_zero_segment(folio, size - start, folio_size(folio));
+	if (lcpfs_log_folio(writeback, folio, size))
+		return 0;
 
 	state = lcpfs_folio_state(folio);
 	if (state)
@@ -238,6 +283,32 @@ static int lcpfs_write_folio(struct folio *folio, struct writeback_control *cont
 	return 0;
 }
 
+/*
+ * Where a file has one dirty page, as most that are synced have, it is looked for once, not marked first and looked for again. True: there
+ * is no other.
+ */
+static bool lcpfs_write_only_folio(struct address_space *mapping, struct writeback_control *control,
+				   struct lcpfs_writeback *writeback)
+{
+	unsigned long index = control->range_start >> PAGE_SHIFT;
+	struct folio *folio;
+
+	if (!writeback->logs || atomic64_read(&lcpfs_inode_of(mapping->host)->promised) != 1 ||
+	    !xa_find(&mapping->i_pages, &index, control->range_end >> PAGE_SHIFT, PAGECACHE_TAG_DIRTY))
+		return false;
+	folio = lcpfs_lock_folio(mapping, index);
+	if (!folio)
+		return false;
+	if (!folio_test_writeback(folio) && folio_clear_dirty_for_io(folio)) {
+		control->nr_to_write -= folio_nr_pages(folio);
+		lcpfs_write_folio(folio, control, writeback);
+	} else {
+		folio_unlock(folio);
+	}
+	folio_put(folio);
+	return !mapping_tagged(mapping, PAGECACHE_TAG_DIRTY);
+}
+
 int lcpfs_writepages(struct address_space *mapping, struct writeback_control *control)
 {
 	struct lcpfs_writeback writeback = {
@@ -248,14 +319,14 @@ int lcpfs_writepages(struct address_space *mapping, struct writeback_control *co
 	};
 	unsigned int scope = memalloc_nofs_save();
 	struct blk_plug plug;
-	int error;
+	int error = 0;
 
-	blk_start_plug(&plug);
-	error = lcpfs_write_cache_folios(mapping, control, lcpfs_write_folio, &writeback);
-	/* The log's write does not wait in the plug. */
-	if (writeback.logs)
-		blk_finish_plug(&plug);
-	lcpfs_write_submit(&writeback, atomic_read(&lcpfs_inode_of(mapping->host)->fsyncs) != 0);
+	/* The log's write does not wait in a plug. */
+	if (!writeback.logs)
+		blk_start_plug(&plug);
+	if (!lcpfs_write_only_folio(mapping, control, &writeback))
+		error = lcpfs_write_cache_folios(mapping, control, lcpfs_write_folio, &writeback);
+	lcpfs_write_submit(&writeback, lcpfs_is_synced(mapping->host));
 	if (!writeback.logs)
 		blk_finish_plug(&plug);
 	memalloc_nofs_restore(scope);
