@@ -23,16 +23,17 @@ void Zone::recount(u32 node_blocks)
     find(begin, end - begin + 1, false, node_blocks);
 }
 
-static u32 quads_of(u64 stored_busy, u32 node_blocks) { return count_bits(full_groups(~to_cpu(stored_busy), node_blocks)); }
+static u64 quads_of(u64 stored_busy, u32 node_blocks) { return full_groups(~to_cpu(stored_busy), node_blocks); }
 
 void Zone::take(Run run, u32 node_blocks)
 {
     free -= run.length;
     for_words(run, [&](u32 word, u64 mask) {
         u64& stored = busy->words[word];
-        quads -= quads_of(stored, node_blocks);
+        const u64 before = quads_of(stored, node_blocks);
         stored |= mask;
-        quads += quads_of(stored, node_blocks);
+        if (const u64 broken = before & ~quads_of(stored, node_blocks)) // few: most of what is taken follows what was taken
+            quads -= count_bits(broken);
         return true;
     });
     longest = min(longest, free);
@@ -43,9 +44,10 @@ void Zone::give(Run run, u32 node_blocks)
     free += run.length;
     for_words(run, [&](u32 word, u64 mask) {
         u64& stored = busy->words[word];
-        quads -= quads_of(stored, node_blocks);
+        const u64 before = quads_of(stored, node_blocks);
         stored &= ~mask;
-        quads += quads_of(stored, node_blocks);
+        if (const u64 joined = quads_of(stored, node_blocks) & ~before)
+            quads += count_bits(joined);
         return true;
     });
     longest = min(free, 2 * longest + run.length); // at most one run joined on either side

@@ -13,15 +13,11 @@ void Pool::log(host_log_level level, StringView text) const
     m_vdevs->log(level, text);
 }
 
-Status Pool::check_writable() const
+Error Pool::why_stopped() const
 {
     if (m_shut_down.load_relaxed())
         return Error::shut_down;
-    if (m_read_only.load_relaxed())
-        return Error::read_only;
-    if (m_engine->error() != Error::none)
-        return Error::frozen;
-    return {};
+    return !m_read_only.load_relaxed() && m_engine->error() != Error::none ? Error::frozen : Error::read_only;
 }
 
 void Pool::freeze(Error error, const char* what)

@@ -170,7 +170,11 @@ public:
         return m_waits.load_acquire() ? get_ready() : Status();
     }
     // Whether changes are still allowed, for who has been admitted.
-    Status check_writable() const;
+    Status check_writable() const
+    {
+        const bool is_stopped = m_shut_down.load_relaxed() || m_read_only.load_relaxed() || m_engine->error() != Error::none;
+        return is_stopped ? why_stopped() : Status();
+    }
     // No change has been asked for yet since a mount that could wait for it.
     bool waits_for_change() const { return m_waits.load() != 0; }
     bool is_read_only() const { return m_read_only.load() != 0; }
@@ -233,6 +237,7 @@ private:
     Status add_edges(Vector<NodeCache::Wanted>& wanted);
     static void start_roots_ahead(NodeCache::Ahead& ahead, const Uberblock& uberblock);
     void start_tables_ahead(NodeCache::Ahead& ahead);
+    Error why_stopped() const; // what check_writable has seen
     void start_edges_ahead(NodeCache::Ahead& ahead);
     void read_edges_ahead();
     Status load_metaslabs();
