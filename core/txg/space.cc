@@ -365,11 +365,14 @@ void Space::throttle()
 {
     if (m_replaying || (!m_is_look_due.load() && !is_kept_full()))
         return;
-    if (!is_group_full()) {
-        m_is_look_due.store(0);
-        return;
+    // A full group that those before it keep open has nothing to be told; it is looked at until it can close.
+    if (m_engine.can_close()) {
+        if (!is_group_full()) {
+            m_is_look_due.store(0);
+            return;
+        }
+        m_engine.poke();
     }
-    m_engine.poke();
     // Twice the limit: the sync under way has to catch up first.
     if (is_beyond(2))
         (void)m_engine.wait_committed(m_engine.newest_changed()).is_ok();

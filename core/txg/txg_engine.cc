@@ -140,9 +140,9 @@ void TxgEngine::fail(Error error)
 
 bool TxgEngine::should_close() const
 {
-    u64 open = m_open.load();
-    if (m_quiesced.load() + 1 != open || is_blocked())
+    if (!can_close())
         return false;
+    const u64 open = m_open.load();
     if (m_requested.load() >= open)
         return true;
     if (!is_changed(open))

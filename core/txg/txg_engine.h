@@ -67,8 +67,14 @@ public:
     Status wait_committed(TxgId txg);
     // Commits the open group even if empty, and waits: what the last groups freed gets usable that way.
     Status force_commit();
-    // Called from is_full's condition changing: looks again.
-    void poke() { m_event.wake(); }
+    // Called from is_full's condition changing: looks again. Where no group can close, whatever ends that looks by itself.
+    void poke()
+    {
+        if (can_close())
+            m_event.wake();
+    }
+    // Whether the groups before it let the open one close.
+    bool can_close() const { return m_quiesced.load() + 1 == m_open.load() && !is_blocked(); }
 
     Error error() const { return static_cast<Error>(m_error.load()); }
     // No group commits any more.

@@ -154,11 +154,12 @@ static void three_at_once(Test& test)
     CHECK_EQ(ground->wrong.load(), 0u);
 }
 
-// A group that was changed while two others were in the way commits by its age all the same, once they are gone.
-static void by_itself_after_others(Test& test)
+// A group that was changed while two others were in the way commits all the same once they are gone: by its age, or since it had become
+// full, which nobody says again.
+static void after_others(Test& test, u64 interval_ns, bool is_full)
 {
     Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
-    REQUIRE_OK(ground->start(10, 200 * k_ms));
+    REQUIRE_OK(ground->start(10, interval_ns));
     TxgEngine& engine = *ground->engine;
     ground->let_through.store(10);
     for (u64 txg = 11; txg <= 12; txg++) {
@@ -171,11 +172,17 @@ static void by_itself_after_others(Test& test)
     CHECK_EQ(engine.newest_changed(), 13u);
     Event pause;
     (void)pause.wait_timeout(50 * k_ms, [] { return false; }); // its turn to close is looked for and not found
+    CHECK(!engine.can_close());
+    ground->full.store(is_full);
+    engine.poke();
     ground->let_through.store(~0ull);
     ground->event.wake();
     CHECK(ground->wait_for([&] { return engine.committed_txg().value() == 13; }));
     CHECK_EQ(ground->wrong.load(), 0u);
 }
+
+static void by_itself_after_others(Test& test) { after_others(test, 200 * k_ms, false); }
+static void full_after_others(Test& test) { after_others(test, k_hour_ns, true); }
 
 // Changes made before the threads run are the first group's; nobody waits for what cannot come.
 static void before_start(Test& test)
@@ -280,6 +287,7 @@ static void many_holders(Test& test)
 namespace {
 constexpr TestCase k_cases[] = { { "requests", requests },         { "by_itself", by_itself },
                                  { "three_at_once", three_at_once }, { "by_itself_after_others", by_itself_after_others },
+                                 { "full_after_others", full_after_others },
                                  { "before_start", before_start },   { "errors_stop_it", errors_stop_it },
                                  { "thrown_away", thrown_away },   { "stopping_commits", stopping_commits },
                                  { "many_holders", many_holders } };
