@@ -55,7 +55,9 @@ int core_read_label(struct host_bdev *bdev, struct core_label *label, bool quiet
 /* The same, and all that they say, for core_pool_open: to be freed by core_labels_free (NULL allowed). */
 struct core_labels;
 int core_read_labels(struct host_bdev *bdev, struct core_label *label, bool quiet, struct core_labels **labels);
-void core_labels_free(struct core_labels *labels);
+/* The same of a device that is held by who will open its pool, until then: what opening reads next is read at once. */
+int core_read_labels_ahead(struct host_bdev *bdev, struct core_label *label, struct core_labels **labels);
+void core_labels_free(struct core_labels *labels); /* before the device is closed */
 
 /*
  * What errors= decides. None of them is about damage that is found in one object or one file's data: that is an error of
@@ -80,7 +82,6 @@ struct core_pool_options {
 	uint64_t group;                /* with no_recovery: as that transaction group left it (core_pool_keep_group); 0: the newest */
 	bool discard;                  /* devices are told what commits release */
 	struct core_labels *const *labels; /* of each device, read since it was opened; NULL, or one that is NULL: to be read */
-	bool *early_changed;           /* not NULL: labels[0] was read before its device was held; set, and -EBUSY, if it is another now */
 	bool discard_log;              /* what only the intent log holds is given up, and a log device that is missing */
 	void (*notify)(void *context, int event); /* enum core_event; any sleepable context; may be NULL */
 	void (*logged)(void *context, uint8_t level); /* a new event (core_event_next), host_log_level; any context; may be NULL */

@@ -12,19 +12,26 @@ using namespace lcpfs;
 
 int core_read_label(host_bdev* bdev, core_label* out, bool quiet) { return core_read_labels(bdev, out, quiet, nullptr); }
 
-int core_read_labels(host_bdev* bdev, core_label* out, bool quiet, core_labels** labels)
+static Result<FoundLabel> read_with_rings(host_bdev* bdev)
 {
-    u64 in_all = 0;
-    auto read = read_label(bdev, &in_all);
-    if (read.is_error()) {
-        if (!quiet) {
-            TextLine line;
-            line.add(host_bdev_name(bdev)).add(": ").add(text_of(read.error()));
-            host_log(HOST_LOG_FATAL, line.text());
-        }
-        return to_errno(read);
-    }
-    const Label& label = *read.value();
+    FoundLabel found;
+    found.rings = TRY(make_box<FrontRings>(TRY(DeviceIo::create(bdev))));
+    Box<LabelReader> reader = TRY(make_box<LabelReader>(found.rings->io()));
+    TRY(reader->start());
+    TRY(found.rings->start()); // while labels are read
+    found.label = TRY(reader->finish(&found.in_all));
+    return found;
+}
+
+static Result<FoundLabel> read_alone(host_bdev* bdev)
+{
+    FoundLabel found;
+    found.label = TRY(read_label(bdev, &found.in_all));
+    return found;
+}
+
+static void describe(const Label& label, core_label* out)
+{
     const DiskLabelHeader& header = label.header;
     copy_bytes(out->pool_guid, header.pool_guid.bytes, 16);
     copy_bytes(out->device_guid, header.vdev_guid.bytes, 16);
@@ -37,14 +44,37 @@ int core_read_labels(host_bdev* bdev, core_label* out, bool quiet, core_labels**
         out->log_device_count += label.vdevs.entries[i].role == static_cast<u8>(VdevRole::log);
     copy_bytes(out->name, header.name, k_pool_name_bytes);
     out->name[k_pool_name_bytes - 1] = 0;
+}
+
+static int take_found(host_bdev* bdev, Result<FoundLabel> read, core_label* out, bool quiet, core_labels** labels)
+{
+    if (read.is_error()) {
+        if (!quiet) {
+            TextLine line;
+            line.add(host_bdev_name(bdev)).add(": ").add(text_of(read.error()));
+            host_log(HOST_LOG_FATAL, line.text());
+        }
+        return to_errno(read);
+    }
+    describe(*read.value().label, out);
     if (!labels)
         return 0;
     auto found = make_box<FoundLabel>();
     if (found.is_error())
         return to_errno(found);
-    *found.value() = { read.release_value(), in_all };
+    *found.value() = read.release_value();
     *labels = reinterpret_cast<core_labels*>(found.release_value().release());
     return 0;
+}
+
+int core_read_labels(host_bdev* bdev, core_label* out, bool quiet, core_labels** labels)
+{
+    return take_found(bdev, read_alone(bdev), out, quiet, labels);
+}
+
+int core_read_labels_ahead(host_bdev* bdev, core_label* out, core_labels** labels)
+{
+    return take_found(bdev, read_with_rings(bdev), out, false, labels);
 }
 
 void core_labels_free(core_labels* labels) { Box<FoundLabel> gone(reinterpret_cast<FoundLabel*>(labels)); }

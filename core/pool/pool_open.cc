@@ -19,6 +19,17 @@ void refuse(host_bdev* bdev, Error error, const char* what)
     host_log(HOST_LOG_FATAL, line.text());
 }
 
+// Of the device that the pool was found by.
+FrontRings* early_rings(Span<host_bdev* const> bdevs, const core_pool_options& options)
+{
+    for (size_t i = 0; options.labels && i < bdevs.size(); i++) {
+        FoundLabel* const found = reinterpret_cast<FoundLabel*>(options.labels[i]);
+        if (found && found->rings)
+            return found->rings.get();
+    }
+    return nullptr;
+}
+
 }
 
 // One device's label, as a part of the pool: a vdev of it, or another path to one that is there already.
@@ -412,13 +423,9 @@ Result<Box<Pool>> Pool::open(Span<host_bdev* const> bdevs, const core_pool_optio
         return Error::no_memory;
     Box<Pool> pool(::new (memory) Pool());
     TRY(pool->assemble(bdevs, options.read_only, options.labels));
-    LabelGlance glance;
-    const bool glances = options.early_changed != nullptr && options.labels != nullptr;
-    if (glances)
-        TRY(glance.start(*pool->m_vdevs, bdevs[0]));
     const auto depth = options.group ? UberblockReader::Depth::whole : UberblockReader::Depth::as_needed;
     UberblockReader reader(*pool->m_vdevs, pool->m_label->header.pool_guid, depth);
-    TRY(reader.start());
+    TRY(reader.start(early_rings(bdevs, options)));
     TRY(pool->start_cache(options.cache_limit_bytes)); // while labels and rings are read
     TRY(pool->start_requests());
     TRY(reader.look());
@@ -426,11 +433,6 @@ Result<Box<Pool>> Pool::open(Span<host_bdev* const> bdevs, const core_pool_optio
     if (const Uberblock* likely = reader.likely())
         start_roots_ahead(*ahead, *likely);
     TRY(pool->start_trees()); // while the roots are
-    if (glances) {
-        *options.early_changed = !glance.shows(reinterpret_cast<const FoundLabel*>(options.labels[0])->label->header);
-        if (*options.early_changed)
-            return Error::busy;
-    }
     auto scanned = reader.finish();
     if (scanned.is_error()) {
         refuse(bdevs[0], scanned.error(), nullptr);

@@ -79,7 +79,7 @@
 	X(full)              \
 	X(no_memory)         \
 	X(pool)              \
-	X(early_label)       \
+	X(labels_ahead)      \
 	X(pool_stopped)      \
 	X(tables)            \
 	X(damaged_bitmap)    \

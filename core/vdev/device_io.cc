@@ -11,7 +11,7 @@ Result<Box<DeviceIo>> DeviceIo::create(host_bdev* bdev)
     host_bdev_info info;
     host_bdev_get_info(bdev, &info);
     io->m_capacity_blocks = info.capacity_bytes / k_block_size;
-    io->m_requests = host_io_pool_create("lcpfs_label_io", k_most_at_once);
+    io->m_requests = host_io_pool_create("lcpfs_label_io", k_most_at_once + k_most_into);
     io->m_page_pool = host_pool_create("lcpfs_label_page", k_block_size, 0);
     if (!io->m_requests || !io->m_page_pool)
         return Error::no_memory;
@@ -92,9 +92,8 @@ Status DeviceIo::run(host_io_op op, u64 offset_bytes, size_t bytes)
     return finish(io);
 }
 
-Status DeviceIo::read_at_once(Span<Piece> pieces)
+Status DeviceIo::start_at_once(Span<Piece> pieces)
 {
-    host_io* requests[k_most_at_once] {};
     size_t page = 0;
     for (const Piece& piece : pieces)
         page += piece.into.size() / k_block_size;
@@ -107,20 +106,46 @@ Status DeviceIo::read_at_once(Span<Piece> pieces)
         piece.error = fits ? Error::none : Error::address_out_of_range;
         if (!fits)
             continue;
-        requests[i] = start(HOST_IO_READ, piece.offset_bytes, piece.into.size(), page);
+        piece.request = start(HOST_IO_READ, piece.offset_bytes, piece.into.size(), page);
         page += blocks;
     }
+    return {};
+}
+
+void DeviceIo::finish_at_once(Span<Piece> pieces)
+{
     wait();
-    page = 0;
-    for (size_t i = 0; i < pieces.size(); i++) {
-        Piece& piece = pieces[i];
+    size_t page = 0;
+    for (Piece& piece : pieces) {
         if (piece.error != Error::none)
             continue;
-        piece.error = finish(requests[i]);
+        piece.error = finish(piece.request);
         for (size_t at = 0; at < piece.into.size(); at += k_block_size, page++)
             copy_bytes(piece.into.data() + at, m_window[page], k_block_size);
     }
-    return {};
+}
+
+void DeviceIo::read_into(u64 offset_bytes, Span<const core_segment> segments, IoBatch& batch)
+{
+    batch.begin();
+    host_io* const io = host_io_alloc(m_requests, m_bdev, HOST_IO_READ, HOST_IO_META, static_cast<unsigned>(segments.size()));
+    io->offset_bytes = offset_bytes;
+    io->context = &batch;
+    bool added = true;
+    for (const core_segment& segment : segments)
+        added = added && host_io_add(io, segment.data, segment.bytes);
+    if (!added || !is_inside(offset_bytes, io->length_bytes)) {
+        host_io_free(io);
+        batch.finish(Error::io_error);
+        return;
+    }
+    io->done = [](host_io* finished) {
+        IoBatch* const waiting = static_cast<IoBatch*>(finished->context);
+        const Error error = error_of(finished->status);
+        host_io_free(finished);
+        waiting->finish(error);
+    };
+    host_io_submit(io);
 }
 
 Status DeviceIo::read(u64 offset_bytes, MutableBytes into)

@@ -9,6 +9,8 @@
 
 namespace lcpfs {
 
+class IoBatch;
+
 class DeviceIo {
 public:
     static Result<Box<DeviceIo>> create(host_bdev* bdev);
@@ -18,14 +20,20 @@ public:
     // Whole 4 KiB blocks inside the device: address_out_of_range else.
     Status read(u64 offset_bytes, MutableBytes into);
     // Several places at once, at most k_most_at_once, together no more than k_window_pages blocks; each has its own outcome, but for
-    // no_memory.
+    // no_memory. What is started is finished before anything else is asked for but read_into.
     struct Piece {
         u64 offset_bytes { 0 };
         MutableBytes into;
         Error error { Error::none };
+        host_io* request { nullptr };
     };
     static constexpr u32 k_most_at_once = 4;
-    Status read_at_once(Span<Piece> pieces);
+    Status start_at_once(Span<Piece> pieces);
+    void finish_at_once(Span<Piece> pieces);
+    // Waits for nothing: `batch` does, and outlives it, as this does. At most k_most_into under way.
+    static constexpr u32 k_most_into = 2;
+    void read_into(u64 offset_bytes, Span<const core_segment> segments, IoBatch& batch);
+    const host_bdev* bdev() const { return m_bdev; }
     Status write(u64 offset_bytes, Bytes from);
     Status write_zeros(u64 offset_bytes, u64 bytes);
     Status flush();

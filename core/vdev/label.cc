@@ -3,7 +3,6 @@
 
 #include "core/format/metaslab_format.h"
 #include "core/host/host.h"
-#include "core/vdev/device_io.h"
 
 namespace lcpfs {
 
@@ -108,55 +107,49 @@ static Status read_one(DeviceIo& io, u64 offset_bytes, MutableBytes scratch, Lab
     return {};
 }
 
-namespace {
+LabelReader::~LabelReader()
+{
+    if (m_is_reading)
+        m_io.finish_at_once({ m_pieces, k_label_count });
+}
 
-// The four labels of a device: of each the header is read, of the first the vdev table too. One with the first's header says what the
-// first says; of any other the table is read as well.
-class FourLabels {
-public:
-    explicit FourLabels(DeviceIo& io) : m_io(io) {}
-    Status read()
-    {
-        DeviceIo::Piece pieces[k_label_count];
-        for (u32 i = 0; i < k_label_count; i++)
-            pieces[i] = { offset(i), { m_bytes[i], i ? k_block_size : sizeof(m_bytes[i]) }, Error::none };
-        TRY(m_io.read_at_once({ pieces, k_label_count }));
-        for (u32 i = 0; i < k_label_count; i++)
-            m_errors[i] = pieces[i].error;
-        return {};
-    }
-    bool is_as_first(u32 index) const
-    {
-        return index && m_errors[0] == Error::none && m_errors[index] == Error::none
-            && compare_bytes(m_bytes[0], m_bytes[index], sizeof(DiskLabelHeader)) == 0;
-    }
-    Error verify(u32 index, Label& label)
-    {
-        if (index && m_errors[index] == Error::none)
-            m_errors[index] = m_io.read(offset(index) + k_block_size, { m_bytes[index] + k_block_size, sizeof(DiskVdevTable) }).error();
-        take_label({ m_bytes[index], sizeof(m_bytes[index]) }, label);
-        return m_errors[index] == Error::none ? verify_label(label).error() : m_errors[index];
-    }
+u64 LabelReader::offset(u32 index) const { return label_offset(index, m_io.capacity_blocks()) + k_label_header_offset; }
 
-private:
+Status LabelReader::start()
+{
     static_assert(k_label_vdevs_offset == k_label_header_offset + k_block_size);
     static_assert(k_label_count <= DeviceIo::k_most_at_once);
     static_assert(k_label_count * k_block_size + sizeof(DiskVdevTable) <= DeviceIo::k_window_pages * k_block_size);
-    u64 offset(u32 index) const { return label_offset(index, m_io.capacity_blocks()) + k_label_header_offset; }
-    DeviceIo& m_io;
-    Error m_errors[k_label_count] {};
-    u8 m_bytes[k_label_count][k_block_size + sizeof(DiskVdevTable)];
-};
-
+    if (m_io.capacity_blocks() < 2 * k_label_count * k_label_blocks)
+        return Error::label_not_lcpfs;
+    for (u32 i = 0; i < k_label_count; i++) {
+        m_pieces[i].offset_bytes = offset(i);
+        m_pieces[i].into = { m_bytes[i], i ? k_block_size : sizeof(m_bytes[i]) };
+    }
+    TRY(m_io.start_at_once({ m_pieces, k_label_count }));
+    m_is_reading = true;
+    return {};
 }
 
-Result<Box<Label>> read_label(host_bdev* bdev, u64* in_all)
+bool LabelReader::is_as_first(u32 index) const
 {
-    Box<DeviceIo> io = TRY(DeviceIo::create(bdev));
-    if (io->capacity_blocks() < 2 * k_label_count * k_label_blocks)
-        return Error::label_not_lcpfs;
-    Box<FourLabels> labels = TRY(make_box<FourLabels>(*io));
-    TRY(labels->read());
+    return index && m_pieces[0].error == Error::none && m_pieces[index].error == Error::none
+        && compare_bytes(m_bytes[0], m_bytes[index], sizeof(DiskLabelHeader)) == 0;
+}
+
+Error LabelReader::verify(u32 index, Label& label)
+{
+    Error& error = m_pieces[index].error;
+    if (index && error == Error::none)
+        error = m_io.read(offset(index) + k_block_size, { m_bytes[index] + k_block_size, sizeof(DiskVdevTable) }).error();
+    take_label({ m_bytes[index], sizeof(m_bytes[index]) }, label);
+    return error == Error::none ? verify_label(label).error() : error;
+}
+
+Result<Box<Label>> LabelReader::finish(u64* in_all)
+{
+    m_io.finish_at_once({ m_pieces, k_label_count });
+    m_is_reading = false;
     Box<Label> best = TRY(make_box<Label>());
     Box<Label> label = TRY(make_box<Label>());
     bool found = false, is_first_good = false;
@@ -164,9 +157,9 @@ Result<Box<Label>> read_label(host_bdev* bdev, u64* in_all)
     u64 common = ~0ull, unknown_generation = 0;
     Error refusal = Error::label_not_lcpfs;
     for (u32 i = 0; i < k_label_count; i++) {
-        if (is_first_good && labels->is_as_first(i))
+        if (is_first_good && is_as_first(i))
             continue;
-        const Error error = labels->verify(i, *label);
+        const Error error = verify(i, *label);
         is_first_good = is_first_good || (i == 0 && error == Error::none);
         if (error == Error::none) {
             common &= label->header.incompat.get();
@@ -189,52 +182,16 @@ Result<Box<Label>> read_label(host_bdev* bdev, u64* in_all)
     if (in_all)
         *in_all = common;
     const DiskVdevEntry& self = best->vdevs.entries[best->header.vdev_index.get()];
-    VERIFY_DISK(self.capacity_blocks.get() <= io->capacity_blocks(), device_too_small);
+    VERIFY_DISK(self.capacity_blocks.get() <= m_io.capacity_blocks(), device_too_small);
     return best;
 }
 
-LabelGlance::~LabelGlance()
+Result<Box<Label>> read_label(host_bdev* bdev, u64* in_all)
 {
-    (void)m_batch.wait().is_ok();
-    for (u8* page : m_pages)
-        if (page)
-            host_pool_free(m_pool, page);
-    host_pool_destroy(m_pool);
-}
-
-Status LabelGlance::start(VdevSet& vdevs, const host_bdev* bdev)
-{
-    m_pool = host_pool_create("lcpfs_label_page", k_block_size, 0);
-    if (!m_pool)
-        return Error::no_memory;
-    for (u8*& page : m_pages) {
-        page = static_cast<u8*>(host_pool_alloc(m_pool, 0));
-        if (!page)
-            return Error::no_memory;
-    }
-    for (u16 i = 0; i < vdevs.count(); i++) {
-        const Vdev& vdev = vdevs.vdev(VdevId(i));
-        if (vdev.bdev != bdev)
-            continue;
-        for (u32 which = 0; which < k_labels; which++) {
-            const u32 label = which ? k_label_count - 1 : 0;
-            m_batch.begin();
-            vdevs.transfer(HOST_IO_READ, vdev.id, label_offset(label, vdev.capacity_blocks) + k_label_header_offset, m_pages[which],
-                           k_block_size, HOST_IO_META, IoBatch::done, &m_batch);
-        }
-        return {};
-    }
-    return Error::device_missing;
-}
-
-bool LabelGlance::shows(const DiskLabelHeader& header)
-{
-    if (m_batch.wait().is_error())
-        return false;
-    for (const u8* page : m_pages)
-        if (compare_bytes(page, &header, sizeof(header)) != 0)
-            return false;
-    return true;
+    Box<DeviceIo> io = TRY(DeviceIo::create(bdev));
+    Box<LabelReader> reader = TRY(make_box<LabelReader>(*io));
+    TRY(reader->start());
+    return reader->finish(in_all);
 }
 
 Status read_label_copy(host_bdev* bdev, u32 index, u64 capacity_blocks, Label& label)

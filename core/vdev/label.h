@@ -5,6 +5,7 @@
 #include "core/format/label_format.h"
 #include "core/format/uberblock_format.h"
 #include "core/host/vector.h"
+#include "core/vdev/device_io.h"
 #include "core/vdev/vdev_set.h"
 
 namespace lcpfs {
@@ -25,26 +26,25 @@ void seal_label(Label& label);
 // feature_unknown also when a newer one says something that this version does not know; device_too_small when the device is shorter
 // than its label says. `in_all`: the incompatible features that all labels that verify have.
 Result<Box<Label>> read_label(host_bdev* bdev, u64* in_all = nullptr);
-struct FoundLabel {
-    Box<Label> label;
-    u64 in_all { 0 }; // as read_label tells it
-};
 
-// Whether labels that were read before their device was held are still what it says: whoever writes labels begins with the first and
-// ends with the last.
-class LabelGlance {
+// The same in two steps, so that something else can be done while the device reads. Of each of the four labels the header is read, of
+// the first the vdev table too. One with the first's header says what the first says; of any other the table is read as well.
+class LabelReader {
 public:
-    LabelGlance() = default;
-    ~LabelGlance();
-    LabelGlance(const LabelGlance&) = delete;
-    Status start(VdevSet& vdevs, const host_bdev* bdev); // one of theirs
-    bool shows(const DiskLabelHeader& header);           // waits
+    explicit LabelReader(DeviceIo& io) : m_io(io) {}
+    ~LabelReader();
+    LabelReader(const LabelReader&) = delete;
+    Status start();
+    Result<Box<Label>> finish(u64* in_all); // once, when it was started
 
 private:
-    static constexpr u32 k_labels = 2;
-    host_pool* m_pool { nullptr };
-    u8* m_pages[k_labels] {};
-    IoBatch m_batch;
+    u64 offset(u32 index) const;
+    bool is_as_first(u32 index) const;
+    Error verify(u32 index, Label& label);
+    DeviceIo& m_io;
+    bool m_is_reading { false };
+    DeviceIo::Piece m_pieces[k_label_count];
+    u8 m_bytes[k_label_count][k_block_size + sizeof(DiskVdevTable)];
 };
 
 // One label of a device of `capacity_blocks` as it stands there, not verified. For the checker and for dumps.

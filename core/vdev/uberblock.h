@@ -42,6 +42,29 @@ struct UberblockScan {
 class DamagedSlots;
 class RingBuffer;
 
+// The rings of the front labels of a device that is about to be opened, on their way while its labels are: where they are depends on
+// nothing that those say. Nobody may write the device between this and its opening.
+class FrontRings {
+public:
+    explicit FrontRings(Box<DeviceIo> io);
+    ~FrontRings(); // waits
+    FrontRings(const FrontRings&) = delete;
+    DeviceIo& io() { return *m_io; }
+    Status start();
+
+private:
+    friend class UberblockReader;
+    Box<DeviceIo> m_io; // outlives the rings, wherever they are
+    Box<RingBuffer> m_rings[k_label_count / 2];
+};
+
+// What was read of a device before its pool is opened.
+struct FoundLabel {
+    Box<Label> label;
+    u64 in_all { 0 };      // as read_label tells it
+    Box<FrontRings> rings; // or null
+};
+
 // Reads the rings of all labels of all data vdevs. Unreadable ones are skipped (counted damaged); no_uberblock when none is good.
 //
 // Depth::as_needed: of a lone data vdev the front labels' rings say it all, mostly. A group is committed when both its labels have
@@ -54,13 +77,14 @@ public:
     UberblockReader(VdevSet& vdevs, const DiskGuid& pool_guid, Depth depth);
     ~UberblockReader();
     UberblockReader(const UberblockReader&) = delete;
-    // One after the other; what is done between them is done while a device reads.
-    Status start();
+    // One after the other; what is done between them is done while a device reads. `early`: rings that are used up if they are of use.
+    Status start(FrontRings* early = nullptr);
     Status look();
     const Uberblock* likely() const; // the newest so far, if any
     Result<UberblockScan> finish();
 
 private:
+    bool take_early(FrontRings& early);
     bool find_next(); // false: there is no data vdev left
     Status start_rings(u32 first, u32 end);
     Status scan_rings(u32 first, u32 end);
@@ -73,6 +97,7 @@ private:
     u16 m_vdev { 0 };
     bool m_is_reading { false };
     bool m_is_front_first { false };
+    bool m_is_early { false }; // the rings that are there were begun before there was a VdevSet
     UberblockScan m_scan;
     Box<DamagedSlots> m_damaged;
     Box<RingBuffer> m_rings[k_label_count];

@@ -32,12 +32,9 @@ public:
             TRY(prepare_page(m_pages[page]));
         return {};
     }
-    void start_read(VdevSet& vdevs, const Vdev& vdev)
-    {
-        for (u32 page = 0; page < k_pages; page++)
-            m_segments[page] = { m_pages[page] ? m_pages[page] : m_between, k_block_size };
-        start(vdevs, vdev, 0, Span<const core_segment>(m_segments, k_pages));
-    }
+    void start_read(VdevSet& vdevs, const Vdev& vdev) { start(vdevs, vdev, 0, all_pages()); }
+    // Of a front label.
+    void start_early_read(DeviceIo& io) { io.read_into(label_offset(m_label, 0) + k_label_ring_offset, all_pages(), m_batch); }
     // The page of that group, with no other prepared.
     Status start_read_only(VdevSet& vdevs, const Vdev& vdev, u64 txg)
     {
@@ -65,6 +62,12 @@ public:
 private:
     static constexpr u32 k_pages = k_uberblock_slots / k_slots_per_page;
     static_assert(k_pages % 2 == 0); // of group t: its page is t % k_pages, its labels are those of t % 2
+    Span<const core_segment> all_pages()
+    {
+        for (u32 page = 0; page < k_pages; page++)
+            m_segments[page] = { m_pages[page] ? m_pages[page] : m_between, k_block_size };
+        return Span<const core_segment>(m_segments, k_pages);
+    }
     Status make_pool()
     {
         m_pool = host_pool_create("lcpfs_ring", k_block_size, 0);
@@ -192,6 +195,21 @@ static Status scan_ring(const RingBuffer& ring, const DiskGuid& pool_guid, Uberb
     });
 }
 
+FrontRings::FrontRings(Box<DeviceIo> io) : m_io(lcpfs::move(io)) {}
+
+FrontRings::~FrontRings() = default;
+
+Status FrontRings::start()
+{
+    static_assert(k_front_labels <= DeviceIo::k_most_into);
+    for (u32 label = 0; label < k_front_labels; label++) {
+        m_rings[label] = TRY(make_box<RingBuffer>(label));
+        TRY(m_rings[label]->prepare());
+        m_rings[label]->start_early_read(*m_io);
+    }
+    return {};
+}
+
 UberblockReader::UberblockReader(VdevSet& vdevs, const DiskGuid& pool_guid, Depth depth)
     : m_vdevs(vdevs), m_pool_guid(pool_guid), m_depth(depth)
 {
@@ -222,7 +240,12 @@ Status UberblockReader::start_rings(u32 first, u32 end)
 Status UberblockReader::scan_rings(u32 first, u32 end)
 {
     for (u32 label = first; label < end; label++) {
-        if (m_rings[label]->wait().is_error())
+        Status read = m_rings[label]->wait();
+        if (read.is_error() && m_is_early) { // once more, with all that is done for a pool's own reads
+            m_rings[label]->start_read(m_vdevs, m_vdevs.vdev(VdevId(m_vdev)));
+            read = m_rings[label]->wait();
+        }
+        if (read.is_error())
             m_scan.damaged_copies++;
         else
             TRY(scan_ring(*m_rings[label], m_pool_guid, m_scan, *m_damaged));
@@ -230,7 +253,16 @@ Status UberblockReader::scan_rings(u32 first, u32 end)
     return {};
 }
 
-Status UberblockReader::start()
+bool UberblockReader::take_early(FrontRings& early)
+{
+    if (early.m_io->bdev() != m_vdevs.vdev(VdevId(m_vdev)).bdev || !early.m_rings[k_front_labels - 1])
+        return false;
+    for (u32 label = 0; label < k_front_labels; label++)
+        m_rings[label] = lcpfs::move(early.m_rings[label]);
+    return true;
+}
+
+Status UberblockReader::start(FrontRings* early)
 {
     m_damaged = TRY(make_box<DamagedSlots>());
     u32 data_vdevs = 0;
@@ -240,6 +272,9 @@ Status UberblockReader::start()
     if (!m_is_reading)
         return {};
     m_is_front_first = m_depth == Depth::as_needed && data_vdevs == 1;
+    m_is_early = m_is_front_first && early && take_early(*early);
+    if (m_is_early)
+        return {};
     return start_rings(0, m_is_front_first ? k_front_labels : k_label_count);
 }
 
@@ -260,6 +295,7 @@ Status UberblockReader::look()
     if (!m_is_reading || !m_is_front_first)
         return {};
     TRY(scan_rings(0, k_front_labels));
+    m_is_early = false;
     if (!is_front_unbroken())
         return {};
     const u64 next = m_scan.found[0].txg.value() + 1;

@@ -67,6 +67,18 @@ struct UberblockGround {
         TRY(reader.look());
         return reader.finish();
     }
+    // The same with rings that were begun before; a read in `failing` fails.
+    Result<UberblockScan> scan_early(u32 failing = ~0u)
+    {
+        FrontRings early(TRY(DeviceIo::create(a.get())));
+        if (failing != ~0u)
+            lcpfs_test_device_fail(a.get(), HOST_IO_READ, failing, 1);
+        TRY(early.start());
+        UberblockReader reader(*vdevs, k_pool, UberblockReader::Depth::as_needed);
+        TRY(reader.start(&early));
+        TRY(reader.look());
+        return reader.finish();
+    }
     // Flips a bit of a group's copy in one label of one device.
     void damage(bool second, u32 label, u64 txg, u32 offset)
     {
@@ -118,6 +130,11 @@ static void as_needed(Test& test)
         CHECK_EQ(needed.newer_damaged, newer_damaged);
         CHECK_EQ(whole.newer_damaged, newer_damaged);
         CHECK_EQ(needed.damaged_copies, damaged_copies);
+        const UberblockScan early = REQUIRE_VALUE(ground.scan_early());
+        CHECK_EQ(early.found[0].txg, txg);
+        CHECK_EQ(early.found.size(), needed.found.size());
+        CHECK_EQ(early.newer_damaged, newer_damaged);
+        CHECK_EQ(early.damaged_copies, damaged_copies);
     };
     for (u64 txg = 1; txg <= 130; txg++) {
         const u32 front = txg % 2, end = front + 2;
@@ -159,6 +176,42 @@ static void as_needed(Test& test)
         *slot = {};
     }
     CHECK_EQ(REQUIRE_VALUE(ground.scan_as_needed()).found[0].txg, 130);
+}
+
+// Rings that are begun before the pool is known are read once, whoever it turns out to be; one that cannot be read is read again.
+static void begun_early(Test& test)
+{
+    UberblockGround ground;
+    REQUIRE_OK(ground.start(1));
+    CHECK_ERROR(ground.scan_early(), no_uberblock);
+    Box<UberblockWriter> writer = REQUIRE_VALUE(UberblockWriter::create(*ground.vdevs, k_pool));
+    for (u64 txg = 1; txg <= 20; txg++)
+        REQUIRE_OK(writer->write(make_uberblock(txg)));
+    auto reads = [&] { return lcpfs_test_device_requests(ground.a.get(), HOST_IO_READ); };
+    const u64 before = reads();
+    CHECK_EQ(REQUIRE_VALUE(ground.scan_as_needed()).found[0].txg, 20u);
+    const u64 needed = reads() - before;
+    CHECK_EQ(REQUIRE_VALUE(ground.scan_early()).found[0].txg, 20u);
+    CHECK_EQ(reads() - before, 2 * needed);
+    for (u32 failing = 0; failing < 2; failing++) {
+        const UberblockScan scan = REQUIRE_VALUE(ground.scan_early(failing));
+        CHECK_EQ(scan.found[0].txg, 20u);
+        CHECK_EQ(scan.found.size(), 20u);
+        CHECK_EQ(scan.damaged_copies, 0u);
+    }
+    // Used up: who opens once more reads for himself. And another device's are of no use.
+    Box<FrontRings> early = REQUIRE_VALUE(make_box<FrontRings>(REQUIRE_VALUE(DeviceIo::create(ground.a.get()))));
+    REQUIRE_OK(early->start());
+    Box<FrontRings> other = REQUIRE_VALUE(make_box<FrontRings>(REQUIRE_VALUE(DeviceIo::create(ground.b.get()))));
+    REQUIRE_OK(other->start());
+    FrontRings* const rings[] = { early.get(), early.get(), other.get() };
+    for (u64 i = 0; i < 3; i++) {
+        UberblockReader reader(*ground.vdevs, k_pool, UberblockReader::Depth::as_needed);
+        REQUIRE_OK(reader.start(rings[i]));
+        REQUIRE_OK(reader.look());
+        CHECK_EQ(REQUIRE_VALUE(reader.finish()).found[0].txg, 20 + i);
+        REQUIRE_OK(writer->write(make_uberblock(21 + i)));
+    }
 }
 
 // The newest group survives all damage but that of every copy; then the one before is found, and it is said.
@@ -285,7 +338,7 @@ static void every_byte_counts(Test& test)
 
 constexpr TestCase k_cases[] = {
     { "ring_of_groups", ring_of_groups },
-    { "as_needed", as_needed }, { "falling_back", falling_back },
+    { "as_needed", as_needed }, { "begun_early", begun_early }, { "falling_back", falling_back },
     { "given_up", given_up },
     { "failing_devices", failing_devices },
     { "every_byte_counts", every_byte_counts },

@@ -1,7 +1,8 @@
 # mount.lcpfs, as mount(8) and /etc/fstab use it: a pool by one device, by its name, by its UUID, with a dataset, by two paths; options of
-# every kind, remounting, and what is refused and how.
+# every kind, remounting, and what is refused and how. Mounts at the same time, by devices slow enough that one looks while the other does.
 # disks: 2x64M
-# programs: mount umount findmnt
+# modules: dm-mod dm-delay
+# programs: mount umount findmnt dmsetup
 # timeout: 200
 # kernels: 6.12 6.1
 
@@ -50,6 +51,42 @@ must mount -t lcpfs -o dataset=home,nosuid,nodev,noatime /dev/vda /three
 same "$(cat /three/file)" home "the dataset twice"
 has /three nosuid nodev noatime
 must umount /two /three
+must umount /mnt
+
+say "at once, each by another device; and while the pool is closed"
+modprobe dm-mod
+modprobe dm-delay
+for disk in vda vdb; do
+	must dmsetup create --noudevsync slow-$disk --table "0 131072 delay /dev/$disk 0 20"
+done
+dmsetup mknodes
+SLOW_A=/dev/dm-0
+SLOW_B=/dev/dm-1
+for round in $(seq 3); do
+	mount -i -t lcpfs -o device=$SLOW_B $SLOW_A /mnt &
+	first=$!
+	mount -i -t lcpfs -o device=$SLOW_A,dataset=home $SLOW_B /two &
+	second=$!
+	wait $first || fail "round $round: by the first device"
+	wait $second || fail "round $round: by the second device"
+	umount /mnt &
+	first=$!
+	umount /two &
+	second=$!
+	mount -i -t lcpfs -o device=$SLOW_B,dataset=home $SLOW_A /three &
+	third=$!
+	wait $first && wait $second || fail "round $round: umount"
+	wait $third || fail "round $round: while it is closed"
+	same "$(cat /three/file)" home "round $round"
+	echo $round >/three/round
+	must umount /three
+	must mount -i -t lcpfs -o device=$SLOW_A,dataset=home $SLOW_B /three
+	same "$(cat /three/round)" $round "what was written last"
+	must umount /three
+done
+must dmsetup remove --noudevsync slow-vda
+must dmsetup remove --noudevsync slow-vdb
+must mount -t lcpfs tank /mnt
 
 say "options"
 must umount /mnt

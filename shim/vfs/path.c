@@ -100,7 +100,7 @@ static long lcpfs_path_add(struct lcpfs_pool *pool, struct lcpfs_ioctl_path_chan
 
 	if (pool->bdev_count == LCPFS_MAX_BDEVS)
 		return -ENOSPC;
-	bdev = host_bdev_open(change->path, true, pool);
+	bdev = lcpfs_pool_open_device(pool, change->path, false);
 	if (IS_ERR(bdev))
 		return PTR_ERR(bdev);
 	error = lcpfs_pool_has_device(pool, bdev) ? -EEXIST : core_path_add(pool->core, bdev, change->value, &change->id);

@@ -6,6 +6,9 @@
  * read-only mount can be remounted read-write. A device named by the user that is not of this pool is an
  * error; one that the scan remembered is passed over.
  *
+ * The source of a mount is claimed and read before lcpfs_pools_lock is taken (look.h); whoever cannot have the lock at once gives the
+ * device back before waiting for it.
+ *
  * Lock order: lcpfs_pools_lock, then block device locks. s_umount is not held over any of it.
  */
 #include <linux/blkdev.h>
@@ -16,22 +19,20 @@
 #include <linux/string.h>
 
 #include "shim/host/host_bdev.h"
+#include "shim/vfs/look.h"
 #include "shim/vfs/options.h"
 #include "shim/vfs/pool.h"
 #include "shim/vfs/scan.h"
 #include "shim/vfs/super.h"
 #include "shim/vfs/sysfs.h"
 
-/* What the source of a mount was seen to be before it is held. */
-struct lcpfs_early {
-	struct core_label label;
-	struct core_labels *labels;
-	dev_t number;
-	bool is_used; /* the labels are the pool's */
-};
-
 static DEFINE_MUTEX(lcpfs_pools_lock);
 static LIST_HEAD(lcpfs_pools);
+/*
+ * How many have ended; written under the lock. Two device nodes may lead to one disk without anybody saying so: what was read by one
+ * while a pool had the other is read again when that pool is gone.
+ */
+static unsigned int lcpfs_pools_ended;
 
 /* In its own time: the core tells of events in any context. */
 static void lcpfs_pool_tell(struct work_struct *work)
@@ -184,12 +185,21 @@ static bool lcpfs_pool_has_guid(const struct lcpfs_pool *pool, const u8 guid[16]
 	return false;
 }
 
-static struct host_bdev *lcpfs_pool_open_device(struct lcpfs_pool *pool, const char *path, bool read_only)
+static struct host_bdev *lcpfs_pool_try_device(struct lcpfs_pool *pool, const char *path, bool read_only)
 {
 	struct host_bdev *bdev = host_bdev_open(path, true, pool);
 
 	if (read_only && (bdev == ERR_PTR(-EACCES) || bdev == ERR_PTR(-EROFS)))
 		bdev = host_bdev_open(path, false, pool);
+	return bdev;
+}
+
+struct host_bdev *lcpfs_pool_open_device(struct lcpfs_pool *pool, const char *path, bool read_only)
+{
+	struct host_bdev *bdev = lcpfs_pool_try_device(pool, path, read_only);
+
+	if (bdev == ERR_PTR(-EBUSY) && lcpfs_look_wait(path))
+		bdev = lcpfs_pool_try_device(pool, path, read_only);
 	return bdev;
 }
 
@@ -243,25 +253,6 @@ close:
 	return named ? error : 0;
 }
 
-/* The device at `source` was looked at before it was held: what was read then is used if it is the same one, and looked at again. */
-static int lcpfs_pool_add_source(struct lcpfs_pool *pool, const char *source, bool read_only, struct lcpfs_early *early)
-{
-	struct host_bdev *bdev;
-
-	if (!early->labels)
-		return lcpfs_pool_add_device(pool, source, read_only, true);
-	bdev = lcpfs_pool_open_device(pool, source, read_only);
-	if (IS_ERR(bdev) || host_bdev_number(bdev) != early->number) {
-		if (!IS_ERR(bdev))
-			host_bdev_close(bdev);
-		return lcpfs_pool_add_device(pool, source, read_only, true);
-	}
-	lcpfs_pool_take_device(pool, bdev, &early->label, early->labels);
-	early->labels = NULL;
-	early->is_used = true;
-	return 0;
-}
-
 static int lcpfs_pool_add_known_devices(struct lcpfs_pool *pool, bool read_only)
 {
 	char **paths = kcalloc(LCPFS_MAX_BDEVS, sizeof(*paths), GFP_KERNEL);
@@ -282,12 +273,13 @@ static int lcpfs_pool_add_known_devices(struct lcpfs_pool *pool, bool read_only)
 }
 
 static int lcpfs_pool_add_devices(struct lcpfs_pool *pool, const char *source, const struct lcpfs_options *options,
-				  bool read_only, struct lcpfs_early *early)
+				  bool read_only)
 {
 	unsigned int i;
-	int error;
+	int error = 0;
 
-	error = lcpfs_pool_add_source(pool, source, read_only, early);
+	if (!pool->bdev_count)
+		error = lcpfs_pool_add_device(pool, source, read_only, true);
 	for (i = 0; !error && i < options->device_count; i++)
 		error = lcpfs_pool_add_device(pool, options->devices[i], read_only, true);
 	return error ?: lcpfs_pool_add_known_devices(pool, read_only);
@@ -303,33 +295,25 @@ static void lcpfs_pool_free_labels(struct lcpfs_pool *pool)
 	}
 }
 
-static void lcpfs_pool_free(struct lcpfs_pool *pool)
+static void lcpfs_pool_drop_devices(struct lcpfs_pool *pool)
 {
 	lcpfs_pool_free_labels(pool);
 	while (pool->bdev_count)
 		host_bdev_close(pool->bdevs[--pool->bdev_count]);
+}
+
+static void lcpfs_pool_free(struct lcpfs_pool *pool)
+{
+	lcpfs_pool_drop_devices(pool);
 	kfree(pool);
 }
 
-/* -EBUSY and `changed`: the source says something else than it did when it was looked at. */
-static int lcpfs_pool_start(struct lcpfs_early *early, const char *source, const struct lcpfs_options *options,
-			    bool read_only, struct lcpfs_pool **result, bool *changed)
+static struct lcpfs_pool *lcpfs_pool_create(const struct lcpfs_options *options, bool read_only)
 {
-	struct core_pool_options how = {
-		.read_only = read_only,
-		.errors = options->errors,
-		.txg_interval_ms = options->txg_interval * 1000,
-		.discard = options->discard,
-		.no_recovery = options->no_recovery,
-		.discard_log = options->discard_log,
-		.notify = lcpfs_pool_notify,
-		.logged = lcpfs_pool_logged,
-	};
 	struct lcpfs_pool *pool = kzalloc(sizeof(*pool), GFP_KERNEL);
-	int error;
 
 	if (!pool)
-		return -ENOMEM;
+		return NULL;
 	spin_lock_init(&pool->lock);
 	spin_lock_init(&pool->event_lock);
 	INIT_WORK(&pool->event_work, lcpfs_pool_tell);
@@ -340,18 +324,65 @@ static int lcpfs_pool_start(struct lcpfs_early *early, const char *source, const
 	lcpfs_options_init(&pool->options);
 	lcpfs_options_take_pool(&pool->options, options);
 	INIT_LIST_HEAD(&pool->supers);
-	memcpy(pool->guid, early->label.pool_guid, 16);
-	strscpy(pool->name, early->label.name, sizeof(pool->name));
-	how.notify_context = pool;
-	how.labels = pool->labels;
+	return pool;
+}
 
-	error = lcpfs_pool_add_devices(pool, source, options, read_only, early);
-	if (early->is_used)
-		how.early_changed = changed;
+/*
+ * What the device at `source` says. It is held from before it is read, so that nothing has to be read again, unless it is in use:
+ * by the pool it belongs to, most likely.
+ */
+static int lcpfs_pool_look(struct lcpfs_pool *pool, const char *source, struct lcpfs_look *look, struct core_label *label)
+{
+	struct host_bdev *bdev = lcpfs_pool_try_device(pool, source, pool->read_only);
+	struct core_labels *labels = NULL;
+	int error;
+
+	if (IS_ERR(bdev)) {
+		lcpfs_look_end(look);
+		return lcpfs_scan_read_label(source, label, false);
+	}
+	lcpfs_look_at(look, host_bdev_number(bdev));
+	error = core_read_labels_ahead(bdev, label, &labels);
+	if (error) {
+		host_bdev_close(bdev);
+		return error;
+	}
+	lcpfs_pool_take_device(pool, bdev, label, labels);
+	return 0;
+}
+
+/* The last that one of our pools has written to its devices is there now. */
+static void lcpfs_pool_ended(struct lcpfs_pool *pool)
+{
+	lcpfs_pool_free(pool);
+	WRITE_ONCE(lcpfs_pools_ended, lcpfs_pools_ended + 1);
+}
+
+/* Frees it when it fails. */
+static int lcpfs_pool_start(struct lcpfs_pool *pool, const struct core_label *label, const char *source,
+			    const struct lcpfs_options *options)
+{
+	struct core_pool_options how = {
+		.read_only = pool->read_only,
+		.errors = options->errors,
+		.txg_interval_ms = options->txg_interval * 1000,
+		.discard = options->discard,
+		.no_recovery = options->no_recovery,
+		.discard_log = options->discard_log,
+		.notify = lcpfs_pool_notify,
+		.logged = lcpfs_pool_logged,
+		.notify_context = pool,
+		.labels = pool->labels,
+	};
+	int error;
+
+	memcpy(pool->guid, label->pool_guid, 16);
+	strscpy(pool->name, label->name, sizeof(pool->name));
+	error = lcpfs_pool_add_devices(pool, source, options, pool->read_only);
 	if (!error)
 		error = core_pool_open(pool->bdevs, pool->bdev_count, &how, &pool->core);
 	if (error) {
-		lcpfs_pool_free(pool);
+		lcpfs_pool_ended(pool);
 		return error;
 	}
 	lcpfs_pool_free_labels(pool);
@@ -360,69 +391,73 @@ static int lcpfs_pool_start(struct lcpfs_early *early, const char *source, const
 	lcpfs_pool_set_tells(pool, true);
 	pool->references = 1;
 	list_add(&pool->node, &lcpfs_pools);
-	*result = pool;
 	return 0;
 }
 
-static int lcpfs_pool_try_get(struct lcpfs_early *early, const char *source, const struct lcpfs_options *options,
-			      bool read_only, struct lcpfs_pool **result, bool *changed)
+/* With a reference. */
+static struct lcpfs_pool *lcpfs_pool_find_locked(const u8 guid[16])
 {
 	struct lcpfs_pool *pool;
-	int error = 0;
 
-	mutex_lock(&lcpfs_pools_lock);
 	list_for_each_entry(pool, &lcpfs_pools, node) {
-		if (!memcmp(pool->guid, early->label.pool_guid, 16)) {
+		if (!memcmp(pool->guid, guid, 16)) {
 			pool->references++;
-			*result = pool;
-			goto unlock;
+			return pool;
 		}
 	}
-	error = lcpfs_pool_start(early, source, options, read_only, result, changed);
-unlock:
-	mutex_unlock(&lcpfs_pools_lock);
-	return error;
+	return NULL;
 }
 
 int lcpfs_pool_get(const char *source, const struct lcpfs_options *options, bool read_only,
 		   struct lcpfs_pool **result)
 {
-	struct lcpfs_early *early = kzalloc(sizeof(*early), GFP_KERNEL);
-	bool changed = false;
+	const unsigned int ended = READ_ONCE(lcpfs_pools_ended);
+	struct lcpfs_pool *pool = lcpfs_pool_create(options, read_only);
+	struct core_label label;
+	struct lcpfs_look look;
+	bool is_locked;
 	int error;
 
-	if (!early)
+	if (!pool)
 		return -ENOMEM;
+	lcpfs_look_begin(&look);
 	/* Without the lock: whatever it is, it may not answer. */
-	error = lcpfs_scan_read_label(source, &early->label, false, &early->labels, &early->number);
-	if (!error)
-		error = lcpfs_pool_try_get(early, source, options, read_only, result, &changed);
-	core_labels_free(early->labels);
-	if (changed) { /* once more, with what is read when it is held */
-		memset(early, 0, sizeof(*early));
-		error = lcpfs_scan_read_label(source, &early->label, false, NULL, NULL);
-		if (!error)
-			error = lcpfs_pool_try_get(early, source, options, read_only, result, &changed);
+	error = lcpfs_pool_look(pool, source, &look, &label);
+	if (error) {
+		lcpfs_pool_free(pool);
+		lcpfs_look_end(&look);
+		return error;
 	}
-	kfree(early);
+	is_locked = mutex_trylock(&lcpfs_pools_lock);
+	/* Who has it may be waiting for this look to end. */
+	if (!is_locked || ended != lcpfs_pools_ended) {
+		lcpfs_pool_drop_devices(pool);
+		lcpfs_look_end(&look);
+	}
+	if (!is_locked)
+		mutex_lock(&lcpfs_pools_lock);
+	*result = lcpfs_pool_find_locked(label.pool_guid);
+	if (*result)
+		lcpfs_pool_free(pool);
+	lcpfs_look_end(&look);
+	if (!*result) {
+		error = lcpfs_pool_start(pool, &label, source, options);
+		if (!error)
+			*result = pool;
+	}
+	mutex_unlock(&lcpfs_pools_lock);
 	return error;
 }
 
 struct lcpfs_pool *lcpfs_pool_find(const u8 guid[16])
 {
-	struct lcpfs_pool *pool, *found = NULL;
+	struct lcpfs_pool *pool;
 
 	if (mutex_lock_killable(&lcpfs_pools_lock))
 		return NULL;
-	list_for_each_entry(pool, &lcpfs_pools, node) {
-		if (!memcmp(pool->guid, guid, 16)) {
-			pool->references++;
-			found = pool;
-			break;
-		}
-	}
+	pool = lcpfs_pool_find_locked(guid);
 	mutex_unlock(&lcpfs_pools_lock);
-	return found;
+	return pool;
 }
 
 int lcpfs_pool_visit(bool (*visit)(struct lcpfs_pool *pool, void *context), void *context)
@@ -458,6 +493,6 @@ void lcpfs_pool_put(struct lcpfs_pool *pool)
 	error = core_pool_close(pool->core);
 	if (error)
 		pr_err("lcpfs (%s): closing: error %d, the last changes may be lost\n", pool->name, error);
-	lcpfs_pool_free(pool);
+	lcpfs_pool_ended(pool);
 	mutex_unlock(&lcpfs_pools_lock);
 }

@@ -64,6 +64,8 @@ void lcpfs_pool_put(struct lcpfs_pool *pool);
 struct lcpfs_pool *lcpfs_pool_find(const u8 guid[16]);
 /* Visits the started pools until one visit gives true. -ENOENT when none did, -EINTR. */
 int lcpfs_pool_visit(bool (*visit)(struct lcpfs_pool *pool, void *context), void *context);
+/* Claims a device for the pool, once no mount is looking at it any more (look.h). ERR_PTR on failure. */
+struct host_bdev *lcpfs_pool_open_device(struct lcpfs_pool *pool, const char *path, bool read_only);
 bool lcpfs_pool_has_device(const struct lcpfs_pool *pool, const struct host_bdev *bdev);
 
 /* One more superblock writes, or one less. The pool turns writable, or read-only unless nobody else has it. */

@@ -46,16 +46,14 @@ static void lcpfs_scan_free(struct lcpfs_known_device *known)
 	kfree(known);
 }
 
-int lcpfs_scan_read_label(const char *path, struct core_label *label, bool quiet, struct core_labels **labels, dev_t *number)
+int lcpfs_scan_read_label(const char *path, struct core_label *label, bool quiet)
 {
 	struct host_bdev *bdev = host_bdev_open(path, false, NULL);
 	int error;
 
 	if (IS_ERR(bdev))
 		return PTR_ERR(bdev);
-	error = core_read_labels(bdev, label, quiet, labels);
-	if (number)
-		*number = host_bdev_number(bdev);
+	error = core_read_label(bdev, label, quiet);
 	host_bdev_close(bdev);
 	return error;
 }
@@ -130,7 +128,7 @@ static long lcpfs_scan_one(struct lcpfs_ioctl_scan *request)
 	struct core_label label;
 	int error;
 
-	error = lcpfs_scan_read_label(request->path, &label, true, NULL, NULL);
+	error = lcpfs_scan_read_label(request->path, &label, true);
 	if (error)
 		return error;
 	error = lcpfs_scan_remember(request->path, &label);

@@ -8,7 +8,6 @@
 #include <linux/types.h>
 
 struct core_label;
-struct core_labels;
 
 int lcpfs_scan_init(void);
 void lcpfs_scan_exit(void);
@@ -19,7 +18,7 @@ void lcpfs_scan_exit(void);
  */
 int lcpfs_scan_paths(const u8 pool_guid[16], char **paths, unsigned int limit);
 
-/* Reads the labels of the device at `path` without claiming it. `labels`, `number`: of which device, and all they say; both or none. */
-int lcpfs_scan_read_label(const char *path, struct core_label *label, bool quiet, struct core_labels **labels, dev_t *number);
+/* Reads the labels of the device at `path` without claiming it. */
+int lcpfs_scan_read_label(const char *path, struct core_label *label, bool quiet);
 
 #endif
