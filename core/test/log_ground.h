@@ -25,6 +25,8 @@ struct LogGround {
     TxgId committed { 10 };
     Mutex lock { LCPFS_RANK_test };
     u32 failures { 0 };
+    Event event;
+    Atomic<u8> is_slow { 0 }; // a group that is to commit waits until it is not
 
     // Of one moment: groups asked for early commit while the test goes on.
     LogTail newest(TxgId& txg, LogTail* previous = nullptr)
@@ -38,6 +40,7 @@ struct LogGround {
     static Status sync(void* self, TxgId txg)
     {
         LogGround& ground = *static_cast<LogGround*>(self);
+        ground.event.wait([&] { return !ground.is_slow.load(); });
         const LogTail tail = ground.log->tail_for(txg);
         {
             MutexGuard guard(ground.lock);
@@ -100,6 +103,21 @@ struct LogGround {
         }
         log->append(hold.txg(), lcpfs::move(record));
         return hold.txg();
+    }
+    // Where the next frame goes, from the first one on.
+    u64 position()
+    {
+        LogStatistics statistics {};
+        log->get_statistics(statistics);
+        return statistics.position;
+    }
+    // Seconds at most.
+    template <typename Condition>
+    bool wait_for(Condition condition)
+    {
+        for (u32 i = 0; i < 10000 && !condition(); i++)
+            (void)event.wait_timeout(1000000, [&] { return condition(); });
+        return condition();
     }
     void add_barrier()
     {

@@ -63,6 +63,7 @@
 	X(zil)               \
 	X(zil_turns)         \
 	X(late_frames)       \
+	X(early_group)       \
 	X(names)             \
 	X(rename)            \
 	X(file)              \

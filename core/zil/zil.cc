@@ -73,6 +73,7 @@ void IntentLog::begin(const LogTail& start, u64 keep, TxgId committed)
     m_last_token = 0;
     m_barrier = 0;
     m_failed_txg = m_early_txg = TxgId();
+    m_early_head = m_arrived = 0;
 }
 
 void IntentLog::turn_on()
@@ -393,6 +394,8 @@ void IntentLog::committed(TxgId txg, const LogTail& tail)
     {
         SpinGuard guard(m_lock);
         m_committed = txg;
+        if (txg == m_early_txg)
+            m_arrived = m_head - min(m_head, m_early_head);
         m_keep = tail.ring == m_active.load() ? m_tail : tail.position;
         m_tail = tail.position;
         if (m_writer->failed() != Error::none)

@@ -251,6 +251,8 @@ private:
     TxgId m_barrier_txg GUARDED_BY(m_lock);  // its group, or that of a later one
     TxgId m_committed GUARDED_BY(m_lock);    // the newest group whose uberblock is durable
     TxgId m_early_txg GUARDED_BY(m_lock);    // committed early for the ring's sake
+    u64 m_early_head GUARDED_BY(m_lock) { 0 }; // m_head when that was asked for
+    u64 m_arrived GUARDED_BY(m_lock) { 0 };  // bytes that came while the last such group committed
     TxgId m_failed_txg GUARDED_BY(m_lock);   // paused until this has committed
     u64 m_head GUARDED_BY(m_lock) { 0 };     // where the next frame goes
     u64 m_tail GUARDED_BY(m_lock) { 0 };     // of the last committed uberblock

@@ -75,13 +75,22 @@ void IntentLog::look_locked(Caller& caller, Plan& plan)
 }
 
 // The group to be committed for the ring's sake, after a frame has been planned. One at a time: the tail moves when it has committed.
+//
+// What stands in the ring is two groups, since the one before stays for whoever falls back to its uberblock, and what comes in while one
+// commits: room is kept for twice as much as came in during the last one, a quarter of the ring at least. Each group has half of the
+// rest: three eighths of the ring where commits are quick, a quarter where they are not. The longer it is, the more of what is written
+// again and again is written to its place once; and the longer a mount after a crash takes.
 TxgId IntentLog::early_group_locked()
 {
-    if (m_head - m_tail > ring().bytes() / 4 && m_early_txg <= m_committed) {
-        m_early_txg = m_engine.open_txg();
-        return m_early_txg;
-    }
-    return {};
+    if (m_early_txg > m_committed)
+        return {};
+    const u64 bytes = ring().bytes();
+    const u64 for_groups = bytes - min(max(2 * m_arrived, bytes / 4), bytes / 2);
+    if (m_head - m_tail <= for_groups / 2 && m_head - m_keep <= for_groups)
+        return {};
+    m_early_txg = m_engine.open_txg();
+    m_early_head = m_head;
+    return m_early_txg;
 }
 
 void IntentLog::look(Caller& caller, Plan& plan)

@@ -12,13 +12,6 @@ namespace {
 
 constexpr DiskGuid k_pool = LogGround::k_pool;
 
-u64 statistics_position(LogGround& ground)
-{
-    LogStatistics statistics {};
-    ground.log->get_statistics(statistics);
-    return statistics.position;
-}
-
 void sums(Test& test)
 {
     const u8 one[] = { 1, 0, 0, 0, 2, 0, 0, 0, 3 };
@@ -190,7 +183,7 @@ void lone_caller(Test& test)
         CHECK(record.payload.size() == 0 || record.payload[0] == static_cast<u8>(record.payload.size()));
     }
     CHECK_EQ(reader.last_record(), 40u);
-    CHECK_EQ(reader.end_position(), statistics_position(*ground));
+    CHECK_EQ(reader.end_position(), ground->position());
     finds_nothing(test, *ground, k_pool, TxgId(11));
     finds_nothing(test, *ground, DiskGuid { { 1 } }, TxgId(10));
 }
@@ -242,7 +235,7 @@ void older_frames(Test& test)
     u64 places[6];
     u32 lengths[6];
     for (u32 i = 0; i < 6; i++) {
-        places[i] = ground->log->ring().place(statistics_position(*ground)).offset_bytes;
+        places[i] = ground->log->ring().place(ground->position()).offset_bytes;
         ground->add(i * 1500);
         ground->add(3);
         REQUIRE_OK(ground->log->commit());
@@ -294,7 +287,7 @@ void around(Test& test)
                 return;
         }
     }
-    CHECK(statistics_position(*ground) > 2 * ground->log->ring().bytes());
+    CHECK(ground->position() > 2 * ground->log->ring().bytes());
     CHECK(ground->engine->committed_txg().value() > 15);
     LogStatistics statistics {};
     ground->log->get_statistics(statistics);
@@ -363,7 +356,7 @@ void damaged(Test& test)
     REQUIRE_OK(ground->start());
     u64 starts[12];
     for (u64& start : starts) {
-        start = statistics_position(*ground);
+        start = ground->position();
         ground->add(700);
         REQUIRE_OK(ground->log->commit());
     }

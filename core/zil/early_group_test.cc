@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Groups that commit for the sake of the log's ring: how much of it they may fill (zil_commit.cc).
+#include "core/test/log_ground.h"
+#include "core/test/test.h"
+
+namespace lcpfs {
+
+namespace {
+
+// Frames until the next one could end behind `position`, in whichever group is open.
+void fill(Test& test, LogGround& ground, u64 position)
+{
+    for (u64 frame_bytes = 0; ground.position() + frame_bytes <= position && !test.failed();) {
+        const u64 before = ground.position();
+        ground.add(6000);
+        REQUIRE_OK(ground.log->commit());
+        frame_bytes = ground.position() - before;
+    }
+}
+
+// Whether the groups up to `txg` have been closed within a moment, and no other.
+bool closes(LogGround& ground, u64 txg)
+{
+    (void)ground.wait_for([&] { return ground.engine->open_txg().value() > txg; });
+    return ground.engine->open_txg().value() == txg + 1;
+}
+
+// Where commits are quick a group has three eighths of the ring, where they are not a quarter: what comes in meanwhile finds room.
+void share_of_ring(Test& test)
+{
+    Box<LogGround> ground = REQUIRE_VALUE(make_box<LogGround>());
+    REQUIRE_OK(ground->start());
+    const u64 eighth = ground->log->ring().bytes() / 8;
+    const u64 frame = eighth / 4; // more than one takes
+    fill(test, *ground, 3 * eighth);
+    Event pause;
+    (void)pause.wait_timeout(20 * 1000 * 1000, [] { return false; });
+    CHECK_EQ(ground->engine->open_txg(), 11u);
+    ground->is_slow.store(1);
+    fill(test, *ground, 3 * eighth + frame);
+    CHECK(closes(*ground, 11));
+    // Its commit takes as long as a quarter of the ring does to be filled.
+    const u64 begun = ground->position();
+    fill(test, *ground, begun + 2 * eighth);
+    CHECK(closes(*ground, 11));
+    ground->is_slow.store(0);
+    ground->event.wake();
+    CHECK(ground->wait_for([&] { return ground->engine->committed_txg() == TxgId(11); }));
+    fill(test, *ground, begun + 2 * eighth + frame);
+    CHECK(closes(*ground, 12));
+    CHECK(ground->wait_for([&] { return ground->engine->committed_txg() == TxgId(12); }));
+    // Nothing came while that one committed.
+    const u64 next = ground->position();
+    fill(test, *ground, next + 5 * eighth / 2);
+    (void)pause.wait_timeout(20 * 1000 * 1000, [] { return false; });
+    CHECK_EQ(ground->engine->open_txg(), 13u);
+    fill(test, *ground, next + 3 * eighth + frame);
+    CHECK(closes(*ground, 13));
+}
+
+constexpr TestCase k_cases[] = {
+    { "share_of_ring", share_of_ring },
+};
+
+}
+
+LCPFS_SUITE(early_group, k_cases);
+
+}
