@@ -40,6 +40,11 @@ dev_t host_bdev_number(const struct host_bdev *bdev)
 	return bdev->handle.bdev->bd_dev;
 }
 
+dev_t host_bdev_disk_number(const struct host_bdev *bdev)
+{
+	return bdev_whole(bdev->handle.bdev)->bd_dev;
+}
+
 void host_bdev_get_info(const struct host_bdev *bdev, struct host_bdev_info *info)
 {
 	struct block_device *device = bdev->handle.bdev;

@@ -19,5 +19,6 @@ struct host_bdev *host_bdev_open(const char *path, bool write, void *holder);
 void host_bdev_close(struct host_bdev *bdev); /* NULL allowed */
 
 dev_t host_bdev_number(const struct host_bdev *bdev);
+dev_t host_bdev_disk_number(const struct host_bdev *bdev); /* of a partition: of the disk it is on */
 
 #endif

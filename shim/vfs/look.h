@@ -13,15 +13,23 @@
 
 struct lcpfs_look {
 	struct list_head node;
-	dev_t number; /* 0: not known yet */
+	dev_t number; /* 0: there is no device */
 };
 
-/* Before the device is claimed; which one it is; after it was given back, or when it belongs to a pool that can be found. */
-void lcpfs_look_begin(struct lcpfs_look *look);
-void lcpfs_look_at(struct lcpfs_look *look, dev_t number);
+/*
+ * Before the device at `path` is claimed; after it was given back, or when it belongs to a pool that can be found. Which one it is is
+ * known from the first: to open it may take forever, and who waits for another one is not to wait for that.
+ */
+void lcpfs_look_begin(struct lcpfs_look *look, const char *path);
 void lcpfs_look_end(struct lcpfs_look *look); /* more than once is allowed */
 
-/* Waits until nobody looks at the device at `path`. False: it is none, or the wait was ended by a signal that kills. */
-bool lcpfs_look_wait(const char *path);
+/* How many looks have ended. */
+unsigned int lcpfs_look_count(void);
+
+/*
+ * Waits until nobody looks at the device at `path`, or at the whole disk that it is a partition of. Whether it is worth another try:
+ * a look has ended since there were `count`, from before the last one. Not after a signal that kills.
+ */
+bool lcpfs_look_wait(const char *path, unsigned int count);
 
 #endif

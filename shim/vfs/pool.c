@@ -196,10 +196,13 @@ static struct host_bdev *lcpfs_pool_try_device(struct lcpfs_pool *pool, const ch
 
 struct host_bdev *lcpfs_pool_open_device(struct lcpfs_pool *pool, const char *path, bool read_only)
 {
-	struct host_bdev *bdev = lcpfs_pool_try_device(pool, path, read_only);
+	struct host_bdev *bdev;
+	unsigned int looks;
 
-	if (bdev == ERR_PTR(-EBUSY) && lcpfs_look_wait(path))
+	do {
+		looks = lcpfs_look_count();
 		bdev = lcpfs_pool_try_device(pool, path, read_only);
+	} while (bdev == ERR_PTR(-EBUSY) && lcpfs_look_wait(path, looks));
 	return bdev;
 }
 
@@ -337,11 +340,14 @@ static int lcpfs_pool_look(struct lcpfs_pool *pool, const char *source, struct l
 	struct core_labels *labels = NULL;
 	int error;
 
+	if (!IS_ERR(bdev) && host_bdev_number(bdev) != look->number) { /* the path has just become another's */
+		host_bdev_close(bdev);
+		bdev = ERR_PTR(-EBUSY);
+	}
 	if (IS_ERR(bdev)) {
 		lcpfs_look_end(look);
 		return lcpfs_scan_read_label(source, label, false);
 	}
-	lcpfs_look_at(look, host_bdev_number(bdev));
 	error = core_read_labels_ahead(bdev, label, &labels);
 	if (error) {
 		host_bdev_close(bdev);
@@ -420,7 +426,7 @@ int lcpfs_pool_get(const char *source, const struct lcpfs_options *options, bool
 
 	if (!pool)
 		return -ENOMEM;
-	lcpfs_look_begin(&look);
+	lcpfs_look_begin(&look, source);
 	/* Without the lock: whatever it is, it may not answer. */
 	error = lcpfs_pool_look(pool, source, &look, &label);
 	if (error) {
@@ -429,23 +435,29 @@ int lcpfs_pool_get(const char *source, const struct lcpfs_options *options, bool
 		return error;
 	}
 	is_locked = mutex_trylock(&lcpfs_pools_lock);
+	if (is_locked && ended != lcpfs_pools_ended) {
+		mutex_unlock(&lcpfs_pools_lock);
+		is_locked = false;
+	}
 	/* Who has it may be waiting for this look to end. */
-	if (!is_locked || ended != lcpfs_pools_ended) {
+	if (!is_locked) {
 		lcpfs_pool_drop_devices(pool);
 		lcpfs_look_end(&look);
-	}
-	if (!is_locked)
 		mutex_lock(&lcpfs_pools_lock);
+	}
 	*result = lcpfs_pool_find_locked(label.pool_guid);
-	if (*result)
-		lcpfs_pool_free(pool);
-	lcpfs_look_end(&look);
 	if (!*result) {
+		lcpfs_look_end(&look);
 		error = lcpfs_pool_start(pool, &label, source, options);
 		if (!error)
 			*result = pool;
+		pool = NULL;
 	}
 	mutex_unlock(&lcpfs_pools_lock);
+	if (pool) { /* Without the lock: what is under way from its device may take its time. */
+		lcpfs_pool_free(pool);
+		lcpfs_look_end(&look);
+	}
 	return error;
 }
 
