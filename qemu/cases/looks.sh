@@ -1,5 +1,6 @@
 # A mount that looks at a device which does not answer, or not at once: whom it holds up, and whom not. A disk that cannot even be
-# opened; one whose labels are read while its rings are not; a whole disk looked at by mistake while its partition is mounted.
+# opened; one whose labels are read while its rings are not; a whole disk looked at by mistake while its partition is mounted. And one
+# that is made anew while its mount waits.
 # disks: 3x64M
 # modules: dm-mod loop
 # programs: mount umount dmsetup losetup blockdev
@@ -73,6 +74,20 @@ in_time unmounted_again umount /mnt
 release rings
 wait $by_another || fail "by another device"
 must umount /two /three
+
+say "made anew while its mount waits for its turn"
+hold rings
+mount -i -t lcpfs $(device another) /three &
+by_another=$!
+sleep 1
+mount -i -t lcpfs /dev/vda /mnt &
+waiting=$!
+sleep 1
+must mkfs.lcpfs -q -f -L fresh /dev/vda
+release rings
+wait $by_another || fail "by another device once more"
+wait $waiting || fail "made anew"
+must umount /mnt /three
 
 say "the whole disk by mistake"
 hold front

@@ -275,14 +275,11 @@ static int lcpfs_pool_add_known_devices(struct lcpfs_pool *pool, bool read_only)
 	return error;
 }
 
-static int lcpfs_pool_add_devices(struct lcpfs_pool *pool, const char *source, const struct lcpfs_options *options,
-				  bool read_only)
+static int lcpfs_pool_add_devices(struct lcpfs_pool *pool, const struct lcpfs_options *options, bool read_only)
 {
 	unsigned int i;
 	int error = 0;
 
-	if (!pool->bdev_count)
-		error = lcpfs_pool_add_device(pool, source, read_only, true);
 	for (i = 0; !error && i < options->device_count; i++)
 		error = lcpfs_pool_add_device(pool, options->devices[i], read_only, true);
 	return error ?: lcpfs_pool_add_known_devices(pool, read_only);
@@ -330,6 +327,19 @@ static struct lcpfs_pool *lcpfs_pool_create(const struct lcpfs_options *options,
 	return pool;
 }
 
+/* Reads a device that is to be the pool's first one, and closes it if that fails. */
+static int lcpfs_pool_take_source(struct lcpfs_pool *pool, struct host_bdev *bdev, struct core_label *label)
+{
+	struct core_labels *labels = NULL;
+	int error = core_read_labels_ahead(bdev, label, &labels);
+
+	if (error)
+		host_bdev_close(bdev);
+	else
+		lcpfs_pool_take_device(pool, bdev, label, labels);
+	return error;
+}
+
 /*
  * What the device at `source` says. It is held from before it is read, so that nothing has to be read again, unless it is in use:
  * by the pool it belongs to, most likely.
@@ -337,8 +347,6 @@ static struct lcpfs_pool *lcpfs_pool_create(const struct lcpfs_options *options,
 static int lcpfs_pool_look(struct lcpfs_pool *pool, const char *source, struct lcpfs_look *look, struct core_label *label)
 {
 	struct host_bdev *bdev = lcpfs_pool_try_device(pool, source, pool->read_only);
-	struct core_labels *labels = NULL;
-	int error;
 
 	if (!IS_ERR(bdev) && host_bdev_number(bdev) != look->number) { /* the path has just become another's */
 		host_bdev_close(bdev);
@@ -348,13 +356,19 @@ static int lcpfs_pool_look(struct lcpfs_pool *pool, const char *source, struct l
 		lcpfs_look_end(look);
 		return lcpfs_scan_read_label(source, label, false);
 	}
-	error = core_read_labels_ahead(bdev, label, &labels);
-	if (error) {
-		host_bdev_close(bdev);
-		return error;
+	return lcpfs_pool_take_source(pool, bdev, label);
+}
+
+/* Of a device that was only looked at: since then it may have become another pool's, which `label` tells then. */
+static int lcpfs_pool_look_again(struct lcpfs_pool *pool, const char *source, struct core_label *label)
+{
+	struct host_bdev *bdev = lcpfs_pool_open_device(pool, source, pool->read_only);
+
+	if (IS_ERR(bdev)) {
+		pr_err("lcpfs (%s): cannot open %s: error %ld\n", label->name, source, PTR_ERR(bdev));
+		return PTR_ERR(bdev);
 	}
-	lcpfs_pool_take_device(pool, bdev, label, labels);
-	return 0;
+	return lcpfs_pool_take_source(pool, bdev, label);
 }
 
 /* The last that one of our pools has written to its devices is there now. */
@@ -365,8 +379,7 @@ static void lcpfs_pool_ended(struct lcpfs_pool *pool)
 }
 
 /* Frees it when it fails. */
-static int lcpfs_pool_start(struct lcpfs_pool *pool, const struct core_label *label, const char *source,
-			    const struct lcpfs_options *options)
+static int lcpfs_pool_start(struct lcpfs_pool *pool, const struct core_label *label, const struct lcpfs_options *options)
 {
 	struct core_pool_options how = {
 		.read_only = pool->read_only,
@@ -384,7 +397,7 @@ static int lcpfs_pool_start(struct lcpfs_pool *pool, const struct core_label *la
 
 	memcpy(pool->guid, label->pool_guid, 16);
 	strscpy(pool->name, label->name, sizeof(pool->name));
-	error = lcpfs_pool_add_devices(pool, source, options, pool->read_only);
+	error = lcpfs_pool_add_devices(pool, options, pool->read_only);
 	if (!error)
 		error = core_pool_open(pool->bdevs, pool->bdev_count, &how, &pool->core);
 	if (error) {
@@ -446,9 +459,14 @@ int lcpfs_pool_get(const char *source, const struct lcpfs_options *options, bool
 		mutex_lock(&lcpfs_pools_lock);
 	}
 	*result = lcpfs_pool_find_locked(label.pool_guid);
-	if (!*result) {
+	if (!*result && !pool->bdev_count) {
+		error = lcpfs_pool_look_again(pool, source, &label);
+		if (!error)
+			*result = lcpfs_pool_find_locked(label.pool_guid);
+	}
+	if (!error && !*result) {
 		lcpfs_look_end(&look);
-		error = lcpfs_pool_start(pool, &label, source, options);
+		error = lcpfs_pool_start(pool, &label, options);
 		if (!error)
 			*result = pool;
 		pool = NULL;
