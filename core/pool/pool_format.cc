@@ -81,11 +81,10 @@ Status Pool::enter_ring(const LogRing& ring, u32 id)
     return {};
 }
 
-// The whole of the log device, up to the limit. Of several what the smallest has.
+// As much of the log device as is wanted, or all of it. Of several what the smallest has.
 Status Pool::format_device_ring(u64 wanted_bytes)
 {
-    const u64 wanted = max<u64>(wanted_bytes ? wanted_bytes : k_max_log_ring_bytes, k_max_log_frame_bytes);
-    u64 length = min(wanted, k_max_log_ring_bytes) / k_block_size;
+    u64 length = max<u64>(wanted_bytes ? wanted_bytes : k_max_log_ring_bytes, k_max_log_frame_bytes) / k_block_size;
     for (u16 i = 0; i < m_vdevs->count(); i++)
         if (const Vdev& vdev = m_vdevs->vdev(VdevId(i)); vdev.role == VdevRole::log)
             length = min(length, vdev.capacity_blocks - k_label_count * k_label_blocks);

@@ -1,7 +1,7 @@
 # A log device: mkfs makes one and refuses what it has to; a lone fsync is one write to it and none to the others until the group
 # commits; it fails under a load of fsync and no call fails; mounting without it is refused, and with recover=discard-log goes
 # on for good; what comes back later is let be.
-# disks: 2x256M 1x64M 1x2M
+# disks: 2x256M 1x64M 1x2M 1x160M
 # modules: dm-mod
 # programs: dmsetup mount
 # kernels: 6.12 6.1
@@ -135,3 +135,11 @@ same $(writes vdc) $before "writes to a device that is not used"
 must fsck.lcpfs -n $DATA $LOG
 must lcpfs status $DATA
 must dmsetup remove --noudevsync log
+
+say "larger than is usual"
+must mkfs.lcpfs -q -f --log /dev/vde --log-size 128M $DATA
+must mount -i -t lcpfs -o device=/dev/vdb,device=/dev/vde /dev/vda /mnt
+same "$(cat /sys/fs/lcpfs/*/log/ring_bytes)" $((128 << 20)) "bytes of the ring"
+overwrite 0
+must umount /mnt
+must fsck.lcpfs -n $DATA /dev/vde
