@@ -29,7 +29,8 @@
 // late. It is off unless asked for (set_batch); what it costs two or four callers is not known.
 //
 // The ring. Positions only grow. Space is kept from the tail of the last but one committed uberblock on, so that falling
-// back to that group finds its records; a group is committed early when a quarter of the ring has been filled since the last.
+// back to that group finds its records; a group is committed early when a quarter to three eighths of the ring have been filled
+// since the last.
 // Where a write may still land that a hanging path has, a lap or more old, the next frame goes behind it (place_for_locked).
 //
 // Failure. A frame that fails in the pool's ring fails every caller whose records it or a later frame holds and that was there
