@@ -105,9 +105,36 @@ MutableBytes NodePage::mutable_value(u32 i)
     return low;
 }
 
+// Two places are looked at before there is a search: the end, where whatever grows is added, and where the item is when every number
+// between the lowest and it has one, as the blocks of a file that was written in small pieces.
 u32 NodePage::lower_bound(Bytes wanted, bool& exact) const
 {
-    return wanted.size() == 8 ? lower_bound_between(wanted, 0, count(), exact) : lower_bound_of_bytes(wanted, exact);
+    if (wanted.size() != 8)
+        return lower_bound_of_bytes(wanted, exact);
+    const DiskNodeSlot* const slots_here = slots();
+    const u64 number = load_key(wanted.data());
+    u32 low = 0, high = count();
+    exact = false;
+    if (high == 0)
+        return 0;
+    if (const DiskNodeSlot& last = slots_here[high - 1];
+        last.key_bytes.get() == 8 && load_key(m_buffer + last.offset.get()) < number)
+        return high;
+    if (slots_here[0].key_bytes.get() == 8) {
+        const u64 lowest = load_key(m_buffer + slots_here[0].offset.get());
+        exact = number == lowest;
+        if (number <= lowest)
+            return 0;
+        const u64 dense = number - lowest;
+        if (dense < high && slots_here[dense].key_bytes.get() == 8) {
+            const u64 there = load_key(m_buffer + slots_here[dense].offset.get());
+            exact = there == number;
+            if (exact)
+                return static_cast<u32>(dense);
+            (there < number ? low : high) = static_cast<u32>(dense) + (there < number);
+        }
+    }
+    return lower_bound_between(wanted, low, high, exact);
 }
 
 // When of two neighbours one is below what is wanted and the other is not, there is nothing to search.

@@ -367,10 +367,41 @@ static void damaged(Test& test, const Row& row)
 LCPFS_TABLE_SUITE(node_damage, k_rows, damaged);
 
 namespace {
+// Numbers in a row, with gaps that grow from nothing, and keys that go on behind a number: what is found is what comes first of those that
+// are not below.
+static void rows_of_numbers(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    for (u32 round = 0; round < 60; round++) {
+        NodePage page(ground->buffer, k_page_bytes);
+        page.initialise(k_owner, round % 4 == 3, 8);
+        const u32 gaps = round / 4, longer = round % 2 ? 20 : 0; // of a hundred
+        u64 lowest = 1000 + ground->random(5), number = lowest;
+        u8 key[9] = {};
+        if (page.level() > 0)
+            page.insert(0, {}, {});
+        for (u32 items = ground->random(300); page.count() < items; number += ground->random(100) < gaps ? 1 + ground->random(9) : 1) {
+            const BigEndianKey plain(number);
+            copy_bytes(key, plain.data(), 8);
+            page.insert(page.count(), { key, 8u + (ground->random(100) < longer) }, {});
+        }
+        for (u64 wanted = lowest - 3; wanted < number + 3; wanted++) {
+            const BigEndianKey plain(wanted);
+            u32 i = 0;
+            while (i < page.count() && compare_keys(page.key(i), { plain.data(), 8 }) < 0)
+                i++;
+            bool exact;
+            REQUIRE_EQ(page.lower_bound({ plain.data(), 8 }, exact), i);
+            REQUIRE_EQ(exact, i < page.count() && equal(page.key(i), { plain.data(), 8 }));
+        }
+    }
+}
+
 constexpr TestCase k_cases[] = { { "numbers", numbers },
                                  { "texts", texts },
                                  { "small_page", small_page },
                                  { "dense", dense },
+                                 { "rows_of_numbers", rows_of_numbers },
                                  { "odd_page", odd_page },
                                  { "dividing", dividing },
                                  { "compacting", compacting },
