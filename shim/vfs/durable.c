@@ -17,6 +17,7 @@
 
 #include "shim/vfs/inode.h"
 #include "shim/vfs/super.h"
+#include "shim/vfs/transfer.h"
 
 /* One word that a remount may change meanwhile. */
 static enum lcpfs_sync_mode lcpfs_sync_mode(const struct inode *inode)
@@ -84,9 +85,10 @@ static bool lcpfs_inode_is_dirty(const struct inode *inode)
 static int lcpfs_write_and_wait(struct file *file, loff_t start, loff_t end)
 {
 	struct address_space *mapping = file->f_mapping;
-	int error = mapping->nrpages ? filemap_fdatawrite_range(mapping, start, end) : 0;
-	int found;
+	int error = 0, found;
 
+	if (mapping->nrpages && !lcpfs_sync_only_folio(file_inode(file), start, end))
+		error = filemap_fdatawrite_range(mapping, start, end);
 	if (error != -EIO && mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK))
 		filemap_fdatawait_range_keep_errors(mapping, start, end);
 	found = file_check_and_advance_wb_err(file);

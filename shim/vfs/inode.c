@@ -48,6 +48,7 @@ struct inode *lcpfs_alloc_inode(struct super_block *sb)
 		return NULL;
 	inode->object = NULL;
 	atomic64_set(&inode->promised, 0);
+	inode->promised_last = 0;
 	atomic_set(&inode->fsyncs, 0);
 	atomic_set(&inode->direct_writes, 0);
 	return &inode->vfs;

@@ -23,6 +23,7 @@ struct fileattr;
 struct lcpfs_inode {
 	struct core_object *object;
 	atomic64_t promised;        /* blocks dirty or being written that the core does not count yet */
+	pgoff_t promised_last;      /* the folio that the last of them came with: a hint */
 	struct timespec64 birth;    /* constant */
 	atomic_t fsyncs;            /* that write its data just now: what they log is the last before the log write */
 	atomic_t direct_writes;     /* under way with i_rwsem let go (direct_async.c) */

@@ -107,6 +107,7 @@ void lcpfs_folio_promise(struct inode *inode, struct folio *folio, unsigned int 
 		folio_attach_private(folio, LCPFS_PROMISED);
 	WARN_ON_ONCE(promise->blocks < missing);
 	promise->blocks -= missing;
+	WRITE_ONCE(lcpfs_inode_of(inode)->promised_last, folio->index);
 	atomic64_add(missing, &lcpfs_inode_of(inode)->promised);
 }
 

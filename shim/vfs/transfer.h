@@ -23,5 +23,10 @@ int lcpfs_fill_folio(struct inode *inode, struct folio *folio);
 
 /* writeback.c */
 int lcpfs_writepages(struct address_space *mapping, struct writeback_control *control);
+/*
+ * For who waits for the data of [start, end]: writes the only dirty block of a file, which the log takes most of the time. False: there was
+ * none, or there are others.
+ */
+bool lcpfs_sync_only_folio(struct inode *inode, loff_t start, loff_t end);
 
 #endif

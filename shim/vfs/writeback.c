@@ -284,19 +284,40 @@ static int lcpfs_write_folio(struct folio *folio, struct writeback_control *cont
 }
 
 /*
+ * The folio of a file's only dirty block, locked, if it is among [index, last]: the one that was made dirty last, as a rule. Otherwise the
+ * first dirty one that is.
+ */
+static struct folio *lcpfs_lock_only_folio(struct address_space *mapping, unsigned long index, unsigned long last)
+{
+	unsigned long hint = READ_ONCE(lcpfs_inode_of(mapping->host)->promised_last);
+	struct folio *folio;
+
+	if (hint >= index && hint <= last) {
+		folio = lcpfs_lock_folio(mapping, hint);
+		if (folio && folio_test_dirty(folio))
+			return folio;
+		if (folio) {
+			folio_unlock(folio);
+			folio_put(folio);
+		}
+	}
+	if (!xa_find(&mapping->i_pages, &index, last, PAGECACHE_TAG_DIRTY))
+		return NULL;
+	return lcpfs_lock_folio(mapping, index);
+}
+
+/*
  * Where a file has one dirty page, as most that are synced have, it is looked for once, not marked first and looked for again. True: there
  * is no other.
  */
-static bool lcpfs_write_only_folio(struct address_space *mapping, struct writeback_control *control,
-				   struct lcpfs_writeback *writeback)
+static bool lcpfs_write_only_folio(struct lcpfs_writeback *writeback, struct writeback_control *control)
 {
-	unsigned long index = control->range_start >> PAGE_SHIFT;
+	struct address_space *mapping = writeback->inode->i_mapping;
 	struct folio *folio;
 
-	if (!writeback->logs || atomic64_read(&lcpfs_inode_of(mapping->host)->promised) != 1 ||
-	    !xa_find(&mapping->i_pages, &index, control->range_end >> PAGE_SHIFT, PAGECACHE_TAG_DIRTY))
+	if (!writeback->logs || atomic64_read(&lcpfs_inode_of(writeback->inode)->promised) != 1)
 		return false;
-	folio = lcpfs_lock_folio(mapping, index);
+	folio = lcpfs_lock_only_folio(mapping, control->range_start >> PAGE_SHIFT, control->range_end >> PAGE_SHIFT);
 	if (!folio)
 		return false;
 	if (!folio_test_writeback(folio) && folio_clear_dirty_for_io(folio)) {
@@ -309,13 +330,31 @@ static bool lcpfs_write_only_folio(struct address_space *mapping, struct writeba
 	return !mapping_tagged(mapping, PAGECACHE_TAG_DIRTY);
 }
 
+static bool lcpfs_logs_writes(struct inode *inode)
+{
+	return READ_ONCE(lcpfs_super_of(inode->i_sb)->options.log_bias) == LCPFS_LOG_BIAS_LATENCY;
+}
+
+/* What filemap_fdatawrite_range has around a file's writepages is no more than for it to be looked at by those who share a device. */
+bool lcpfs_sync_only_folio(struct inode *inode, loff_t start, loff_t end)
+{
+	struct lcpfs_writeback writeback = { .inode = inode, .logs = lcpfs_logs_writes(inode) };
+	struct writeback_control control = { .sync_mode = WB_SYNC_ALL, .range_start = start, .range_end = end };
+	unsigned int scope = memalloc_nofs_save();
+	bool is_done = lcpfs_write_only_folio(&writeback, &control);
+
+	lcpfs_write_submit(&writeback, lcpfs_is_synced(inode));
+	memalloc_nofs_restore(scope);
+	return is_done;
+}
+
 int lcpfs_writepages(struct address_space *mapping, struct writeback_control *control)
 {
 	struct lcpfs_writeback writeback = {
 		.inode = mapping->host,
 		.logs = control->sync_mode == WB_SYNC_ALL && !control->for_sync &&
 			atomic64_read(&lcpfs_inode_of(mapping->host)->promised) <= CORE_LOG_MAX_BLOCKS &&
-			READ_ONCE(lcpfs_super_of(mapping->host->i_sb)->options.log_bias) == LCPFS_LOG_BIAS_LATENCY,
+			lcpfs_logs_writes(mapping->host),
 	};
 	unsigned int scope = memalloc_nofs_save();
 	struct blk_plug plug;
@@ -324,7 +363,7 @@ int lcpfs_writepages(struct address_space *mapping, struct writeback_control *co
 	/* The log's write does not wait in a plug. */
 	if (!writeback.logs)
 		blk_start_plug(&plug);
-	if (!lcpfs_write_only_folio(mapping, control, &writeback))
+	if (!lcpfs_write_only_folio(&writeback, control))
 		error = lcpfs_write_cache_folios(mapping, control, lcpfs_write_folio, &writeback);
 	lcpfs_write_submit(&writeback, lcpfs_is_synced(mapping->host));
 	if (!writeback.logs)
