@@ -29,6 +29,7 @@ struct Prepared {
     WriteRun* run { nullptr };
     ChecksumKind checksum { ChecksumKind::crc32c }; // the data's
     bool has_checksums { false };                   // of that kind, in the run's item
+    bool has_no_unwritten { false };                // the file, when last looked at
 };
 
 // The bytes of the file; zeros behind its end.
@@ -105,10 +106,8 @@ struct Logged : CertainHook {
     void append()
     {
         append_record();
-        if (how == DelayedWrite::hastened) {
+        if (how == DelayedWrite::hastened)
             prepared.pool.intent_log().hasten();
-            host_pool_prime(prepared.pool.delayed_writes().memory().pages); // the next write's, while the device is at this one's
-        }
         if (!prepared.has_checksums)
             set_checksums(prepared);
     }
@@ -160,11 +159,12 @@ Status choose_place(Object& object, const LoggedWrite& write, bool& is_in_place)
 // A place of its own.
 Status prepare_place(Prepared& prepared, Object& object, const LoggedWrite& write)
 {
-    prepared.delayed = TRY(make_box<DelayedWrites::Entry>());
+    prepared.delayed = TRY(prepared.pool.delayed_writes().make_entry());
     const ChecksumKind kind = object.dataset().data_ways().checksum;
     prepared.has_checksums = prepared.has_checksums && prepared.checksum == kind;
     prepared.checksum = kind;
-    TRY(choose_place(object, write, prepared.run->is_in_place));
+    if (!prepared.has_no_unwritten)
+        TRY(choose_place(object, write, prepared.run->is_in_place));
     if (prepared.run->is_in_place)
         return {};
     prepared.run->dva = TRY(prepared.pool.allocator().allocate_data(object.dataset().owner(), write.block_count, write.block_count));
@@ -182,6 +182,7 @@ Result<bool> enter_again(Prepared& prepared, Object& object, const LoggedWrite& 
     WriteGuard guard(object.m_lock);
     if (object.m_deleted)
         return Error::stale_handle;
+    prepared.has_no_unwritten = !object.m_attributes.has_unwritten();
     if (write.block >= blocks_for_bytes(object.m_attributes.size_bytes)) // nothing that was written is behind the end
         return false;
     TRY(pool.check_writable());
@@ -250,6 +251,8 @@ Status enter(Prepared& prepared, Object& object, u64 file_bytes, DelayedWrite ho
     prepared.delayed->counter = &object.m_delayed_writes;
     prepared.run->dva = Dva(); // the file's now
     pool.delayed_writes().add(hold.txg(), lcpfs::move(prepared.delayed));
+    if (how == DelayedWrite::hastened)
+        pool.delayed_writes().prime(); // for the next write, while the device is at this one's
     return {};
 }
 

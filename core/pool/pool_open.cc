@@ -189,7 +189,7 @@ Status Pool::start_space(u64 dirty_limit_bytes)
     m_space = TRY(make_box<Space>(*m_allocator, *m_trees, *m_engine, *m_space_log,
         dirty_limit_bytes ? dirty_limit_bytes : min<u64>(host_memory_bytes() / 16, 256ull << 20)));
     m_log = TRY(IntentLog::create(*m_vdevs, *m_engine, header.pool_guid, { log_failed, this }));
-    m_delayed_writes = TRY(DelayedWrites::create(*m_vdevs));
+    m_delayed_writes = TRY(DelayedWrites::create(*m_vdevs, min<u64>(host_memory_bytes() / 32, 96ull << 20)));
     m_space->set_kept([](void* self, u32 times) { return static_cast<Pool*>(self)->is_log_beyond(times); }, this);
     DatasetHost host { this, *m_trees, *m_engine, *m_space, *m_space_log, *m_allocator, *m_vdevs, data_checksum() };
     m_datasets = TRY(Datasets::create(host));

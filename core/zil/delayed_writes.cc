@@ -66,12 +66,13 @@ void sort(EntryList& entries)
 
 }
 
-Result<Box<DelayedWrites>> DelayedWrites::create(VdevSet& vdevs)
+Result<Box<DelayedWrites>> DelayedWrites::create(VdevSet& vdevs, u64 max_bytes)
 {
-    Box<DelayedWrites> writes = TRY(make_box<DelayedWrites>(vdevs));
+    Box<DelayedWrites> writes = TRY(make_box<DelayedWrites>(vdevs, max_bytes));
     writes->m_memory.pages = host_pool_create("lcpfs_log_data", k_block_size, 0);
     writes->m_memory.singles = host_pool_create("lcpfs_log_single", LogData::single_bytes(), 0);
-    if (!writes->m_memory.pages || !writes->m_memory.singles)
+    writes->m_entry_pool = host_pool_create("lcpfs_log_delayed", sizeof(Entry), 0);
+    if (!writes->m_memory.pages || !writes->m_memory.singles || !writes->m_entry_pool)
         return Error::no_memory;
     return writes;
 }
@@ -82,8 +83,24 @@ DelayedWrites::~DelayedWrites()
     take(TxgId(~0ull), left);
     while (Entry* entry = left.pop_front())
         Box<Entry> gone(entry);
+    host_pool_destroy(m_entry_pool);
     host_pool_destroy(m_memory.singles);
     host_pool_destroy(m_memory.pages);
+}
+
+Result<Box<Entry>> DelayedWrites::make_entry()
+{
+    void* memory = host_pool_alloc(m_entry_pool, 0);
+    if (!memory)
+        return Error::no_memory;
+    return Box<Entry>(::new (memory) Entry(m_entry_pool));
+}
+
+void DelayedWrites::Entry::dispose(Entry* entry)
+{
+    host_pool* const home = entry->m_home;
+    entry->~Entry();
+    host_pool_free(home, entry);
 }
 
 void DelayedWrites::add(TxgId txg, Box<Entry> entry)

@@ -25,18 +25,31 @@ namespace lcpfs {
 class DelayedWrites {
 public:
     struct Entry {
+        explicit Entry(host_pool* home) : m_home(home) {}
+        static void dispose(Entry* entry);
         ListLink link;
         ListLink bucket_link;
         Ref<LogData> data;
         Dva dva;
         TxgId txg;
         Atomic<u32>* counter { nullptr };
+
+    private:
+        host_pool* m_home;
     };
 
-    static Result<Box<DelayedWrites>> create(VdevSet& vdevs);
+    // max_bytes: that may wait, see is_beyond.
+    static Result<Box<DelayedWrites>> create(VdevSet& vdevs, u64 max_bytes);
     ~DelayedWrites();
 
     const LogData::Memory& memory() const { return m_memory; }
+    Result<Box<Entry>> make_entry(); // no_memory
+    // For who has time before the next write, which is of one block.
+    void prime()
+    {
+        host_pool_prime(m_memory.pages);
+        host_pool_prime(m_entry_pool);
+    }
     // Object lock and hold of `txg`.
     void add(TxgId txg, Box<Entry> entry);
     // The entry of exactly `dva`, of group `txg` and not yet being written, gets other data. False: there is none. Locks as `add`.
@@ -50,18 +63,17 @@ public:
     u64 bytes() const { return m_bytes.load_relaxed(); }
 
 private:
-    static constexpr u64 k_max_bytes = 32ull << 20;
-    static constexpr u32 k_buckets = 256;
+    static constexpr u32 k_buckets = 2048;
     static constexpr u32 k_at_once = 64; // entries taken per hold of the lock, or freed in a row
     static constexpr u32 k_piece_blocks = 32; // of one request
     static_assert(k_max_log_data_bytes <= k_piece_blocks * k_block_size);
     static constexpr u32 k_window_pieces = 4; // twice as many are under way
     using EntryList = List<Entry, &Entry::link>;
     using Bucket = List<Entry, &Entry::bucket_link>;
-    explicit DelayedWrites(VdevSet& vdevs) : m_vdevs(vdevs) {}
+    DelayedWrites(VdevSet& vdevs, u64 max_bytes) : m_vdevs(vdevs), m_max_bytes(max_bytes) {}
     template <typename T, typename... Arguments>
     friend Result<Box<T>> make_box(Arguments&&...);
-    static u32 bucket_of(const Dva& dva) { return static_cast<u32>((dva.block ^ dva.block >> 8) % k_buckets); }
+    static u32 bucket_of(const Dva& dva) { return static_cast<u32>((dva.block ^ dva.block >> 11) % k_buckets); }
     void put_locked(Entry& entry) REQUIRES(m_lock);
     void take(TxgId txg, EntryList& out);
     // The request for `entry` and those behind it that follow on it; moves `entry` to the first that does not.
@@ -70,6 +82,7 @@ private:
 
     VdevSet& m_vdevs;
     LogData::Memory m_memory;
+    host_pool* m_entry_pool { nullptr };
     Mutex m_writing { LCPFS_RANK_delayed_writes }; // one at a time: who gets it finds nothing half written
     core_segment m_segments[k_piece_blocks] GUARDED_BY(m_writing); // of the request that is being made
     SpinLock m_lock { LCPFS_RANK_intent_log };
@@ -77,7 +90,7 @@ private:
     TxgId m_txg[4] GUARDED_BY(m_lock);
     Bucket m_by_place[k_buckets] GUARDED_BY(m_lock); // the same entries
     Atomic<u64> m_bytes { 0 };
-    Atomic<u64> m_max_bytes { k_max_bytes };
+    Atomic<u64> m_max_bytes;
 };
 
 }
