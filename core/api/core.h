@@ -114,7 +114,7 @@ struct core_format_options {
 	uint32_t metadata_copies;     /* 0: 2; 1..3 */
 	uint32_t data_checksum;       /* enum core_checksum; 0: crc32c */
 	uint64_t metaslab_bytes;      /* 0: chosen by the size of the device */
-	uint64_t log_bytes;           /* of the intent log's ring; 0: 64 MiB; at most 1/16 of the pool in any case */
+	uint64_t log_bytes;           /* of the intent log's ring; 0: 256 MiB; at most 1/16 of the pool in any case */
 	uint32_t log_devices;         /* so many of the devices, the last, are log devices, mirrors of each other: 0..4 */
 	uint32_t root_mode, root_uid, root_gid;
 };

@@ -133,6 +133,8 @@ void host_event_wake(struct host_event *event); /* all waiters; any context */
 struct host_thread;
 /* NULL when it cannot be started. The thread ends by returning from `body`; join waits for that. */
 struct host_thread *host_thread_start(const char *name, void (*body)(void *context), void *context);
+/* The same for what others wait for who keep all processors busy: it gets the share of ten of them. */
+struct host_thread *host_thread_start_urgent(const char *name, void (*body)(void *context), void *context);
 void host_thread_join(struct host_thread *thread);
 void host_yield(void); /* sleepable: give way to others during long work */
 

@@ -24,7 +24,8 @@ void TxgEngine::set_committed(TxgId committed)
 Status TxgEngine::start(u64 interval_ns)
 {
     m_interval_ns.store(interval_ns);
-    m_sync_thread = host_thread_start("lcpfs-sync", [](void* self) { static_cast<TxgEngine*>(self)->run_sync(); }, this);
+    // Who makes synchronous changes may keep it from its processor, and what they did would have to be done again after a crash.
+    m_sync_thread = host_thread_start_urgent("lcpfs-sync", [](void* self) { static_cast<TxgEngine*>(self)->run_sync(); }, this);
     if (!m_sync_thread)
         return Error::no_memory;
     m_quiesce_thread = host_thread_start("lcpfs-txg", [](void* self) { static_cast<TxgEngine*>(self)->run_quiesce(); }, this);

@@ -58,8 +58,50 @@ void share_of_ring(Test& test)
     CHECK(closes(*ground, 13));
 }
 
+// However few bytes they are: each cut of a file costs a mount after a crash its time.
+void share_of_work(Test& test)
+{
+    constexpr u64 k_most = 40;
+    Box<LogGround> ground = REQUIRE_VALUE(make_box<LogGround>());
+    REQUIRE_OK(ground->start());
+    ground->log->set_max_group(3 * k_most, ~0ull);
+    const auto add = [&](u64 records) {
+        for (u64 i = 0; i < records && !test.failed(); i++) {
+            ground->add(100);
+            REQUIRE_OK(ground->log->commit());
+        }
+    };
+    for (u64 txg = 11; txg < 14 && !test.failed(); txg++) {
+        add(k_most);
+        Event pause;
+        (void)pause.wait_timeout(20 * 1000 * 1000, [] { return false; });
+        CHECK_EQ(ground->engine->open_txg(), txg);
+        add(1);
+        CHECK(closes(*ground, txg));
+        CHECK(ground->wait_for([&] { return ground->engine->committed_txg() == TxgId(txg); }));
+    }
+    CHECK(ground->position() < ground->log->ring().bytes() / 4);
+}
+
+// Those of a machine that has little memory to read them into.
+void share_of_bytes(Test& test)
+{
+    Box<LogGround> ground = REQUIRE_VALUE(make_box<LogGround>());
+    REQUIRE_OK(ground->start());
+    const u64 most = ground->log->ring().bytes() / 8;
+    ground->log->set_max_group(~0ull, most);
+    fill(test, *ground, most);
+    Event pause;
+    (void)pause.wait_timeout(20 * 1000 * 1000, [] { return false; });
+    CHECK_EQ(ground->engine->open_txg(), 11u);
+    fill(test, *ground, most + most / 2);
+    CHECK(closes(*ground, 11));
+}
+
 constexpr TestCase k_cases[] = {
     { "share_of_ring", share_of_ring },
+    { "share_of_work", share_of_work },
+    { "share_of_bytes", share_of_bytes },
 };
 
 }

@@ -51,6 +51,19 @@ void LogRecord::dispose(LogRecord* record)
     home ? host_pool_free(home, record) : host_free(record);
 }
 
+u32 LogRecord::replay_cost() const
+{
+    switch (static_cast<LogOpcode>(header.opcode.get())) {
+    case LogOpcode::write:
+    case LogOpcode::allocate:
+    case LogOpcode::set_attributes:
+    case LogOpcode::commit_marker:
+        return 1;
+    default:
+        return 3;
+    }
+}
+
 u64 log_record_checksum(const DiskLogRecord& header, Bytes payload)
 {
     Fletcher4 sum;

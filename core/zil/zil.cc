@@ -64,6 +64,7 @@ void IntentLog::begin(const LogTail& start, u64 keep, TxgId committed)
     m_covered_record.store(start.record);
     // The devices may be others than they were, with larger blocks.
     m_head = m_previous = align_up(start.position, ring().alignment());
+    m_work = m_tail_work = 0;
     m_tail = m_keep = keep; // the next group's commit still leaves this one to fall back to
     m_committed = committed;
     for (FirstOfGroup& first : m_first)
@@ -332,7 +333,8 @@ bool IntentLog::plan_frame_locked(Plan& plan)
         take_from_waiting_locked(*record);
         FirstOfGroup& first = m_first[record->txg().value() & 3];
         if (first.txg != record->txg())
-            first = { record->txg(), position, plan.token, before };
+            first = { record->txg(), position, plan.token, before, m_work };
+        m_work += record->replay_cost();
         if (breakage::log_reorder)
             plan.records.push_front(*record);
         else
@@ -366,7 +368,7 @@ LogTail IntentLog::tail_for(TxgId txg)
         m_writer->wait_idle();
     SpinGuard guard(m_lock);
     const LogMembers members = m_rings[k_device_ring].members();
-    LogTail tail { m_identity.generation, m_head, m_writer->next_sequence(), covered_locked(), m_active.load(), members };
+    LogTail tail { m_identity.generation, m_head, m_writer->next_sequence(), covered_locked(), m_active.load(), members, m_work };
     if (ends_turn && !m_flush_failed) {
         // All that is in frames is of groups up to this one; what is appended later goes behind them, or to the start of the
         // other ring, in which the last committed group has nothing.
@@ -384,6 +386,7 @@ LogTail IntentLog::tail_for(TxgId txg)
             tail.position = first.position;
             tail.sequence = first.sequence;
             tail.record = first.record;
+            tail.work = first.work;
         }
     return tail;
 }
@@ -398,6 +401,7 @@ void IntentLog::committed(TxgId txg, const LogTail& tail)
             m_arrived = m_head - min(m_head, m_early_head);
         m_keep = tail.ring == m_active.load() ? m_tail : tail.position;
         m_tail = tail.position;
+        m_tail_work = tail.work;
         if (m_writer->failed() != Error::none)
             note_failure_locked();
         reset = m_failed_txg.value() != 0 && m_failed_txg <= txg;

@@ -30,7 +30,7 @@
 //
 // The ring. Positions only grow. Space is kept from the tail of the last but one committed uberblock on, so that falling
 // back to that group finds its records; a group is committed early when a quarter to three eighths of the ring have been filled
-// since the last.
+// since the last, or what a mount after a crash would take long to do again has been put there.
 // Where a write may still land that a hanging path has, a lap or more old, the next frame goes behind it (place_for_locked).
 //
 // Failure. A frame that fails in the pool's ring fails every caller whose records it or a later frame holds and that was there
@@ -61,6 +61,7 @@ struct LogTail {
     u64 record { 0 };   // number of the last record before it
     u32 ring { k_pool_ring };
     LogMembers members {}; // of the ring on log devices, from that group on
+    u64 work { 0 }; // IntentLog::m_work there; in memory alone
 };
 
 class IntentLog {
@@ -120,6 +121,12 @@ public:
     bool is_beyond(u32 times) const { return m_record_bytes.load_relaxed() > m_max_waiting_bytes.load_relaxed() * times; }
     u64 waiting_bytes() const { return m_record_bytes.load_relaxed(); }
     void set_max_waiting_bytes(u64 bytes) { m_max_waiting_bytes.store_relaxed(bytes); }
+    // What a group may have in the ring before its commit is asked for, however large that is: LogRecord::replay_cost, and bytes.
+    void set_max_group(u64 work, u64 bytes)
+    {
+        m_max_group_work.store_relaxed(work);
+        m_max_group_bytes.store_relaxed(bytes);
+    }
 
     // ---- the sync thread
     // What the uberblock of `txg` says. Where members come or go with it, waits for frames under way.
@@ -143,6 +150,7 @@ public:
 
 private:
     static constexpr u64 k_max_waiting_bytes = 16ull << 20;
+    static constexpr u64 k_max_group_work = 24576;
     static constexpr u32 k_marks = 2 * k_max_log_frames_in_flight;
     using RecordList = List<LogRecord, &LogRecord::link>;
 
@@ -177,6 +185,7 @@ private:
         u64 position { 0 };
         u64 sequence { 0 };
         u64 record { 0 };
+        u64 work { 0 };
     };
     struct Mark {
         u64 last_record { 0 };
@@ -231,6 +240,8 @@ private:
     Atomic<u64> m_last { 0 };          // number of the newest record; m_lock
     Atomic<u64> m_record_bytes { 0 };  // memory of the records not yet gone, with their data
     Atomic<u64> m_max_waiting_bytes { k_max_waiting_bytes };
+    Atomic<u64> m_max_group_work { k_max_group_work };
+    Atomic<u64> m_max_group_bytes { host_memory_bytes() / 16 };
     Atomic<u64> m_failures { 0 };
     Atomic<u32> m_waiting_records { 0 }; // of m_waiting
     Atomic<u8> m_frame_waits { 0 };      // they fill a frame
@@ -258,6 +269,8 @@ private:
     u64 m_head GUARDED_BY(m_lock) { 0 };     // where the next frame goes
     u64 m_tail GUARDED_BY(m_lock) { 0 };     // of the last committed uberblock
     u64 m_keep GUARDED_BY(m_lock) { 0 };     // of the one before
+    u64 m_work GUARDED_BY(m_lock) { 0 };     // LogRecord::replay_cost of all that has come into frames
+    u64 m_tail_work GUARDED_BY(m_lock) { 0 }; // of what is not behind m_tail
     u64 m_previous GUARDED_BY(m_lock) { 0 }; // position of the last frame
     FirstOfGroup m_first[4] GUARDED_BY(m_lock); // by txg & 3: the first frame with a record of the group
     Mark m_marks[k_marks] GUARDED_BY(m_lock);

@@ -79,14 +79,16 @@ void IntentLog::look_locked(Caller& caller, Plan& plan)
 // What stands in the ring is two groups, since the one before stays for whoever falls back to its uberblock, and what comes in while one
 // commits: room is kept for twice as much as came in during the last one, a quarter of the ring at least. Each group has half of the
 // rest: three eighths of the ring where commits are quick, a quarter where they are not. The longer it is, the more of what is written
-// again and again is written to its place once; and the longer a mount after a crash takes.
+// again and again is written to its place once; and the longer a mount after a crash takes, and the more memory. The time goes by what the
+// records are more than by their bytes. So there are bounds to both, whatever the ring has room for.
 TxgId IntentLog::early_group_locked()
 {
     if (m_early_txg > m_committed)
         return {};
     const u64 bytes = ring().bytes();
     const u64 for_groups = bytes - min(max(2 * m_arrived, bytes / 4), bytes / 2);
-    if (m_head - m_tail <= for_groups / 2 && m_head - m_keep <= for_groups)
+    const u64 for_one = min(for_groups / 2, m_max_group_bytes.load_relaxed());
+    if (m_head - m_tail <= for_one && m_head - m_keep <= for_groups && m_work - m_tail_work <= m_max_group_work.load_relaxed())
         return {};
     m_early_txg = m_engine.open_txg();
     m_early_head = m_head;

@@ -30,18 +30,21 @@ struct host_thread {
 	struct completion ended;
 	void (*body)(void *context);
 	void *context;
+	int nice;
 };
 
 #define HOST_THREAD_SLICE_NS 100000
+#define HOST_THREAD_URGENT_NICE -10 /* 9.3 times the weight of a thread at 0 */
 
 static int host_thread_main(void *argument)
 {
+	struct host_thread *thread = argument;
 	const struct sched_attr attr = {
 		.size = sizeof(attr),
 		.sched_policy = SCHED_NORMAL,
+		.sched_nice = thread->nice,
 		.sched_runtime = HOST_THREAD_SLICE_NS,
 	};
-	struct host_thread *thread = argument;
 	unsigned int scope = memalloc_nofs_save();
 
 	sched_setattr_nocheck(current, &attr);
@@ -51,7 +54,7 @@ static int host_thread_main(void *argument)
 	return 0;
 }
 
-struct host_thread *host_thread_start(const char *name, void (*body)(void *context), void *context)
+static struct host_thread *host_thread_start_nice(const char *name, void (*body)(void *context), void *context, int nice)
 {
 	struct host_thread *thread = kzalloc(sizeof(*thread), GFP_KERNEL);
 
@@ -60,6 +63,7 @@ struct host_thread *host_thread_start(const char *name, void (*body)(void *conte
 	init_completion(&thread->ended);
 	thread->body = body;
 	thread->context = context;
+	thread->nice = nice;
 	thread->task = kthread_create(host_thread_main, thread, "%s", name);
 	if (IS_ERR(thread->task)) {
 		kfree(thread);
@@ -68,6 +72,16 @@ struct host_thread *host_thread_start(const char *name, void (*body)(void *conte
 	get_task_struct(thread->task);
 	wake_up_process(thread->task);
 	return thread;
+}
+
+struct host_thread *host_thread_start(const char *name, void (*body)(void *context), void *context)
+{
+	return host_thread_start_nice(name, body, context, 0);
+}
+
+struct host_thread *host_thread_start_urgent(const char *name, void (*body)(void *context), void *context)
+{
+	return host_thread_start_nice(name, body, context, HOST_THREAD_URGENT_NICE);
 }
 
 void host_thread_join(struct host_thread *thread)

@@ -72,6 +72,11 @@ struct host_thread* host_thread_start(const char* name, void (*body)(void*), voi
     return thread;
 }
 
+struct host_thread* host_thread_start_urgent(const char* name, void (*body)(void*), void* context)
+{
+    return host_thread_start(name, body, context); // nobody here waits behind others
+}
+
 void host_thread_join(struct host_thread* thread)
 {
     check_may_sleep("host_thread_join");

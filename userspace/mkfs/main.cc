@@ -44,7 +44,7 @@ Makes an lcpfs pool striped over the devices (block devices or image files).
       --copies N           places each metadata node is written to, 1 to 3 (2)
       --checksum KIND      of file data: crc32c, xxh64 or sha256 (crc32c)
       --metaslab-size BYTES  4M to 1G (chosen by the size of the device)
-      --log-size BYTES     of the intent log's ring, 1M to 1G, at most a sixteenth of the pool (64M)
+      --log-size BYTES     of the intent log's ring, 1M to 1G, at most a sixteenth of the pool (256M)
   -q, --quiet              say nothing unless it fails
   -v, --verbose            say more
   -V, --version
