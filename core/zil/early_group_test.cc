@@ -98,10 +98,49 @@ void share_of_bytes(Test& test)
     CHECK(closes(*ground, 11));
 }
 
+// While a group does not commit, callers wait before the log has more than twice that of it and those behind it.
+void most_of_bytes(Test& test)
+{
+    Box<LogGround> ground = REQUIRE_VALUE(make_box<LogGround>());
+    REQUIRE_OK(ground->start());
+    const u64 most = ground->log->ring().bytes() / 8;
+    ground->log->set_max_group(~0ull, most);
+    ground->is_slow.store(1);
+    struct Caller {
+        LogGround& ground;
+        Atomic<u32> calls { 0 };
+        Atomic<u8> stops { 0 };
+        Status status;
+    } caller { *ground, {}, {}, {} };
+    host_thread* const thread = host_thread_start("test-log",
+                                                  [](void* context) {
+                                                      Caller& self = *static_cast<Caller*>(context);
+                                                      while (!self.stops.load() && self.status.is_ok()) {
+                                                          self.ground.add(6000);
+                                                          self.status = self.ground.log->commit();
+                                                          self.calls.add(1);
+                                                      }
+                                                  },
+                                                  &caller);
+    REQUIRE(thread);
+    CHECK(ground->wait_for([&] { return ground->position() > 2 * most - 16384; }));
+    Event pause;
+    (void)pause.wait_timeout(50 * 1000 * 1000, [] { return false; });
+    const u32 calls = caller.calls.load();
+    CHECK(ground->position() <= 2 * most);
+    ground->is_slow.store(0);
+    ground->event.wake();
+    CHECK(ground->wait_for([&] { return caller.calls.load() > calls + 100; }));
+    caller.stops.store(1);
+    host_thread_join(thread);
+    CHECK_OK(caller.status);
+}
+
 constexpr TestCase k_cases[] = {
     { "share_of_ring", share_of_ring },
     { "share_of_work", share_of_work },
     { "share_of_bytes", share_of_bytes },
+    { "most_of_bytes", most_of_bytes },
 };
 
 }

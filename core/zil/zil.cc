@@ -322,7 +322,8 @@ bool IntentLog::plan_frame_locked(Plan& plan)
     }
     const u32 length = size.length_bytes(ring().alignment());
     const u64 position = place_for_locked(length);
-    if (position + length - m_keep > ring().bytes())
+    // A group that does not commit leaves no more to be read into memory than twice what asks for its commit.
+    if (position + length - m_keep > ring().bytes() || position + length - m_tail > 2 * m_max_group_bytes.load_relaxed())
         return false;
     plan.token = m_writer->assign(*plan.slot, last);
     plan.position = position;

@@ -121,7 +121,8 @@ public:
     bool is_beyond(u32 times) const { return m_record_bytes.load_relaxed() > m_max_waiting_bytes.load_relaxed() * times; }
     u64 waiting_bytes() const { return m_record_bytes.load_relaxed(); }
     void set_max_waiting_bytes(u64 bytes) { m_max_waiting_bytes.store_relaxed(bytes); }
-    // What a group may have in the ring before its commit is asked for, however large that is: LogRecord::replay_cost, and bytes.
+    // What a group may have in the ring before its commit is asked for, however large that is: LogRecord::replay_cost, and bytes. Of
+    // bytes twice as many are the most: callers wait for the commit then.
     void set_max_group(u64 work, u64 bytes)
     {
         m_max_group_work.store_relaxed(work);
