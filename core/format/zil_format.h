@@ -39,6 +39,7 @@ constexpr u32 k_max_log_frame_records = 64;
 constexpr u32 k_max_log_frames_in_flight = 8;
 constexpr u32 k_max_log_data_bytes = 64 * 1024; // of one record
 constexpr u64 k_max_log_ring_bytes = 256ull << 20; // unless asked for
+constexpr u64 k_max_repaired_ring_bytes = 64ull << 20;
 constexpr u64 k_most_log_ring_bytes = 1ull << 30; // that can be asked for
 constexpr u64 k_max_log_skip_bytes = 2ull << 20; // nor more than a quarter of the ring
 constexpr u64 k_min_log_ring_bytes = 1ull << 20;

@@ -319,12 +319,12 @@ Status PoolTables::read()
     return m_context.failure;
 }
 
-// In as few runs as there are.
+// In as few runs as there are. The pool may be full, and the tables that are to be written need room as well.
 Status PoolTables::make_ring()
 {
     const u64 total = m_context.pool.allocator().counts().total_blocks;
     const u64 share = align_down(total * k_block_size / 16, k_min_log_ring_bytes);
-    u64 left = blocks_for_bytes(min(k_max_log_ring_bytes, max(share, k_min_log_ring_bytes)));
+    u64 left = blocks_for_bytes(min(k_max_repaired_ring_bytes, max(share, k_min_log_ring_bytes)));
     LogRing ring;
     while (left >= k_min_log_segment_blocks && ring.segments().size() < k_max_log_segments) {
         const Result<Dva> run = m_context.room->take_run(static_cast<u32>(min<u64>(left, 1u << 16)), k_min_log_segment_blocks);
