@@ -105,18 +105,18 @@ MutableBytes NodePage::mutable_value(u32 i)
     return low;
 }
 
-// Two places are looked at before there is a search: the end, where whatever grows is added, and where the item is when every number
-// between the lowest and it has one, as the blocks of a file that was written in small pieces.
 u32 NodePage::lower_bound(Bytes wanted, bool& exact) const
 {
-    if (wanted.size() != 8)
-        return lower_bound_of_bytes(wanted, exact);
+    return wanted.size() == 8 ? lower_bound_between(wanted, 0, count(), exact) : lower_bound_of_bytes(wanted, exact);
+}
+
+// For a key of 8 bytes and a page that is not empty.
+u32 NodePage::lower_bound_in_rows(Bytes wanted, bool& exact) const
+{
     const DiskNodeSlot* const slots_here = slots();
     const u64 number = load_key(wanted.data());
     u32 low = 0, high = count();
     exact = false;
-    if (high == 0)
-        return 0;
     if (const DiskNodeSlot& last = slots_here[high - 1];
         last.key_bytes.get() == 8 && load_key(m_buffer + last.offset.get()) < number)
         return high;
@@ -142,6 +142,8 @@ u32 NodePage::lower_bound(Bytes wanted, u32 hint, bool& exact) const
 {
     const u32 items = count();
     const DiskNodeSlot* const slots_here = slots();
+    if (hint >= items && items != 0 && wanted.size() == 8)
+        return lower_bound_in_rows(wanted, exact);
     if (hint >= items || wanted.size() != 8 || slots_here[hint].key_bytes.get() != 8)
         return lower_bound(wanted, exact);
     const u64 number = load_key(wanted.data());

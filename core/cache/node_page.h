@@ -72,7 +72,10 @@ public:
 
     // First index whose key is >= `key` (count() when none); `exact` tells whether it is equal.
     u32 lower_bound(Bytes key, bool& exact) const;
-    // The same, where `hint` is likely to be the result or next to it. Any number will do.
+    // The same, where `hint` is likely to be the result or next to it. Any number will do. With k_no_hint two places are looked at before
+    // there is a search: the end, where whatever grows is added, and where the item is when every number between the lowest and it has
+    // one, as the blocks of a file that was written in small pieces.
+    static constexpr u32 k_no_hint = ~0u;
     u32 lower_bound(Bytes key, u32 hint, bool& exact) const;
     // For levels above 0: the child that covers `key`.
     u32 child_index(Bytes key) const;
@@ -109,6 +112,7 @@ public:
 
 private:
     u32 lower_bound_between(Bytes key, u32 low, u32 high, bool& exact) const;
+    u32 lower_bound_in_rows(Bytes key, bool& exact) const;
     u32 lower_bound_of_bytes(Bytes key, bool& exact) const;
     DiskNodeSlot* slots() const { return reinterpret_cast<DiskNodeSlot*>(m_buffer + sizeof(DiskNodeHeader)); }
     // A bucket of a page of 32 KiB is 256 bytes: no more items can begin in it than a batch takes.

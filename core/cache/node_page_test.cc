@@ -392,7 +392,11 @@ static void rows_of_numbers(Test& test)
                 i++;
             bool exact;
             REQUIRE_EQ(page.lower_bound({ plain.data(), 8 }, exact), i);
-            REQUIRE_EQ(exact, i < page.count() && equal(page.key(i), { plain.data(), 8 }));
+            const bool is_there = i < page.count() && equal(page.key(i), { plain.data(), 8 });
+            REQUIRE_EQ(exact, is_there);
+            exact = !is_there;
+            REQUIRE_EQ(page.lower_bound({ plain.data(), 8 }, NodePage::k_no_hint, exact), i);
+            REQUIRE_EQ(exact, is_there);
         }
     }
 }

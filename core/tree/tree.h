@@ -93,7 +93,7 @@ private:
     Tree& m_tree;
     bool m_is_inner;
     Ref<Node> m_leaf; // never the root
-    u32 m_index { ~0u }; // in it, about where the last key was: what is asked for next is there or beside it
+    u32 m_index { NodePage::k_no_hint }; // in it, about where the last key was: what is asked for next is there or beside it
     u64 m_low { 0 }, m_high { 0 };
     bool m_has_low { false }, m_has_high { false };
 };

@@ -193,7 +193,7 @@ Result<bool> Tree::descend(Bytes key, bool strictly_below, TreeCursor& cursor, u
     while (node->level() > 0) {
         const NodePage& page = node->page();
         bool exact;
-        u32 i = page.lower_bound(key, exact);
+        u32 i = m_focus ? page.lower_bound(key, NodePage::k_no_hint, exact) : page.lower_bound(key, exact);
         if (i > 0 && (!exact || strictly_below))
             i--;
         if (i + 1 < page.count()) {
