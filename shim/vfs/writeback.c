@@ -293,13 +293,16 @@ static struct folio *lcpfs_lock_only_folio(struct address_space *mapping, unsign
 	struct folio *folio;
 
 	if (hint >= index && hint <= last) {
-		folio = lcpfs_lock_folio(mapping, hint);
-		if (folio && folio_test_dirty(folio))
-			return folio;
-		if (folio) {
+		/* One that has been written may be gone and just be read again, which is not waited for. */
+		folio = lcpfs_find_folio(mapping, hint);
+		if (folio && folio_test_dirty(folio)) {
+			folio_lock(folio);
+			if (folio->mapping == mapping && folio_test_dirty(folio))
+				return folio;
 			folio_unlock(folio);
-			folio_put(folio);
 		}
+		if (folio)
+			folio_put(folio);
 	}
 	if (!xa_find(&mapping->i_pages, &index, last, PAGECACHE_TAG_DIRTY))
 		return NULL;
