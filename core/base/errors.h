@@ -84,6 +84,9 @@ enum class Error : u16 {
 #undef LCPFS_ERROR_ENUM
 };
 
+// A device's, or that it cannot be reached: nothing is said of what is on it.
+constexpr bool is_of_device(Error error) { return error >= Error::io_error && error <= Error::no_usable_path; }
+
 // The errno (positive) for an error; 0 for none.
 constexpr int errno_of(Error error)
 {

@@ -57,13 +57,13 @@ Status dump_log(Pool& pool, const Lines& lines)
     reader->tell_frames(dump_frame, const_cast<Lines*>(&lines));
     const LogTail tail { uberblock.log_generation, uberblock.log_tail, uberblock.log_sequence, uberblock.log_record };
     const Status status = reader->read(tail, uberblock.txg);
-    for (const LogRecordView& record : reader->records())
-        dump_record(record, lines);
+    while (const LogRecordView* record = TRY(reader->next()))
+        dump_record(*record, lines);
     if (status.error() == Error::log_missing)
         lines.put("frame ", reader->missing().sequence, " at position ", reader->missing().position,
                   " is missing or damaged, but frame ", reader->missing().proof, " says that it had been acknowledged");
     else if (status.is_ok())
-        lines.put("the log ends at position ", reader->end_position(), ": ", u64(reader->records().size()),
+        lines.put("the log ends at position ", reader->end_position(), ": ", reader->record_count(),
                   " records are newer than the committed group");
     return status.error();
 }

@@ -89,35 +89,55 @@ private:
     u64 m_said_ns;
 };
 
-Status replay(Pool& pool, Span<const LogRecordView> records)
+// All has been read already, but of what was not kept it is found out now whether it still can be.
+Result<const LogRecordView*> next_record(Pool& pool, LogReader& reader)
 {
-    for (const LogRecordView& record : records) {
-        const Status status = breakage::log_skip_claim ? Status() : claim_record(pool, record);
+    const auto record = reader.next();
+    if (record.is_ok())
+        return record.value();
+    TextLine line;
+    line.add("intent log: frame ").add(reader.at_frame()).add(", which has been read before, cannot be read again: ");
+    line.add(text_of(record.error())).add("; nothing is changed, another mount may succeed");
+    say(pool, HOST_LOG_ERROR, line);
+    return record.error();
+}
+
+Status claim_all(Pool& pool, LogReader& reader)
+{
+    while (const LogRecordView* record = TRY(next_record(pool, reader))) {
+        const Status status = claim_record(pool, *record);
         if (status.error() == Error::bitmap_damaged || status.error() == Error::io_error)
             return Error::bitmap_damaged; // named already; it can be rebuilt
         if (status.is_error())
-            return refuse_record(pool, record, status.error());
+            return refuse_record(pool, *record, status.error());
     }
-    pool.space().set_replaying(true);
-    Status result;
-    Progress progress(pool, records.size());
-    for (const LogRecordView& record : records) {
-        if (pool.delayed_writes().is_beyond(1)) {
-            result = write_data(pool);
-            if (result.is_error())
-                break;
-        }
-        const Status status = replay_record(pool, record);
-        if (status.is_error()) {
-            result = refuse_record(pool, record, status.error()).error();
-            break;
-        }
+    return {};
+}
+
+Status replay_all(Pool& pool, LogReader& reader)
+{
+    reader.rewind();
+    Progress progress(pool, reader.record_count());
+    while (const LogRecordView* record = TRY(next_record(pool, reader))) {
+        if (pool.delayed_writes().is_beyond(1))
+            TRY(write_data(pool));
+        const Status status = replay_record(pool, *record);
+        if (status.is_error())
+            return refuse_record(pool, *record, status.error());
         progress.done_one();
     }
+    return {};
+}
+
+Status replay(Pool& pool, LogReader& reader)
+{
+    if (!breakage::log_skip_claim)
+        TRY(claim_all(pool, reader));
+    pool.space().set_replaying(true);
+    const Status result = replay_all(pool, reader);
     pool.space().set_replaying(false);
-    if (result.is_ok()) // what it cannot write is told now, not by the group
-        result = write_data(pool);
-    return result.error();
+    TRY(Status(result));
+    return write_data(pool); // what it cannot write is told now, not by the group
 }
 
 }
@@ -138,16 +158,16 @@ Status recover_log(Pool& pool, const core_pool_options& options, bool drops_pool
     LogTail next { 0, uberblock.log_tail, uberblock.log_sequence, uberblock.log_record };
     if (uberblock.log_generation && !is_lost)
         next = { 0, reader->end_position(), reader->next_sequence(), reader->last_record() };
-    if (!reader->records().is_empty() && !drops) {
+    if (reader->record_count() && !drops) {
         TextLine line;
-        line.add("intent log: ").add(u64(reader->records().size())).add(" operations are newer than the committed group ");
+        line.add("intent log: ").add(reader->record_count()).add(" operations are newer than the committed group ");
         line.add(uberblock.replayed().value());
         if (options.read_only) {
             line.add("; mount it once for writing, or with -o norecovery to see that group");
             say(pool, HOST_LOG_ERROR, line);
             return Error::log_pending;
         }
-        TRY(replay(pool, reader->records()));
+        TRY(replay(pool, *reader));
         say(pool, HOST_LOG_INFO, line.add(" and have been done again"));
     }
     if (reader->passed_over()) {

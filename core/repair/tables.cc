@@ -286,17 +286,17 @@ Status PoolTables::keep_logged()
     const Status read = reader->read(tail, uberblock.replayed());
     if (read.error() == Error::no_memory)
         return Error::no_memory;
-    for (const LogRecordView& record : reader->records()) {
-        const Status kept = claims_of(record, [](void* context, const Dva& dva) {
+    while (const LogRecordView* record = TRY(reader->next())) {
+        const Status kept = claims_of(*record, [](void* context, const Dva& dva) {
             RepairContext& self = *static_cast<RepairContext*>(context);
             return self.pool.vdevs().is_valid(dva) ? self.room->keep(dva) : Status();
         }, &m_context);
         if (kept.error() == Error::no_memory)
             return Error::no_memory;
         // What the repair makes has to have other numbers than what the log will make again.
-        const u64 object = record.header.object.get();
+        const u64 object = record->header.object.get();
         for (Seen& seen : m_datasets)
-            if (seen.id == record.header.dataset.get() && object < k_most_object - 1 && object >= seen.record.next_object.get())
+            if (seen.id == record->header.dataset.get() && object < k_most_object - 1 && object >= seen.record.next_object.get())
                 seen.record.next_object.set(object + 1);
     }
     return {};

@@ -63,6 +63,7 @@
 	X(zil)               \
 	X(zil_turns)         \
 	X(late_frames)       \
+	X(log_reader)        \
 	X(early_group)       \
 	X(names)             \
 	X(rename)            \

@@ -31,8 +31,9 @@ struct Laps {
         LogReader reader(*ground->vdevs, ground->log->ring(), LogGround::k_pool);
         TRY(reader.read(tail, committed));
         wrong += reader.last_record() != added && newest > committed;
-        for (size_t i = 1; i < reader.records().size(); i++)
-            wrong += reader.records()[i].sequence() != reader.records()[i - 1].sequence() + 1;
+        u64 number = added - reader.record_count();
+        while (const LogRecordView* record = TRY(reader.next()))
+            wrong += record->sequence() != ++number;
         return {};
     }
     Status run()

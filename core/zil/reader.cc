@@ -5,18 +5,14 @@
 
 namespace lcpfs {
 
-static bool is_of_device(Error error) { return error >= Error::io_error && error <= Error::no_usable_path; }
-
 LogReader::~LogReader()
 {
-    for (u8* page : m_pages)
-        if (page)
-            host_pool_free(m_page_pool, page);
+    for (core_segment& segment : m_segments)
+        if (segment.data)
+            host_pool_free(m_page_pool, segment.data);
     host_pool_destroy(m_page_pool);
     for (Window& window : m_windows)
         host_free(window.bytes);
-    for (u8* frame : m_frames)
-        host_free(frame);
 }
 
 Status LogReader::prepare()
@@ -32,9 +28,9 @@ Status LogReader::prepare()
         if (!m_windows[member].bytes)
             return Error::no_memory;
     }
-    for (u8*& page : m_pages) {
-        page = static_cast<u8*>(host_pool_alloc(m_page_pool, 0));
-        if (!page)
+    for (core_segment& segment : m_segments) {
+        segment.data = host_pool_alloc(m_page_pool, 0);
+        if (!segment.data)
             return Error::no_memory;
     }
     return {};
@@ -61,7 +57,7 @@ Result<bool> LogReader::any_member(Try attempt)
         answered = answered || !(m_ring.members().stale >> member & 1);
         if (!result.value())
             continue;
-        m_passed_over += member != m_best;
+        m_at.passed_over += member != m_best;
         m_best = member;
         return true;
     }
@@ -81,7 +77,7 @@ Result<u8*> LogReader::window(u32 member, u64 position, u32 bytes)
     const u32 length = static_cast<u32>(min<u64>(k_window_bytes, m_ring.left_in_run(position)));
     u32 count = 0;
     for (u32 at = 0; at < length; at += k_block_size, count++)
-        m_segments[count] = { m_pages[count], min(k_block_size, length - at) };
+        m_segments[count].bytes = min(k_block_size, length - at);
     const LogRing::Place place = m_ring.place(position, member);
     window.valid = 0;
     IoBatch batch;
@@ -90,7 +86,7 @@ Result<u8*> LogReader::window(u32 member, u64 position, u32 bytes)
                      IoBatch::done, &batch);
     TRY(batch.wait());
     for (u32 i = 0; i < count; i++)
-        copy_bytes(window.bytes + i * k_block_size, m_pages[i], m_segments[i].bytes);
+        copy_bytes(window.bytes + i * k_block_size, m_segments[i].data, m_segments[i].bytes);
     window.position = position;
     window.valid = length;
     return window.bytes;
@@ -122,84 +118,117 @@ Result<bool> LogReader::frame_at(u32 member, u64 position, LogFrameHead& head, u
 }
 
 // A frame whose checksum fits is what was written: anything wrong inside is damage, not the end.
-Status LogReader::take_records(const LogFrameHead& head, const u8* bytes, TxgId committed)
+Result<LogRecordView> LogReader::record_of_frame()
 {
-    u8* kept = static_cast<u8*>(host_alloc(head.length_bytes, 0));
-    if (!kept)
-        return Error::no_memory;
-    copy_bytes(kept, bytes, head.length_bytes);
-    const Status listed = m_frames.push_back(kept);
-    if (listed.is_error()) {
-        host_free(kept);
-        return listed.error();
-    }
-    u32 offset = sizeof(DiskLogFrame);
-    Bytes data { kept + head.length_bytes - head.data_bytes(), head.data_bytes() };
-    bool keeps = false;
-    for (u32 i = 0; i < head.record_count; i++) {
-        LogRecordView record = TRY(read_log_record({ kept, head.used_bytes }, offset));
-        const size_t data_bytes = size_t(record.header.data_blocks.get()) * k_block_size;
-        VERIFY_DISK(data_bytes <= data.size(), log_damaged);
-        record.data = data.slice(0, data_bytes);
-        data = data.slice(data_bytes, data.size() - data_bytes);
-        VERIFY_DISK(record.sequence() > m_last_record, log_damaged);
-        m_lacks_group = m_lacks_group || (record.sequence() != m_last_record + 1 && head.committed > committed);
-        m_last_record = record.sequence();
-        if (m_lacks_group)
+    LogRecordView record = TRY(read_log_record({ m_frame.bytes, m_frame.head.used_bytes }, m_frame.offset));
+    const size_t data_bytes = size_t(record.header.data_blocks.get()) * k_block_size;
+    VERIFY_DISK(data_bytes <= m_frame.data.size(), log_damaged);
+    record.data = m_frame.data.slice(0, data_bytes);
+    m_frame.data = m_frame.data.slice(data_bytes, m_frame.data.size() - data_bytes);
+    m_frame.left--;
+    VERIFY_DISK(record.sequence() > m_at.last_record, log_damaged);
+    m_at.lacks_group = m_at.lacks_group || (record.sequence() != m_at.last_record + 1 && m_frame.head.committed > m_committed);
+    m_at.last_record = record.sequence();
+    return record;
+}
+
+bool LogReader::is_wanted(const LogRecordView& record) const
+{
+    return !m_at.lacks_group && (record.txg() > m_committed || breakage::log_replay_committed);
+}
+
+Status LogReader::note_records(bool& keeps, bool& has_wanted)
+{
+    while (m_frame.left) {
+        const LogRecordView record = TRY(record_of_frame());
+        if (!is_wanted(record))
             continue;
-        if (record.txg() <= committed && !breakage::log_replay_committed)
-            continue;
-        TRY(m_records.push_back(record));
-        keeps = true;
+        m_record_count++;
+        has_wanted = true;
+        keeps = keeps && m_kept.add(record);
     }
-    VERIFY_DISK(offset == head.used_bytes && data.is_empty(), log_damaged);
-    if (!keeps) {
-        host_free(kept);
-        m_frames.pop_back();
-    }
+    VERIFY_DISK(m_frame.offset == m_frame.head.used_bytes && m_frame.data.is_empty(), log_damaged);
     return {};
 }
 
-Result<bool> LogReader::take_frame_from(u32 member, u64 position, TxgId committed)
+// Of a frame that is damaged inside, the records before that count as well.
+Status LogReader::take_records()
 {
-    LogFrameHead head;
-    u8* bytes = nullptr;
-    if (!TRY(head_at(member, position, head)) || head.sequence != m_expected || !TRY(frame_at(member, position, head, bytes)))
+    const At before = m_at;
+    const size_t first = m_kept.record_count();
+    bool keeps = !m_is_beyond, has_wanted = false;
+    const Status status = note_records(keeps, has_wanted);
+    if (has_wanted && !m_is_beyond && !(keeps && m_kept.keep({ m_frame.bytes, m_frame.head.length_bytes }, first))) {
+        m_kept.forget_from(first);
+        m_is_beyond = true;
+        m_beyond = before;
+    }
+    return status;
+}
+
+Result<bool> LogReader::take_frame_from(u32 member, u64 position)
+{
+    Frame frame {};
+    if (!TRY(head_at(member, position, frame.head)) || frame.head.sequence != m_at.sequence
+        || !TRY(frame_at(member, position, frame.head, frame.bytes)))
         return false;
-    TRY(take_records(head, bytes, committed));
-    if (m_told)
-        m_told(m_told_context, head);
-    m_position = position + head.length_bytes;
-    m_expected++;
+    frame.position = position;
+    frame.offset = sizeof(DiskLogFrame);
+    frame.left = frame.head.record_count;
+    frame.data = { frame.bytes + frame.head.length_bytes - frame.head.data_bytes(), frame.head.data_bytes() };
+    m_frame = frame;
     return true;
 }
 
-Result<bool> LogReader::take_frame(u64 position, TxgId committed)
+Result<bool> LogReader::take_frame(u64 position)
 {
-    return any_member([&](u32 member) { return take_frame_from(member, position, committed); });
+    return any_member([&](u32 member) { return take_frame_from(member, position); });
 }
 
 // True: on that member the frame that comes next stands behind a place that was left out, and was taken. Notes what knows of one
 // that is missing.
-Result<bool> LogReader::look_ahead(u32 member, TxgId committed)
+Result<bool> LogReader::look_ahead(u32 member)
 {
     const u32 step = m_ring.alignment_of(1u << member);
     u64 ahead = 0;
-    for (u64 position = align_up(m_position, u64(step)); ahead < min(k_look_ahead_bytes, m_ring.bytes()); ahead += step) {
+    for (u64 position = align_up(m_at.position, u64(step)); ahead < min(k_look_ahead_bytes, m_ring.bytes()); ahead += step) {
         LogFrameHead head;
         u8* bytes;
         const bool ours = TRY(head_at(member, position, head));
-        if (ours && head.sequence == m_expected && TRY(take_frame_from(member, position, committed)))
+        if (ours && head.sequence == m_at.sequence && TRY(take_frame_from(member, position)))
             return true;
-        const bool knows = ours && head.sequence > m_expected && head.acknowledged >= m_expected;
+        const bool knows = ours && head.sequence > m_at.sequence && head.acknowledged >= m_at.sequence;
         if (knows && TRY(frame_at(member, position, head, bytes))) {
-            if (!m_missing.proof)
-                m_missing = { m_expected, m_position, head.sequence };
+            if (!m_at.missing.proof)
+                m_at.missing = { m_at.sequence, m_at.position, head.sequence };
             return false;
         }
         position += step;
     }
     return false;
+}
+
+// The frame that comes next, wherever it stands. False: the log ends here, or there is proof that it does not, but in what is missing.
+Result<bool> LogReader::find_frame()
+{
+    m_at.missing = {};
+    if (m_at.position - m_start >= m_ring.bytes())
+        return false;
+    if (TRY(take_frame(m_at.position)))
+        return true;
+    const u64 next_run = m_at.position + m_ring.left_in_run(m_at.position);
+    if (next_run - m_start < m_ring.bytes() && TRY(take_frame(next_run)))
+        return true;
+    const bool is_ahead = TRY(any_member([&](u32 member) { return look_ahead(member); }));
+    if (is_ahead) // though a member that has it not knows of it
+        m_at.missing = {};
+    return is_ahead;
+}
+
+void LogReader::leave_frame()
+{
+    m_at.position = m_frame.position + m_frame.head.length_bytes;
+    m_at.sequence++;
 }
 
 Status LogReader::look_for_takeover(const LogTail& tail, const LogReader& before)
@@ -210,31 +239,65 @@ Status LogReader::look_for_takeover(const LogTail& tail, const LogReader& before
     u8* bytes;
     if (!TRY(head_at(0, 0, head)) || head.acknowledged < before.next_sequence() || !TRY(frame_at(0, 0, head, bytes)))
         return {};
-    m_missing = { before.next_sequence(), 0, head.sequence };
-    m_last_record = before.last_record();
+    m_end.missing = { before.next_sequence(), 0, head.sequence };
+    m_end.last_record = before.last_record();
     return Error::log_missing;
+}
+
+Status LogReader::read_frames()
+{
+    while (TRY(find_frame())) {
+        TRY(take_records());
+        if (m_told)
+            m_told(m_told_context, m_frame.head);
+        leave_frame();
+    }
+    return m_at.missing.proof ? Status(Error::log_missing) : Status();
 }
 
 Status LogReader::read(const LogTail& tail, TxgId committed)
 {
-    if (!m_page_pool)
-        TRY(prepare());
+    TRY(prepare());
     m_identity.generation = tail.generation;
-    m_position = tail.position;
-    m_expected = tail.sequence;
-    m_last_record = tail.record;
-    while (m_position - tail.position < m_ring.bytes()) {
-        if (TRY(take_frame(m_position, committed)))
-            continue;
-        const u64 next_run = m_position + m_ring.left_in_run(m_position);
-        if (next_run - tail.position < m_ring.bytes() && TRY(take_frame(next_run, committed)))
-            continue;
-        m_missing = {};
-        const bool goes_on = TRY(any_member([&](u32 member) { return look_ahead(member, committed); }));
-        if (!goes_on)
-            return m_missing.proof ? Status(Error::log_missing) : Status();
+    m_committed = committed;
+    m_start = tail.position;
+    m_at.position = tail.position;
+    m_at.sequence = tail.sequence;
+    m_at.last_record = tail.record;
+    const Status status = read_frames();
+    m_end = m_at;
+    rewind();
+    return status;
+}
+
+void LogReader::rewind()
+{
+    m_next = 0;
+    m_at = m_beyond;
+    m_frame.left = 0;
+    m_is_in_frame = false;
+}
+
+Result<const LogRecordView*> LogReader::next()
+{
+    if (m_next == m_record_count)
+        return static_cast<const LogRecordView*>(nullptr);
+    if (m_next < m_kept.record_count())
+        return &m_kept.record(m_next++);
+    for (;;) {
+        while (m_frame.left) {
+            m_record = TRY(record_of_frame());
+            if (!is_wanted(m_record))
+                continue;
+            m_next++;
+            return &m_record;
+        }
+        if (m_is_in_frame)
+            leave_frame();
+        m_is_in_frame = TRY(find_frame());
+        if (!m_is_in_frame)
+            return Error::io_error;
     }
-    return {};
 }
 
 }

@@ -8,9 +8,9 @@ namespace lcpfs {
 // frames behind it, are found one by one. What is left over from earlier laps and lives has lower numbers.
 Status LogReader::find_lost(TxgId committed, void (*found)(void* context, const LogRecordView& record), void* context)
 {
-    u64 newest = m_last_record;
-    const u64 end = m_missing.position + min(k_look_ahead_bytes, m_ring.bytes());
-    for (u64 position = m_missing.position; position < end; position += k_log_record_align)
+    u64 newest = m_end.last_record;
+    const u64 end = m_end.missing.position + min(k_look_ahead_bytes, m_ring.bytes());
+    for (u64 position = m_end.missing.position; position < end; position += k_log_record_align)
         for (u32 member = 0; member < m_ring.member_count(); member++) {
             if (!m_windows[member].bytes)
                 continue;

@@ -13,6 +13,8 @@
 
 namespace lcpfs::sim {
 
+constexpr u64 k_small_bytes = 1 << 20; // of a cache, or of what is dirty
+
 void PoolShape::add_log_device(Random& random)
 {
     log_disk_bytes = random.between(4, 8) << 20;
@@ -81,15 +83,21 @@ int Run::try_open(bool read_only, bool no_recovery)
     options.no_recovery = no_recovery;
     options.discard_log = discard_log;
     options.txg_interval_ms = static_cast<u32>(txg_interval_ms);
-    options.cache_limit_bytes = cache_limit_bytes;
-    options.discard = Scheduler::get().random().one_in(3);
+    // A machine so small that it keeps little of a log in memory while it does it again, or nothing.
+    Random& random = Scheduler::get().random();
+    static constexpr u64 k_memory[] = { 1 << 20, 4 << 20, 7 << 20 };
+    const u64 memory_bytes = random.one_in(3) ? k_memory[random.below(3)] : 0;
+    host_set_memory_bytes(memory_bytes);
+    options.cache_limit_bytes = cache_limit_bytes || !memory_bytes ? cache_limit_bytes : k_small_bytes;
+    options.dirty_limit_bytes = memory_bytes ? k_small_bytes : 0;
+    options.discard = random.one_in(3);
     options.notify = [](void* context, int event) {
         if (event == CORE_EVENT_FROZEN)
             static_cast<Run*>(context)->m_frozen = true;
     };
     options.notify_context = this;
     static constexpr int k_ways[] = { CORE_COMPRESSION_OFF, CORE_COMPRESSION_OFF, CORE_COMPRESSION_LZ4, CORE_COMPRESSION_ZSTD(1) };
-    compression = read_only ? CORE_COMPRESSION_OFF : k_ways[Scheduler::get().random().below(4)];
+    compression = read_only ? CORE_COMPRESSION_OFF : k_ways[random.below(4)];
     m_frozen = false;
     int error = core_pool_open(devices.data(), static_cast<unsigned>(devices.size()), &options, &m_pool);
     if (error) {
