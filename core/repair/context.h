@@ -34,6 +34,7 @@ struct RepairContext {
     Box<TreeWalk> tables; // walks tables
     Box<TreeWalk> bodies; // walks objects' trees meanwhile
     Box<RepairRoom> room;
+    bool lacks_log { false }; // it could not be read
     Box<Claims> claims;
     Box<NodeBuilder> tables_builder, bodies_builder, xattrs_builder;
     struct BadCopy {

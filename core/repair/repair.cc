@@ -72,6 +72,7 @@ Result<RepairOutcome> repair_pool(Span<host_bdev* const> bdevs, u64 group, Findi
     outcome.group = from.txg.value();
     outcome.new_group = next.txg.value();
     outcome.hurt = lcpfs::move(context->hurt);
+    outcome.lacks_log = context->lacks_log;
     return outcome;
 }
 

@@ -32,6 +32,7 @@ struct RepairOutcome {
     u64 group { 0 };     // that was repaired
     u64 new_group { 0 }; // that holds the repaired pool
     Vector<HurtObject> hurt;
+    bool lacks_log { false }; // a device did not give the log: what it makes again, when it does, may not fit
 };
 
 // `group`: 0 is the newest; an older one takes the pool back to what it was then, for good. What was wrong and what was lost is said to

@@ -5,7 +5,6 @@
 #include "core/repair/dataset.h"
 #include "core/repair/keep.h"
 #include "core/partition/partition_codec.h"
-#include "core/zil/reader.h"
 
 namespace lcpfs {
 
@@ -273,20 +272,13 @@ Status PoolTables::claim_ring()
     return {};
 }
 
-// What operations that only the log has wrote to its place is in use, and nothing but the log says so. A log that cannot be read is for
-// who opens the pool to speak of.
-Status PoolTables::keep_logged()
+// Another attempt takes nothing twice.
+Status PoolTables::take_logged(LogReader& reader)
 {
     const Uberblock& uberblock = m_context.pool.uberblock();
-    const LogRing& ring = m_active_ring.is_there() ? m_active_ring : m_ring;
-    if (uberblock.log_generation == 0 || m_has_new_ring || !m_has_active_ring)
-        return {};
-    Box<LogReader> reader = TRY(make_box<LogReader>(m_context.pool.vdevs(), ring, m_context.pool.label().header.pool_guid));
     const LogTail tail { uberblock.log_generation, uberblock.log_tail, uberblock.log_sequence, uberblock.log_record };
-    const Status read = reader->read(tail, uberblock.replayed());
-    if (read.error() == Error::no_memory)
-        return Error::no_memory;
-    while (const LogRecordView* record = TRY(reader->next())) {
+    const Status read = reader.read(tail, uberblock.replayed());
+    while (const LogRecordView* record = TRY(reader.next())) {
         const Status kept = claims_of(*record, [](void* context, const Dva& dva) {
             RepairContext& self = *static_cast<RepairContext*>(context);
             return self.pool.vdevs().is_valid(dva) ? self.room->keep(dva) : Status();
@@ -299,6 +291,29 @@ Status PoolTables::keep_logged()
             if (seen.id == record->header.dataset.get() && object < k_most_object - 1 && object >= seen.record.next_object.get())
                 seen.record.next_object.set(object + 1);
     }
+    return Error(read.error());
+}
+
+// What operations that only the log has wrote to its place is in use, and nothing but the log says so. A log that is damaged is for
+// who opens the pool to speak of. One that a device does not give now it may give another time, when it does not fit any more: it is
+// tried again, and then somebody has to decide about it.
+Status PoolTables::keep_logged()
+{
+    constexpr u32 k_attempts = 3;
+    const LogRing& ring = m_active_ring.is_there() ? m_active_ring : m_ring;
+    if (m_context.pool.uberblock().log_generation == 0 || m_has_new_ring || !m_has_active_ring)
+        return {};
+    Status status = Error::io_error;
+    for (u32 i = 0; i < k_attempts && is_of_device(status.error()); i++) {
+        Box<LogReader> reader = TRY(make_box<LogReader>(m_context.pool.vdevs(), ring, m_context.pool.label().header.pool_guid));
+        status = take_logged(*reader);
+    }
+    if (status.error() == Error::no_memory)
+        return Error::no_memory;
+    m_context.lacks_log = is_of_device(status.error());
+    if (m_context.lacks_log)
+        m_context.findings.say("intent log: cannot be read: ", text_of(status.error()),
+                               "; what the repair makes may be in the way of what only the log holds");
     return {};
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/repair/context.h"
+#include "core/zil/reader.h"
 
 namespace lcpfs {
 
@@ -35,6 +36,7 @@ private:
     Status keep_all();
     Status claim_ring();
     Status keep_logged();
+    Status take_logged(LogReader& reader);
     Status make_ring();
     Status write_rows(Uberblock& next);
     Status write_pool_tree(Uberblock& next, const NodePointer& shares);

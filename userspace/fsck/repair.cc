@@ -31,7 +31,7 @@ struct Watcher {
     static void advance(void* self, uint64_t done, uint64_t total) { static_cast<Watcher*>(self)->progress.update(done, total); }
 };
 
-bool repair_once(const Devices& devices, const Options& options, Vector<HurtObject>& hurt)
+bool repair_once(const Devices& devices, const Options& options, RepairOutcome& repaired)
 {
     core_check_report report {};
     Watcher watcher;
@@ -46,22 +46,22 @@ bool repair_once(const Devices& devices, const Options& options, Vector<HurtObje
             complain("lcpfs dump DEVICE uberblocks lists the groups there are; fsck.lcpfs -y --rewind GROUP goes back to one");
         return false;
     }
-    hurt = lcpfs::move(outcome.value().hurt);
+    repaired = outcome.release_value();
     if (!options.quiet)
-        fmt::print("group {} repaired as group {}\n", outcome.value().group, outcome.value().new_group);
+        fmt::print("group {} repaired as group {}\n", repaired.group, repaired.new_group);
     return true;
 }
 
 bool is_about_devices(int error) { return error == -ENXIO || error == -EINVAL || error == -ENOMEM || error == -EROFS || error == -EBUSY; }
 
-// Of a pool that has just been repaired.
-int finish(const Options& options)
+// Of a pool that has just been repaired. A log that a device only gives now is not dropped: that is for its owner to say.
+int finish(const Options& options, const RepairOutcome& repaired)
 {
     Devices devices;
     if (!devices.open(options.paths, false, Devices::Use::alone))
         return k_operational;
     int error = open_once(devices, false);
-    if (error == -EUCLEAN) {
+    if (error == -EUCLEAN && !repaired.lacks_log) {
         complain("{}: what the intent log holds does not fit what is left; it is dropped", options.paths.front());
         error = open_once(devices, true);
     }
@@ -103,18 +103,18 @@ int repair(const Options& options)
     int code;
     if (!options.group && !needs_repair(options, code))
         return code;
-    Vector<HurtObject> hurt;
+    RepairOutcome repaired;
     {
         Devices devices;
         if (!devices.open(options.paths, false, Devices::Use::alone))
             return k_operational;
-        if (!repair_once(devices, options, hurt))
+        if (!repair_once(devices, options, repaired))
             return k_uncorrected;
     }
-    const int finished = finish(options);
+    const int finished = finish(options, repaired);
     if (finished != k_corrected)
         return finished;
-    if (const int error = print_losses(options.paths, hurt))
+    if (const int error = print_losses(options.paths, repaired.hurt))
         complain("{}: cannot say what is lost by its name: {}", options.paths.front(), reason(error));
     const int checked = check(options);
     return checked == k_clean ? k_corrected : checked;

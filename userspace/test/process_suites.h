@@ -9,6 +9,7 @@
     X(fixed_point_model)        \
     X(compressed_mixed)         \
     X(repair_parts)             \
+    X(repair_log)               \
     X(repair_trouble)           \
     X(repair)
 
