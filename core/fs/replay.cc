@@ -461,6 +461,30 @@ Status claims_of(const LogRecordView& record, Status (*claim)(void* context, con
     });
 }
 
+u64 object_made_by(const LogRecordView& record)
+{
+    LogPayload payload(record.payload);
+    switch (record.opcode()) {
+    case LogOpcode::create:
+    case LogOpcode::make_directory:
+    case LogOpcode::symlink:
+    case LogOpcode::create_unnamed:
+        break;
+    case LogOpcode::rename: {
+        DiskLogRename head;
+        const bool makes = payload.take(head).is_ok() && head.whiteout && payload.take_bytes(head.from_bytes.get()).is_ok()
+            && payload.take_bytes(head.to_bytes.get()).is_ok();
+        if (!makes)
+            return 0;
+        break;
+    }
+    default:
+        return 0;
+    }
+    DiskLogCreate made;
+    return payload.take(made).is_ok() ? made.object.get() : 0;
+}
+
 Status claim_record(Pool& pool, const LogRecordView& record)
 {
     return claims_of(record, [](void* allocator, const Dva& dva) { return static_cast<Allocator*>(allocator)->claim(dva); },

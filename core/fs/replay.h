@@ -25,7 +25,9 @@ Status recover_log(Pool& pool, const core_pool_options& options, bool drops_pool
 Status replay_record(Pool& pool, const LogRecordView& record);
 // Each run of blocks that a record says are in use and no committed group does. log_opcode, log_damaged, errors of `claim`.
 Status claims_of(const LogRecordView& record, Status (*claim)(void* context, const Dva& dva), void* context);
-// Takes them, at opening.
+// The number of the object that a record makes; 0: none.
+u64 object_made_by(const LogRecordView& record);
+// Takes the runs of claims_of, at opening.
 Status claim_record(Pool& pool, const LogRecordView& record);
 
 }

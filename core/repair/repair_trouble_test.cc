@@ -229,25 +229,54 @@ static void refused(Test& test)
     CHECK_EQ(pool.check(false), 0u);
 }
 
-// What the log makes again after the repair has a number that lost+found does not take.
-static void numbers_of_the_log(Test& test)
+// Makes one object that only the log has, and nothing that names it afterwards.
+using MakeFunction = int (*)(TestPool& pool);
+
+static int make_file(TestPool& pool) { return pool.make(pool.root(), "fsynced", k_mode_regular | 0644); }
+static int make_directory(TestPool& pool) { return pool.make(pool.root(), "fsynced", k_mode_directory | 0755); }
+static int make_whiteout(TestPool& pool)
+{
+    core_new whiteout {};
+    whiteout.mode = k_mode_character;
+    struct core_rename how {};
+    how.from_directory = how.to_directory = pool.root();
+    how.from_name = "place";
+    how.to_name = "fsynced";
+    how.from_length = 5;
+    how.to_length = 7;
+    how.flags = CORE_RENAME_WHITEOUT;
+    how.whiteout = &whiteout;
+    int result = pool.find(pool.root(), "place", &how.object);
+    if (result == 0) {
+        result = core_rename(&how);
+        core_object_put(how.object);
+    }
+    return result;
+}
+
+static void number_of_the_log(Test& test, MakeFunction make)
 {
     Box<CheckGround> ground = REQUIRE_VALUE(make_box<CheckGround>());
     REQUIRE(ground->start());
     TestPool& pool = ground->pool;
     REQUIRE_OK(remove_name(*ground, ground->place.top(), StringView("other")));
     REQUIRE_EQ(pool.sync(), 0);
-    core_object* file;
-    REQUIRE_EQ(pool.create(pool.root(), "fsynced", k_mode_regular | 0644, &file), 0);
-    REQUIRE_EQ(pool.write(file, 0, 3, 77, 3 * k_block_size), 0);
-    REQUIRE_EQ(core_object_sync(file), 0);
-    core_object_put(file);
+    REQUIRE_EQ(make(pool), 0);
+    REQUIRE_EQ(core_object_sync(pool.root()), 0);
     ground->release();
     (void)pool.crash();
     REQUIRE_OK(repair(pool));
     REQUIRE_EQ(pool.open(false), 0);
     CHECK(has_path(pool, "fsynced"));
     CHECK(has_path(pool, "lost+found"));
+}
+
+// What the log makes again after the repair has a number that lost+found does not take.
+static void numbers_of_the_log(Test& test)
+{
+    number_of_the_log(test, make_file);
+    number_of_the_log(test, make_directory);
+    number_of_the_log(test, make_whiteout);
 }
 
 // The labels that have the newest group's uberblocks have damaged heads, and the power goes when they are mended.

@@ -286,7 +286,7 @@ Status PoolTables::take_logged(LogReader& reader)
         if (kept.error() == Error::no_memory)
             return Error::no_memory;
         // What the repair makes has to have other numbers than what the log will make again.
-        const u64 object = record->header.object.get();
+        const u64 object = object_made_by(*record);
         for (Seen& seen : m_datasets)
             if (seen.id == record->header.dataset.get() && object < k_most_object - 1 && object >= seen.record.next_object.get())
                 seen.record.next_object.set(object + 1);
