@@ -54,13 +54,16 @@ bool repair_once(const Devices& devices, const Options& options, RepairOutcome& 
 
 bool is_about_devices(int error) { return error == -ENXIO || error == -EINVAL || error == -ENOMEM || error == -EROFS || error == -EBUSY; }
 
-// Of a pool that has just been repaired. A log that a device only gives now is not dropped: that is for its owner to say.
+// Of a pool that has just been repaired. The log is dropped only when it is found twice not to fit, as a device's trouble of a moment may
+// look like that; and not when a device only gives it now: that is for its owner to say.
 int finish(const Options& options, const RepairOutcome& repaired)
 {
     Devices devices;
     if (!devices.open(options.paths, false, Devices::Use::alone))
         return k_operational;
     int error = open_once(devices, false);
+    if (error == -EUCLEAN)
+        error = open_once(devices, false);
     if (error == -EUCLEAN && !repaired.lacks_log) {
         complain("{}: what the intent log holds does not fit what is left; it is dropped", options.paths.front());
         error = open_once(devices, true);
