@@ -37,6 +37,13 @@ static void dump_members(Pool& pool, const Lines& lines)
     }
 }
 
+static Status dump_records(LogReader& reader, const Lines& lines)
+{
+    while (const LogRecordView* record = TRY(reader.next()))
+        dump_record(*record, lines);
+    return {};
+}
+
 Status dump_log(Pool& pool, const Lines& lines)
 {
     const Uberblock& uberblock = pool.uberblock();
@@ -57,15 +64,14 @@ Status dump_log(Pool& pool, const Lines& lines)
     reader->tell_frames(dump_frame, const_cast<Lines*>(&lines));
     const LogTail tail { uberblock.log_generation, uberblock.log_tail, uberblock.log_sequence, uberblock.log_record };
     const Status status = reader->read(tail, uberblock.txg);
-    while (const LogRecordView* record = TRY(reader->next()))
-        dump_record(*record, lines);
+    const Status dumped = dump_records(*reader, lines);
     if (status.error() == Error::log_missing)
         lines.put("frame ", reader->missing().sequence, " at position ", reader->missing().position,
                   " is missing or damaged, but frame ", reader->missing().proof, " says that it had been acknowledged");
     else if (status.is_ok())
         lines.put("the log ends at position ", reader->end_position(), ": ", reader->record_count(),
                   " records are newer than the committed group");
-    return status.error();
+    return status.is_error() ? status.error() : dumped.error();
 }
 
 }

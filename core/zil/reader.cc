@@ -294,6 +294,7 @@ Result<const LogRecordView*> LogReader::next()
         }
         if (m_is_in_frame)
             leave_frame();
+        m_is_in_frame = false;
         m_is_in_frame = TRY(find_frame());
         if (!m_is_in_frame)
             return Error::io_error;

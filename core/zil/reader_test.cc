@@ -41,11 +41,13 @@ bool is_record(const LogRecordView& record, u32 number)
     return fits;
 }
 
-// How many there are, at most `most`; as they have to be.
-Result<u32> go_through(Test& test, LogReader& reader, u32 most)
+// How many there are, at most `most`; as they have to be. `told` counts along.
+Result<u32> go_through(Test& test, LogReader& reader, u32 most, u32* told = nullptr)
 {
     u32 count = 0;
     for (; count < most; count++) {
+        if (told)
+            *told = count;
         const LogRecordView* const record = TRY(reader.next());
         if (!record)
             break;
@@ -110,7 +112,13 @@ void says_what_has_gone(Test& test)
         // The device has another trouble, once.
         reader.rewind();
         lcpfs_test_device_fail(ground->device.get(), HOST_IO_READ, 0, 1);
-        CHECK_EQ(go_through(test, reader, ~0u).error(), has_all ? Error::none : Error::io_error);
+        u32 told = 0;
+        const Error trouble = go_through(test, reader, ~0u, &told).error();
+        CHECK_EQ(trouble, has_all ? Error::none : Error::io_error);
+        if (!has_all) { // and is asked once more
+            const LogRecordView* const record = REQUIRE_VALUE(reader.next());
+            CHECK(record && is_record(*record, told));
+        }
         lcpfs_test_device_fail(ground->device.get(), HOST_IO_READ, 0, 0);
         reader.rewind();
         CHECK_EQ(REQUIRE_VALUE(go_through(test, reader, ~0u)), k_records);
