@@ -98,6 +98,13 @@ public:
 
 private:
     int sync_by(const std::function<int()>& sync);
+    // What a check said, and how it ended.
+    struct Checked {
+        std::string text;
+        u64 count { 0 };
+        int error { 0 };
+    };
+    void check_once(bool read_data, Checked& checked);
 
     IoLog m_log;
     bool m_keep_log;
