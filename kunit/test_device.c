@@ -25,13 +25,19 @@ struct test_plan {
 	bool hold;
 };
 
+struct test_range {
+	u64 from, to; /* bytes */
+};
+
 struct test_device {
 	struct host_bdev *bdev;
 	struct gendisk *disk;
 	u8 *data;
 	bool shares_data;      /* a path to another device */
-	spinlock_t lock;       /* plans, waiting, held */
+	spinlock_t lock;       /* plans, bad, waiting, held */
 	struct test_plan plans[4]; /* by enum host_io_op */
+	struct test_range bad[LCPFS_TEST_BAD_RANGES];
+	unsigned int bad_count;
 	struct bio_list waiting;
 	struct bio_list held[4]; /* by enum host_io_op */
 	struct hrtimer timer;
@@ -70,8 +76,20 @@ static enum host_io_op test_device_op(struct bio *bio)
 	}
 }
 
-static blk_status_t test_device_planned_failure(struct test_device *device, enum host_io_op op)
+static bool test_device_is_bad(struct test_device *device, struct bio *bio)
 {
+	u64 from = bio->bi_iter.bi_sector << SECTOR_SHIFT;
+	unsigned int i;
+
+	for (i = 0; i < device->bad_count; i++)
+		if (from < device->bad[i].to && device->bad[i].from < from + bio->bi_iter.bi_size)
+			return true;
+	return false;
+}
+
+static blk_status_t test_device_planned_failure(struct test_device *device, struct bio *bio)
+{
+	enum host_io_op op = test_device_op(bio);
 	struct test_plan *plan = &device->plans[op];
 	unsigned long flags;
 	blk_status_t fail = BLK_STS_OK;
@@ -85,6 +103,8 @@ static blk_status_t test_device_planned_failure(struct test_device *device, enum
 			fail = plan->status;
 		}
 	}
+	if (!fail && op == HOST_IO_READ && test_device_is_bad(device, bio))
+		fail = BLK_STS_MEDIUM;
 	spin_unlock_irqrestore(&device->lock, flags);
 	return fail;
 }
@@ -98,7 +118,7 @@ static void test_device_run(struct test_device *device, struct bio *bio)
 	struct bio_vec segment;
 	unsigned long flags;
 
-	bio->bi_status = test_device_planned_failure(device, op);
+	bio->bi_status = test_device_planned_failure(device, bio);
 	if (bio->bi_status) {
 		/* No effect. */
 	} else if (op == HOST_IO_DISCARD) {
@@ -310,6 +330,19 @@ void lcpfs_test_device_fail_as(struct host_bdev *bdev, enum host_io_op op, uint6
 void lcpfs_test_device_fail(struct host_bdev *bdev, enum host_io_op op, uint64_t skip, uint64_t count)
 {
 	lcpfs_test_device_fail_as(bdev, op, skip, count, HOST_IO_ERROR);
+}
+
+void lcpfs_test_device_spoil(struct host_bdev *bdev, uint64_t offset_bytes, uint64_t bytes)
+{
+	struct test_device *device = test_device_of(bdev);
+	unsigned long flags;
+
+	spin_lock_irqsave(&device->lock, flags);
+	if (!bytes)
+		device->bad_count = 0;
+	else if (!WARN_ON(device->bad_count == LCPFS_TEST_BAD_RANGES))
+		device->bad[device->bad_count++] = (struct test_range){ offset_bytes, offset_bytes + bytes };
+	spin_unlock_irqrestore(&device->lock, flags);
 }
 
 void lcpfs_test_device_hold(struct host_bdev *bdev, enum host_io_op op, bool hold)

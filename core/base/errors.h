@@ -86,6 +86,11 @@ enum class Error : u16 {
 
 // A device's, or that it cannot be reached: nothing is said of what is on it.
 constexpr bool is_of_device(Error error) { return error >= Error::io_error && error <= Error::no_usable_path; }
+// Among those, what may be the fault of few of the sectors asked for: the others may still be had, each for itself.
+constexpr bool is_of_sectors(Error error)
+{
+    return error == Error::io_error || error == Error::io_medium || error == Error::io_protection;
+}
 
 // The errno (positive) for an error; 0 for none.
 constexpr int errno_of(Error error)

@@ -398,8 +398,8 @@ Status Pool::load(UberblockScan& scan, NodeCache::Ahead& ahead, const core_pool_
     TRY(load_log(options));
     if (scan.newer_damaged) {
         TextLine line;
-        line.add("the uberblocks of transaction group ").add(scan.newer_damaged).add(" are damaged; going back to group ");
-        line.add(m_uberblock.txg.value());
+        line.add("the uberblocks of transaction group ").add(scan.newer_damaged);
+        line.add(" are damaged or cannot be read; going back to group ").add(m_uberblock.txg.value());
         log(HOST_LOG_WARNING, StringView(line.text(), line.size()));
         TRY(load_bitmaps());
     }

@@ -26,6 +26,12 @@ void lcpfs_test_device_fail(struct host_bdev *bdev, enum host_io_op op, uint64_t
 void lcpfs_test_device_fail_as(struct host_bdev *bdev, enum host_io_op op, uint64_t skip, uint64_t count,
 			       enum host_io_status status);
 /*
+ * Reads that touch these bytes fail from now on as a medium error, at most LCPFS_TEST_BAD_RANGES of them;
+ * no bytes: what was bad is good again.
+ */
+#define LCPFS_TEST_BAD_RANGES 8
+void lcpfs_test_device_spoil(struct host_bdev *bdev, uint64_t offset_bytes, uint64_t bytes);
+/*
  * Another device over the same contents, as a second path to one disk is; with plans of its own. Destroyed
  * before `of`.
  */

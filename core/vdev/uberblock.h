@@ -27,10 +27,10 @@ struct Uberblock {
 
 struct UberblockScan {
     Vector<Uberblock> found;   // distinct groups, newest first
-    // The highest number of a group above found[0] of which only damaged copies were seen: the mount falls back and
-    // says so. 0: none.
+    // The highest number of a group above found[0] of which only damaged copies were seen, or which may be where no device can be
+    // read: the mount falls back and says so. 0: none.
     u64 newer_damaged { 0 };
-    u64 damaged_copies { 0 };
+    u64 damaged_copies { 0 }; // with those of all groups for which there is room on a page that cannot be read
 
     // The group that `uberblock` was made from, when it is among them.
     const Uberblock* previous_of(const Uberblock& uberblock) const;
@@ -65,7 +65,8 @@ struct FoundLabel {
     Box<FrontRings> rings; // or null
 };
 
-// Reads the rings of all labels of all data vdevs. Unreadable ones are skipped (counted damaged); no_uberblock when none is good.
+// Reads the rings of all labels of all data vdevs. A page that cannot be read is skipped (counted damaged): no_uberblock when nothing is
+// good.
 //
 // Depth::as_needed: of a lone data vdev the front labels' rings say it all, mostly. A group is committed when both its labels have
 // it, so the end labels have a newer one only when it is the very next, and the write of its front copy did not get done: the

@@ -49,19 +49,41 @@ public:
     {
         return compare_bytes(m_pages[page], other.m_pages[page], k_block_size) == 0;
     }
-    Status wait() { return m_batch.wait(); }
+    Status wait()
+    {
+        const Status read = m_batch.wait();
+        m_given = read.is_ok() ? own_pages() : 0;
+        return read;
+    }
+    // Page for page, when all at once failed: a bad sector costs its page. A device that fails otherwise is not asked again.
+    void read_each(VdevSet& vdevs, const Vdev& vdev)
+    {
+        for (u32 page = m_label % 2; page < k_pages; page += 2) {
+            m_segments[0] = { m_pages[page], k_block_size };
+            start(vdevs, vdev, page, Span<const core_segment>(m_segments, 1));
+            const Error error = m_batch.wait().error();
+            if (error == Error::none)
+                m_given |= 1u << page;
+            else if (!is_of_sectors(error))
+                return;
+        }
+    }
+    // A bit for each page: that were read, and that were not.
+    u32 given() const { return m_given; }
+    u32 refused() const { return own_pages() & ~m_given; }
     template <typename Visit> // Status(u32 slot, const DiskUberblock&)
     Status visit_slots(Visit visit) const
     {
         for (u32 page = m_label % 2; page < k_pages; page += 2)
-            for (u32 i = 0; i < k_slots_per_page; i++)
+            for (u32 i = 0; i < k_slots_per_page && (m_given >> page & 1); i++)
                 TRY(visit(page * k_slots_per_page + i, reinterpret_cast<const DiskUberblock*>(m_pages[page])[i]));
         return {};
     }
 
 private:
     static constexpr u32 k_pages = k_uberblock_slots / k_slots_per_page;
-    static_assert(k_pages % 2 == 0); // of group t: its page is t % k_pages, its labels are those of t % 2
+    static_assert(k_pages == 32); // of group t: its page is t % k_pages, its labels are those of t % 2
+    u32 own_pages() const { return 0x55555555u << m_label % 2; }
     Span<const core_segment> all_pages()
     {
         for (u32 page = 0; page < k_pages; page++)
@@ -90,6 +112,7 @@ private:
     u8* m_pages[k_pages] {};
     u8* m_between { nullptr };
     core_segment m_segments[k_pages];
+    u32 m_given { 0 };
     IoBatch m_batch;
 };
 
@@ -128,15 +151,25 @@ static Status insert(Vector<Uberblock>& found, const Uberblock& uberblock)
     return {};
 }
 
-// The groups that damaged slots claim to be, each copy for itself, to be compared with what was found in the end.
+// The groups that damaged slots claim to be, each copy for itself, and those that no device gives, to be compared with what was found in
+// the end.
 class DamagedSlots {
 public:
     Status note(u32 slot, const DiskUberblock& disk) { return m_claims.push_back({ slot, disk.txg.get() }); }
+    void note_pages(u32 given, u32 refused)
+    {
+        m_given |= given;
+        m_refused |= refused;
+    }
     u64 highest_after(TxgId newest) const
     {
         u64 highest = 0;
         for (const Claim& claim : m_claims)
             highest = max(highest, group_of(claim, newest.value()));
+        const u32 lost = m_refused & ~m_given;
+        for (u64 ahead = 1; lost && ahead <= k_look_ahead_of_garbage; ahead++)
+            if (lost >> page_of(newest.value() + ahead) & 1)
+                highest = max(highest, newest.value() + ahead);
         return highest;
     }
 
@@ -163,6 +196,7 @@ private:
         return 0;
     }
     Vector<Claim> m_claims;
+    u32 m_given { 0 }, m_refused { 0 }; // pages, a bit each: by one label or more
 };
 
 const Uberblock* UberblockScan::previous_of(const Uberblock& uberblock) const
@@ -184,6 +218,8 @@ TxgId UberblockScan::number_to_go_on_from() const
 
 static Status scan_ring(const RingBuffer& ring, const DiskGuid& pool_guid, UberblockScan& scan, DamagedSlots& damaged)
 {
+    for (u32 refused = ring.refused(); refused; refused &= refused - 1)
+        scan.damaged_copies += k_slots_per_page;
     return ring.visit_slots([&](u32 slot, const DiskUberblock& disk) -> Status {
         if (is_empty(disk))
             return {};
@@ -245,10 +281,12 @@ Status UberblockReader::scan_rings(u32 first, u32 end)
             m_rings[label]->start_read(m_vdevs, m_vdevs.vdev(VdevId(m_vdev)));
             read = m_rings[label]->wait();
         }
-        if (read.is_error())
-            m_scan.damaged_copies++;
-        else
-            TRY(scan_ring(*m_rings[label], m_pool_guid, m_scan, *m_damaged));
+        if (read.error() == Error::no_memory)
+            return read;
+        if (is_of_sectors(read.error()))
+            m_rings[label]->read_each(m_vdevs, m_vdevs.vdev(VdevId(m_vdev)));
+        m_damaged->note_pages(m_rings[label]->given(), m_rings[label]->refused());
+        TRY(scan_ring(*m_rings[label], m_pool_guid, m_scan, *m_damaged));
     }
     return {};
 }

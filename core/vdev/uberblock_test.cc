@@ -79,6 +79,14 @@ struct UberblockGround {
         TRY(reader.look());
         return reader.finish();
     }
+    // The sector of a group's copy in one label of one device cannot be read.
+    void spoil(bool second, u32 label, u64 txg)
+    {
+        const u64 at = label_offset(label, k_device_bytes / k_block_size) + k_label_ring_offset
+            + uberblock_slot_of(txg) * k_uberblock_slot_bytes;
+        lcpfs_test_device_spoil(second ? b.get() : a.get(), at, 512);
+    }
+    void mend() { lcpfs_test_device_spoil(a.get(), 0, 0); }
     // Flips a bit of a group's copy in one label of one device.
     void damage(bool second, u32 label, u64 txg, u32 offset)
     {
@@ -307,8 +315,93 @@ static void failing_devices(Test& test)
     CHECK_ERROR(writer->write(make_uberblock(2)), io_error);
     lcpfs_test_device_fail(ground.a.get(), HOST_IO_READ, 0, 1000);
     UberblockScan scan = REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool));
-    CHECK_EQ(scan.damaged_copies, 4);
+    CHECK_EQ(scan.damaged_copies, k_label_count * k_uberblock_slots / 2);
     CHECK_EQ(scan.found[0].txg, 2);
+}
+
+// A bad sector costs the groups on its page, and those only when no label has them else.
+static void bad_sectors(Test& test)
+{
+    UberblockGround ground;
+    REQUIRE_OK(ground.start(1));
+    Box<UberblockWriter> writer = REQUIRE_VALUE(UberblockWriter::create(*ground.vdevs, k_pool));
+    for (u64 txg = 1; txg <= 70; txg++)
+        REQUIRE_OK(writer->write(make_uberblock(txg)));
+    auto newest = [&](u64 txg, u64 newer_damaged, u64 groups) {
+        const UberblockScan scans[] = { REQUIRE_VALUE(ground.scan_as_needed()), REQUIRE_VALUE(ground.scan_early()),
+                                        REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool)) };
+        for (const UberblockScan& scan : scans) {
+            CHECK_EQ(scan.found[0].txg, txg);
+            CHECK_EQ(scan.newer_damaged, newer_damaged);
+            CHECK_EQ(scan.found.size(), groups);
+        }
+    };
+    newest(70, 0, 64);
+    for (u32 label = 0; label < k_label_count; label++) // each label's ring is bad somewhere
+        ground.spoil(false, label, 50 + label);
+    newest(70, 0, 64);
+    CHECK_EQ(REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool)).damaged_copies, 8u); // two groups to a page
+    ground.mend();
+    for (u32 label = 0; label < k_label_count; label++) // where this label never has a group
+        ground.spoil(false, label, 51 + label);
+    newest(70, 0, 64);
+    CHECK_EQ(REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool)).damaged_copies, 0u);
+    ground.mend();
+    ground.spoil(false, 0, 70);
+    newest(70, 0, 64);
+    ground.spoil(false, 2, 70); // both copies: what is there may have been a group
+    newest(69, 70, 62);
+    ground.mend();
+    ground.spoil(false, 1, 71);
+    newest(70, 0, 64);
+    ground.spoil(false, 3, 71); // there never was one, but who would know
+    newest(70, 71, 62);
+    // What is gone on from is not mistaken for it, once and for all.
+    Uberblock next = make_uberblock(REQUIRE_VALUE(ground.scan_as_needed()).number_to_go_on_from().value() + 1);
+    CHECK_EQ(next.txg, 73u);
+    next.previous = TxgId(70);
+    REQUIRE_OK(writer->write(next));
+    CHECK_EQ(REQUIRE_VALUE(ground.scan_as_needed()).found[0].txg, 73u);
+    CHECK_EQ(REQUIRE_VALUE(ground.scan_as_needed()).newer_damaged, 0u);
+}
+
+// No other device's ring is missed for one that cannot be read.
+static void bad_sectors_of_one(Test& test)
+{
+    UberblockGround ground;
+    REQUIRE_OK(ground.start());
+    Box<UberblockWriter> writer = REQUIRE_VALUE(UberblockWriter::create(*ground.vdevs, k_pool));
+    for (u64 txg = 1; txg <= 10; txg++)
+        REQUIRE_OK(writer->write(make_uberblock(txg)));
+    for (u32 label = 0; label < k_label_count; label++)
+        ground.spoil(false, label, 10 + label % 2);
+    const UberblockScan scan = REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool));
+    CHECK_EQ(scan.found[0].txg, 10u);
+    CHECK_EQ(scan.found.size(), 10u);
+    CHECK_EQ(scan.newer_damaged, 0u);
+    CHECK_EQ(scan.damaged_copies, 8u);
+}
+
+// A disk that does not answer any more is not asked page for page, and no memory is no damage.
+static void rings_given_up(Test& test)
+{
+    UberblockGround ground;
+    REQUIRE_OK(ground.start());
+    Box<UberblockWriter> writer = REQUIRE_VALUE(UberblockWriter::create(*ground.vdevs, k_pool));
+    for (u64 txg = 1; txg <= 10; txg++)
+        REQUIRE_OK(writer->write(make_uberblock(txg)));
+    const u64 before = lcpfs_test_device_requests(ground.a.get(), HOST_IO_READ);
+    lcpfs_test_device_fail_as(ground.a.get(), HOST_IO_READ, 0, 1000, HOST_IO_TARGET);
+    const UberblockScan scan = REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool));
+    CHECK_EQ(scan.found[0].txg, 10u);
+    CHECK_EQ(scan.newer_damaged, 0u);
+    CHECK_EQ(lcpfs_test_device_requests(ground.a.get(), HOST_IO_READ) - before, k_label_count);
+    // Nor is what another gave before taken for its own.
+    lcpfs_test_device_fail_as(ground.a.get(), HOST_IO_READ, 0, 0, HOST_IO_TARGET);
+    lcpfs_test_device_fail_as(ground.b.get(), HOST_IO_READ, 0, 1000, HOST_IO_TARGET);
+    CHECK_EQ(REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool)).damaged_copies, k_label_count * k_uberblock_slots / 2);
+    lcpfs_test_device_fail_as(ground.a.get(), HOST_IO_READ, 1, 1, HOST_IO_NO_MEMORY);
+    CHECK_ERROR(scan_uberblocks(*ground.vdevs, k_pool), no_memory);
 }
 
 // Every byte of a slot is covered by its checksum.
@@ -341,6 +434,9 @@ constexpr TestCase k_cases[] = {
     { "as_needed", as_needed }, { "begun_early", begun_early }, { "falling_back", falling_back },
     { "given_up", given_up },
     { "failing_devices", failing_devices },
+    { "bad_sectors", bad_sectors },
+    { "bad_sectors_of_one", bad_sectors_of_one },
+    { "rings_given_up", rings_given_up },
     { "every_byte_counts", every_byte_counts },
 };
 LCPFS_SUITE(uberblock, k_cases);

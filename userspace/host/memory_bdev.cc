@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <mutex>
+#include <vector>
 
 #include <sys/mman.h>
 
@@ -45,6 +46,15 @@ public:
         }
     };
     Plan& plan(host_io_op op) { return m_plans[op]; }
+
+    void spoil(u64 offset, u64 bytes)
+    {
+        std::lock_guard guard(m_lock);
+        if (bytes)
+            m_bad.push_back({ offset, bytes });
+        else
+            m_bad.clear();
+    }
 
     void submit(IoRequest& request) override
     {
@@ -90,6 +100,9 @@ private:
                 return plan.status;
             }
         }
+        for (const Range& bad : m_bad)
+            if (io.op == HOST_IO_READ && io.offset_bytes < bad.offset + bad.bytes && bad.offset < io.offset_bytes + io.length_bytes)
+                return HOST_IO_MEDIUM;
         u8* at = m_data + io.offset_bytes;
         if (io.op == HOST_IO_READ)
             request.scatter(at);
@@ -100,7 +113,11 @@ private:
         return HOST_IO_OK;
     }
 
+    struct Range {
+        u64 offset, bytes;
+    };
     std::mutex m_lock;
+    std::vector<Range> m_bad;
     u8* m_data;
     bool m_owned;
     Plan m_plans[4] {};
@@ -128,6 +145,7 @@ void memory_bdev_fail(host_bdev* bdev, host_io_op op, u64 skip, u64 count, host_
     plan.status = status;
 }
 
+void memory_bdev_spoil(host_bdev* bdev, u64 offset_bytes, u64 bytes) { of(bdev).spoil(offset_bytes, bytes); }
 void memory_bdev_hold(host_bdev* bdev, host_io_op op, bool hold) { of(bdev).hold(op, hold); }
 
 u64 memory_bdev_requests(host_bdev* bdev, host_io_op op) { return of(bdev).plan(op).requests; }

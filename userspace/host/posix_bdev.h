@@ -23,6 +23,8 @@ void memory_bdev_destroy(host_bdev* bdev);
 u8* memory_bdev_data(host_bdev* bdev);
 // After `skip` more requests of this kind, the next `count` fail with `status` and have no effect.
 void memory_bdev_fail(host_bdev* bdev, host_io_op op, u64 skip, u64 count, host_io_status status);
+// Reads that touch these bytes fail from now on as a medium error; no bytes: none does any more.
+void memory_bdev_spoil(host_bdev* bdev, u64 offset_bytes, u64 bytes);
 // While held, requests of this kind neither end nor have an effect; letting go does both, in order.
 void memory_bdev_hold(host_bdev* bdev, host_io_op op, bool hold);
 u64 memory_bdev_requests(host_bdev* bdev, host_io_op op);

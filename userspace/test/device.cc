@@ -39,6 +39,11 @@ void lcpfs_test_device_fail_as(struct host_bdev* bdev, enum host_io_op op, uint6
     memory_bdev_fail(bdev, op, skip, count, status);
 }
 
+void lcpfs_test_device_spoil(struct host_bdev* bdev, uint64_t offset_bytes, uint64_t bytes)
+{
+    memory_bdev_spoil(bdev, offset_bytes, bytes);
+}
+
 struct host_bdev* lcpfs_test_device_create_path(struct host_bdev* of)
 {
     host_bdev_info info;
