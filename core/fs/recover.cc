@@ -175,6 +175,12 @@ Status recover_log(Pool& pool, const core_pool_options& options, bool drops_pool
         line.add("intent log: ").add(reader->passed_over()).add(" times a frame was found on another log device than the one before it");
         say(pool, HOST_LOG_INFO, line);
     }
+    if (reader->unread_bytes()) {
+        TextLine line;
+        line.add("intent log: ").add(reader->unread_bytes()).add(" bytes behind frame ").add(reader->next_sequence() - 1);
+        line.add(", the last that was found, cannot be read; nothing else says that there are more");
+        say(pool, HOST_LOG_WARNING, line);
+    }
     if (reader->lacks_group())
         pool.log(HOST_LOG_WARNING, "intent log: what was done after the group that is lost cannot be done again");
     while (next.generation == 0)

@@ -128,6 +128,12 @@ struct LogGround {
     u64 flushes() { return vdevs->counters().flushes.load(); }
     // What a mount would find, from the newest tail.
     Status read(LogReader& reader, TxgId committed) { return reader.read(committed_tail, committed); }
+    // The sector there cannot be read any more.
+    void spoil(u64 position)
+    {
+        lcpfs_test_device_spoil(device.get(), align_down(log->ring().place(position).offset_bytes, u64(512)), 512);
+    }
+    void mend() { lcpfs_test_device_spoil(device.get(), 0, 0); }
     void flip(u64 position)
     {
         const LogRing::Place place = log->ring().place(position);

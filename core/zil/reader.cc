@@ -66,30 +66,68 @@ Result<bool> LogReader::any_member(Try attempt)
     return false;
 }
 
+bool LogReader::Window::has_bad(u32 from, u32 end) const
+{
+    bool found = false;
+    for (u32 block = from / k_block_size; bad && block * k_block_size < end; block++)
+        found = found || (bad >> block & 1);
+    return found;
+}
+
+Status LogReader::transfer(u32 member, u64 position, Span<const core_segment> segments)
+{
+    const LogRing::Place place = m_ring.place(position, member);
+    IoBatch batch;
+    batch.begin();
+    m_vdevs.transfer(HOST_IO_READ, place.vdev, place.offset_bytes, segments, HOST_IO_META, IoBatch::done, &batch);
+    return batch.wait();
+}
+
+// As much as there is room for. When that fails, block for block: a bad sector is of no concern to what stands elsewhere, and most of
+// what a window reads ahead nobody needs. Behind more than a few of them no further one is waited for.
+Status LogReader::read_window(u32 member, u64 position)
+{
+    static_assert(k_window_bytes / k_block_size <= 64);
+    Window& window = m_windows[member];
+    const u32 length = static_cast<u32>(min<u64>(k_window_bytes, m_ring.left_in_run(position)));
+    u32 count = 0, bad = 0;
+    for (u32 at = 0; at < length; at += k_block_size, count++)
+        m_segments[count].bytes = min(k_block_size, length - at);
+    window.valid = 0;
+    window.bad = 0;
+    const Status whole = transfer(member, position, Span<const core_segment>(m_segments, count));
+    if (whole.is_error() && !is_of_sectors(whole.error()))
+        return whole;
+    Error error = Error::none;
+    for (u32 i = 0; i < count; i++) {
+        if (whole.is_error() && bad <= k_most_bad_blocks) // else it is as with the last one
+            error = transfer(member, position + i * k_block_size, { &m_segments[i], 1 }).error();
+        if (error != Error::none && !is_of_sectors(error))
+            return error;
+        if (error != Error::none) {
+            window.bad |= u64(1) << i;
+            window.error = error;
+            bad++;
+        }
+        copy_bytes(window.bytes + i * k_block_size, m_segments[i].data, m_segments[i].bytes);
+    }
+    window.position = position;
+    window.valid = length;
+    return {};
+}
+
 // The bytes at a position, valid until the next call. Null: the run ends before.
 Result<u8*> LogReader::window(u32 member, u64 position, u32 bytes)
 {
     Window& window = m_windows[member];
     if (m_ring.left_in_run(position) < bytes)
         return static_cast<u8*>(nullptr);
-    if (window.valid && position >= window.position && position + bytes <= window.position + window.valid)
-        return window.bytes + (position - window.position);
-    const u32 length = static_cast<u32>(min<u64>(k_window_bytes, m_ring.left_in_run(position)));
-    u32 count = 0;
-    for (u32 at = 0; at < length; at += k_block_size, count++)
-        m_segments[count].bytes = min(k_block_size, length - at);
-    const LogRing::Place place = m_ring.place(position, member);
-    window.valid = 0;
-    IoBatch batch;
-    batch.begin();
-    m_vdevs.transfer(HOST_IO_READ, place.vdev, place.offset_bytes, Span<const core_segment>(m_segments, count), HOST_IO_META,
-                     IoBatch::done, &batch);
-    TRY(batch.wait());
-    for (u32 i = 0; i < count; i++)
-        copy_bytes(window.bytes + i * k_block_size, m_segments[i].data, m_segments[i].bytes);
-    window.position = position;
-    window.valid = length;
-    return window.bytes;
+    if (!window.valid || position < window.position || position + bytes > window.position + window.valid)
+        TRY(read_window(member, position));
+    const u32 at = static_cast<u32>(position - window.position);
+    if (window.has_bad(at, at + bytes))
+        return window.error;
+    return window.bytes + at;
 }
 
 Result<bool> LogReader::head_at(u32 member, u64 position, LogFrameHead& head)
@@ -190,11 +228,18 @@ Result<bool> LogReader::take_frame(u64 position)
 Result<bool> LogReader::look_ahead(u32 member)
 {
     const u32 step = m_ring.alignment_of(1u << member);
-    u64 ahead = 0;
+    u64 ahead = 0, unread_bytes = 0;
     for (u64 position = align_up(m_at.position, u64(step)); ahead < min(k_look_ahead_bytes, m_ring.bytes()); ahead += step) {
         LogFrameHead head;
         u8* bytes;
-        const bool ours = TRY(head_at(member, position, head));
+        const Result<bool> seen = head_at(member, position, head);
+        if (seen.is_error()) { // a few bad sectors, or a device that fails
+            unread_bytes += step;
+            m_at.unread_bytes = max(m_at.unread_bytes, unread_bytes);
+            if (!is_of_sectors(seen.error()) || unread_bytes > k_most_bad_blocks * k_block_size)
+                return seen.error();
+        }
+        const bool ours = seen.is_ok() && seen.value();
         if (ours && head.sequence == m_at.sequence && TRY(take_frame_from(member, position)))
             return true;
         const bool knows = ours && head.sequence > m_at.sequence && head.acknowledged >= m_at.sequence;
@@ -212,6 +257,7 @@ Result<bool> LogReader::look_ahead(u32 member)
 Result<bool> LogReader::find_frame()
 {
     m_at.missing = {};
+    m_at.unread_bytes = 0;
     if (m_at.position - m_start >= m_ring.bytes())
         return false;
     if (TRY(take_frame(m_at.position)))

@@ -49,6 +49,8 @@ public:
 
     // What `read` found, to its end or to where it failed.
     u64 record_count() const { return m_record_count; }
+    // Behind the last frame: what could not be looked at for more of them, since the device does not give it.
+    u64 unread_bytes() const { return m_end.unread_bytes; }
     // Frames that had to be taken from another member than the one before them, as no good copy was there.
     u64 passed_over() const { return m_end.passed_over; }
     u64 end_position() const { return m_end.position; }
@@ -74,12 +76,14 @@ public:
 private:
     static constexpr u32 k_window_bytes = 2 * k_max_log_frame_bytes;
     static constexpr u64 k_look_ahead_bytes = 4ull << 20;
+    static constexpr u32 k_most_bad_blocks = 16; // passed over in looking ahead, and asked for of a window
 
     // How far it has come.
     struct At {
         u64 position { 0 }, sequence { 0 }; // of the frame that comes next
         u64 last_record { 0 };
         u64 passed_over { 0 };
+        u64 unread_bytes { 0 };
         Missing missing;
         bool lacks_group { false };
     };
@@ -97,8 +101,13 @@ private:
         u8* bytes { nullptr };
         u64 position { 0 };
         u32 valid { 0 };
+        u64 bad { 0 }; // blocks of it, a bit each, that the device does not give
+        Error error { Error::none }; // as it says of them
+        bool has_bad(u32 from, u32 end) const; // bytes of it
     };
     Status prepare();
+    Status transfer(u32 member, u64 position, Span<const core_segment> segments);
+    Status read_window(u32 member, u64 position);
     Result<u8*> window(u32 member, u64 position, u32 bytes);
     Result<const u8*> window_within(u32 member, u64 position, u32 bytes);
     // False: no frame of ours begins there.

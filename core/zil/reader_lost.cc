@@ -17,7 +17,7 @@ Status LogReader::find_lost(TxgId committed, void (*found)(void* context, const 
             LogRecordView record;
             u32 bytes = 0;
             const Result<bool> is_there = record_at(member, position, newest, record, bytes);
-            if (is_there.is_error() && m_ring.member_count() == 1)
+            if (is_there.is_error() && m_ring.member_count() == 1 && !is_of_sectors(is_there.error()))
                 return is_there.error();
             if (is_there.is_error() || !is_there.value())
                 continue;

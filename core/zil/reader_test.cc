@@ -111,10 +111,10 @@ void says_what_has_gone(Test& test)
 
         // The device has another trouble, once.
         reader.rewind();
-        lcpfs_test_device_fail(ground->device.get(), HOST_IO_READ, 0, 1);
+        lcpfs_test_device_fail_as(ground->device.get(), HOST_IO_READ, 0, 1, HOST_IO_TARGET);
         u32 told = 0;
         const Error trouble = go_through(test, reader, ~0u, &told).error();
-        CHECK_EQ(trouble, has_all ? Error::none : Error::io_error);
+        CHECK_EQ(trouble, has_all ? Error::none : Error::io_target);
         if (!has_all) { // and is asked once more
             const LogRecordView* const record = REQUIRE_VALUE(reader.next());
             CHECK(record && is_record(*record, told));
@@ -141,6 +141,85 @@ void needs_no_committed_frame(Test& test)
     CHECK_EQ(reader.last_record(), k_records);
     ground->flip(last + 1000);
     CHECK(!REQUIRE_VALUE(reader.next()));
+    end(*ground);
+}
+
+// A block that cannot be read stops who needs it, and nobody else.
+void needs_no_bad_sector(Test& test)
+{
+    Box<LogGround> ground = REQUIRE_VALUE(make_box<LogGround>());
+    REQUIRE_OK(ground->start());
+    const u64 last = fill(test, *ground);
+    const u64 next = ground->position(), ring = ground->log->ring().bytes();
+    const auto read = [&](u64 bound, u64& unread) -> Error {
+        LogReader reader(*ground->vdevs, ground->log->ring(), LogGround::k_pool);
+        reader.keep_at_most(bound);
+        const Status status = ground->read(reader, TxgId(10));
+        unread = reader.unread_bytes();
+        if (status.is_error())
+            return status.error();
+        CHECK_EQ(reader.end_position(), next);
+        const Result<u32> count = go_through(test, reader, ~0u);
+        CHECK(count.is_ok() && count.value() == k_records);
+        return Error::none;
+    };
+    const u64 harmless[] = { next + k_block_size, next + 20 * k_block_size, ring - 512 };
+    for (const u64 position : harmless) {
+        ground->spoil(position);
+        for (const u64 bound : k_bounds) {
+            u64 unread = 0;
+            CHECK_EQ(read(bound, unread), Error::none);
+            CHECK_EQ(unread, k_block_size);
+        }
+        ground->mend();
+    }
+    // There may have been a frame. What is before it can be told of.
+    const u64 needed[] = { 0, 512, last, last + 512, next - 512, next, next + 512 };
+    for (const u64 position : needed) {
+        ground->spoil(position);
+        for (const u64 bound : k_bounds) {
+            LogReader reader(*ground->vdevs, ground->log->ring(), LogGround::k_pool);
+            reader.keep_at_most(bound);
+            CHECK_ERROR(ground->read(reader, TxgId(10)), io_medium);
+            CHECK_EQ(reader.next_sequence(), position >= next ? k_frames + 1 : position < last ? 1u : k_frames);
+            CHECK_EQ(reader.record_count(), position >= next ? k_records : position < last ? 0u : k_records - 3);
+        }
+        ground->mend();
+    }
+    end(*ground);
+}
+
+// A device that gives nothing any more has no bad sectors; it is not asked for each of them.
+void takes_no_device_for_bad_sectors(Test& test)
+{
+    Box<LogGround> ground = REQUIRE_VALUE(make_box<LogGround>());
+    REQUIRE_OK(ground->start());
+    const u64 next = (fill(test, *ground), ground->position());
+    lcpfs_test_device_spoil(ground->device.get(), ground->log->ring().place(next + k_block_size).offset_bytes, 20 * k_block_size);
+    LogReader reader(*ground->vdevs, ground->log->ring(), LogGround::k_pool);
+    const u64 before = lcpfs_test_device_requests(ground->device.get(), HOST_IO_READ);
+    CHECK_ERROR(ground->read(reader, TxgId(10)), io_medium);
+    CHECK_EQ(reader.record_count(), k_records);
+    CHECK(lcpfs_test_device_requests(ground->device.get(), HOST_IO_READ) - before < 100);
+    end(*ground);
+}
+
+// A frame that is missing is missed, whatever else cannot be read: its neighbours tell, and what is lost is listed past bad sectors.
+void misses_frames_past_bad_sectors(Test& test)
+{
+    if (breakage::skip_checksum)
+        return;
+    Box<LogGround> ground = REQUIRE_VALUE(make_box<LogGround>());
+    REQUIRE_OK(ground->start());
+    const u64 last = fill(test, *ground);
+    ground->flip(1000); // the first
+    ground->spoil(last);
+    LogReader reader(*ground->vdevs, ground->log->ring(), LogGround::k_pool);
+    CHECK_ERROR(ground->read(reader, TxgId(10)), log_missing);
+    CHECK_EQ(reader.missing().sequence, 1u);
+    u32 found = 0;
+    CHECK_OK(reader.find_lost(TxgId(10), [](void* count, const LogRecordView&) { ++*static_cast<u32*>(count); }, &found));
+    CHECK(found >= k_records - 3);
     end(*ground);
 }
 
@@ -177,6 +256,9 @@ constexpr TestCase k_cases[] = {
     { "goes_through_what_is_not_kept", goes_through_what_is_not_kept },
     { "says_what_has_gone", says_what_has_gone },
     { "needs_no_committed_frame", needs_no_committed_frame },
+    { "needs_no_bad_sector", needs_no_bad_sector },
+    { "takes_no_device_for_bad_sectors", takes_no_device_for_bad_sectors },
+    { "misses_frames_past_bad_sectors", misses_frames_past_bad_sectors },
     { "stays_within_its_bound", stays_within_its_bound },
 };
 

@@ -12,7 +12,7 @@ namespace lcpfs::sim {
 
 namespace {
 
-constexpr int k_euclean = 117;
+constexpr int k_euclean = 117, k_eio = 5;
 constexpr u64 k_positions = 6;
 
 struct Frame {
@@ -49,15 +49,32 @@ std::vector<Frame> frames_to_read(const IoLog& log, const Images& images, const 
     return frames;
 }
 
+// A block of the ring, where it is. Its run ends at that position.
+struct RingBlock {
+    u32 disk;
+    u64 offset, run_end;
+};
+
+std::vector<RingBlock> blocks_of(const LogRing& ring)
+{
+    std::vector<RingBlock> blocks;
+    for (u64 position = 0; position < ring.bytes(); position += k_block_size) {
+        const LogRing::Place place = ring.place(position);
+        blocks.push_back({ place.vdev.value(), place.offset_bytes, position + ring.left_in_run(position) });
+    }
+    return blocks;
+}
+
 // The committed state, and what its uberblock says of the log.
 std::vector<Tree> committed_state(const LogShape& shape, const Images& images, const std::vector<Worker*>& workers,
-                                  Uberblock& uberblock)
+                                  Uberblock& uberblock, std::vector<RingBlock>& ring)
 {
     Images layers = layers_over(images);
     Run run(pointers(layers), 1000, false);
     shape.apply(run);
     run.open(true, true);
     uberblock = pool_of(run.pool()).uberblock();
+    ring = blocks_of(pool_of(run.pool()).intent_log().ring(static_cast<u32>(uberblock.log_ring)));
     std::vector<Tree> trees = walk_all(run, workers);
     if (int error = run.close())
         fail("core_pool_close of a pool read without its log gave %d", error);
@@ -68,6 +85,61 @@ void flip_in(Images& images, const LoggedWrite& write, Random& random)
 {
     const DiskLogFrame* frame = frame_of(write);
     images[write.disk]->flip_bit(write.offset + random.below(frame->used_bytes.get()), static_cast<u32>(random.below(8)));
+}
+
+// No further from it than a reader takes in at once.
+bool is_near(const RingBlock& bad, u32 disk, u64 from, u64 bytes)
+{
+    return bad.disk == disk && bad.offset < from + bytes + k_block_size && from < bad.offset + k_block_size;
+}
+
+// Whether a frame is there, or the next one would be.
+bool is_needed(const RingBlock& bad, const std::vector<RingBlock>& ring, const std::vector<Frame>& frames, const Uberblock& uberblock)
+{
+    u64 next = uberblock.log_tail;
+    for (const Frame& frame : frames) {
+        if (is_near(bad, frame.write->disk, frame.write->offset, frame.write->data.size()))
+            return true;
+        next = frame_of(*frame.write)->position.get() + frame.write->data.size();
+    }
+    const u64 bytes = ring.size() * k_block_size;
+    const RingBlock& at = ring[next % bytes / k_block_size];
+    const RingBlock& run = ring[at.run_end % bytes / k_block_size];
+    return is_near(bad, at.disk, at.offset + next % k_block_size, 0) || is_near(bad, run.disk, run.offset, 0);
+}
+
+// A sector of the ring cannot be read. The pool opens with all that the log has, or, where it may have a frame there, is refused
+// until it can.
+void spoil_sector(const LogShape& shape, Images& images, const std::vector<RingBlock>& ring, const std::vector<Frame>& frames,
+                  const Uberblock& uberblock, const std::vector<Worker*>& workers, u64 position, Random& random)
+{
+    const bool in_frame = !frames.empty() && random.one_in(3);
+    RingBlock bad = ring[random.below(ring.size())];
+    if (in_frame) {
+        const LoggedWrite& write = *frames[random.below(frames.size())].write;
+        bad = { write.disk, write.offset + random.below(write.data.size()), 0 };
+    } else if (random.one_in(2)) { // not far behind the last one
+        const u64 last = frames.empty() ? uberblock.log_tail : frame_of(*frames.back().write)->position.get();
+        bad = ring[(last / k_block_size + random.below(64)) % ring.size()];
+    }
+    bad.offset = align_down(bad.offset + random.below(k_block_size), u64(shape.block_bytes));
+    const bool may_need = is_needed(bad, ring, frames, uberblock);
+    Run run(pointers(images), 1000, false);
+    shape.apply(run);
+    run.disks()[bad.disk]->faults.push_back({ FaultKind::error, HOST_IO_READ, 0, k_never, bad.offset, bad.offset + shape.block_bytes });
+    const int error = run.try_open(false);
+    if (error && error != -k_eio)
+        fail("a sector of the intent log cannot be read, and opening gave %d", error);
+    if (error && !may_need)
+        fail("a sector of the intent log where no frame was, at %llu of disk %u, kept it from being read",
+             static_cast<unsigned long long>(bad.offset), bad.disk);
+    run.disks()[bad.disk]->faults.clear();
+    if (error)
+        run.open(false);
+    const std::vector<Tree> trees = walk_all(run, workers);
+    run.check(false);
+    run.abandon();
+    match_all(workers, trees, position);
 }
 
 void expect_refusal(const LogShape& shape, const Images& images, const std::vector<Worker*>& workers, const Frame& frame,
@@ -110,9 +182,15 @@ void damage_frames(const LogShape& shape, const IoLog& log, const std::vector<Im
         Images images = cursor.crash([](size_t, u64) { return false; });
         Scheduler::get().reset(random.next(), 50);
         Uberblock uberblock;
-        const std::vector<Tree> committed = committed_state(shape, images, workers, uberblock);
+        std::vector<RingBlock> ring;
+        const std::vector<Tree> committed = committed_state(shape, images, workers, uberblock, ring);
         u64 vouched = 0;
         const std::vector<Frame> frames = frames_to_read(log, images, uberblock, vouched);
+        if (uberblock.log_generation) {
+            Images spoilt = layers_over(images);
+            count_state(StateClass::damaged);
+            spoil_sector(shape, spoilt, ring, frames, uberblock, workers, cursor.position(), random);
+        }
         if (frames.empty())
             continue;
         const Frame& newest = frames.back();

@@ -24,7 +24,8 @@ std::vector<Tree> open_and_walk(const LogShape& shape, Images& images, const std
 
 // At positions of a recorded run: one frame that a later one knows to be acknowledged gets a bit
 // turned. The pool is refused, naming it; with discard_log it opens in the state of its committed
-// group. In the last frame, which nothing vouches for, the same damage ends the log before it.
+// group. In the last frame, which nothing vouches for, the same damage ends the log before it. And one sector that cannot be read: it
+// is of no account where the log has nothing, and keeps the pool from being opened, but not from being opened later, where it has.
 void damage_frames(const LogShape& shape, const IoLog& log, const std::vector<Image*>& base, u64 end,
                    const std::vector<Worker*>& workers, u64 seed);
 
