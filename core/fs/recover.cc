@@ -10,6 +10,13 @@ namespace {
 
 void say(Pool& pool, host_log_level level, const TextLine& line) { pool.log(level, StringView(line.text(), line.size())); }
 
+// What can be done about it.
+void add_ways(TextLine& line, Error error)
+{
+    line.add(is_of_device(error) ? "; nothing is changed: mount it when the device works, or" : "; mount");
+    line.add(" with -o recover=discard-log to go on without what only the log holds");
+}
+
 Status read_log(Pool& pool, LogReader& reader, bool discards)
 {
     const Uberblock& uberblock = pool.uberblock();
@@ -33,8 +40,10 @@ Status read_log(Pool& pool, LogReader& reader, bool discards)
             .add(" is missing or damaged, but frame ").add(missing.proof).add(" says that it had been acknowledged");
     else
         line.add("cannot be read behind frame ").add(reader.next_sequence()).add(": ").add(text_of(status.error()));
-    line.add(discards ? "; all that only the log holds is dropped as asked for"
-                      : "; mount with -o recover=discard-log to go on without what only the log holds");
+    if (discards)
+        line.add("; all that only the log holds is dropped as asked for");
+    else
+        add_ways(line, status.error());
     if (status.error() == Error::log_missing)
         say_lost_records(pool, lacking, uberblock.replayed());
     say(pool, HOST_LOG_ERROR, line);
@@ -49,9 +58,10 @@ Status refuse_record(Pool& pool, const LogRecordView& record, Error error)
     line.add("intent log: record ").add(record.sequence()).add(" (operation ").add(u64(record.header.opcode.get()));
     line.add(", dataset ").add(record.header.dataset.get()).add(", object ").add(record.header.object.get());
     line.add(", group ").add(record.txg().value()).add(") cannot be replayed: ");
-    line.add(text_of(error)).add("; mount with -o recover=discard-log to go on without what only the log holds");
+    line.add(text_of(error));
+    add_ways(line, error);
     say(pool, HOST_LOG_ERROR, line);
-    return error == Error::log_opcode || error == Error::log_damaged ? error : Error::log_replay;
+    return error == Error::log_opcode || error == Error::log_damaged || is_of_device(error) ? error : Error::log_replay;
 }
 
 // What records left in memory, to its place.
@@ -62,9 +72,9 @@ Status write_data(Pool& pool)
         return status.error();
     TextLine line;
     line.add("intent log: data that it holds cannot be written to its place: ").add(text_of(status.error()));
-    line.add("; mount with -o recover=discard-log to go on without what only the log holds");
+    add_ways(line, status.error());
     say(pool, HOST_LOG_ERROR, line);
-    return Error::log_replay;
+    return is_of_device(status.error()) ? status.error() : Error::log_replay;
 }
 
 // Says every so often how far it has come; a mount waits for it.
@@ -106,7 +116,7 @@ Status claim_all(Pool& pool, LogReader& reader)
 {
     while (const LogRecordView* record = TRY(next_record(pool, reader))) {
         const Status status = claim_record(pool, *record);
-        if (status.error() == Error::bitmap_damaged || status.error() == Error::io_error)
+        if (status.error() == Error::bitmap_damaged || is_of_sectors(status.error()))
             return Error::bitmap_damaged; // named already; it can be rebuilt
         if (status.is_error())
             return refuse_record(pool, *record, status.error());

@@ -16,7 +16,8 @@
 namespace lcpfs {
 
 // Between Pool::open and Pool::start. log_missing: acknowledged frames are missing and discard_log was not asked for;
-// log_pending: read-only, and there is something to replay; log_opcode; log_replay; each with a line in the log.
+// log_pending: read-only, and there is something to replay; log_opcode; log_replay; errors of a device, which say nothing of the log;
+// each with a line in the log. bitmap_damaged: of blocks that records claim; it has to be made anew first.
 // When discard_log gives up a log device that is missing, the pool's own ring is replayed if it is the one in use;
 // `drops_pool_ring`: not even that, since it cannot be.
 Status recover_log(Pool& pool, const core_pool_options& options, bool drops_pool_ring = false);

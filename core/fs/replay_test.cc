@@ -227,6 +227,39 @@ void again(Test& test)
     CHECK_EQ(log->pool.check(), 0u);
 }
 
+// From each read of an opening on, the devices give nothing: that is said of them, not of the log, and nothing is lost.
+void devices_that_fail(Test& test)
+{
+    Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+    REQUIRE_OK(log->start());
+    for (const Operation& operation : k_operations)
+        REQUIRE_EQ(operation.run(*log), 0);
+    REQUIRE_EQ(core_object_sync(log->file), 0);
+    const u64 print = log->pool.fingerprint();
+    log->drop();
+    (void)log->pool.crash();
+    constexpr host_io_status k_ways[] = { HOST_IO_MEDIUM, HOST_IO_TARGET };
+    u32 failures = 0;
+    for (u32 n = 0; n < 80 && !log->pool.handle(); n++)
+        for (u32 way = 0; way < 2 && !log->pool.handle(); way++) {
+            for (u32 i = 0; i < 2; i++)
+                lcpfs_test_device_fail_as(log->pool.device(i), HOST_IO_READ, n, ~0ull, k_ways[way]);
+            const int opened = log->pool.open(false);
+            for (u32 i = 0; i < 2; i++)
+                lcpfs_test_device_fail(log->pool.device(i), HOST_IO_READ, 0, 0);
+            failures += opened != 0;
+            if (opened != 0 && n > 8) // up to there it is labels and uberblocks, of which that can be said
+                CHECK_EQ(opened, minus(way ? Error::io_target : Error::io_medium));
+        }
+    CHECK(failures > 20);
+    REQUIRE(log->pool.handle());
+    CHECK_EQ(log->pool.fingerprint(), print);
+    REQUIRE_EQ(log->pool.close(), 0); // a bitmap may have been given up, until now
+    REQUIRE_EQ(log->pool.open(false), 0);
+    CHECK_EQ(log->pool.fingerprint(), print);
+    CHECK_EQ(log->pool.check(), 0u);
+}
+
 // What is dumped of the log.
 struct LogLines {
     u32 frames { 0 }, creations { 0 };
@@ -401,6 +434,7 @@ constexpr TestCase k_cases[] = {
     { "operations", operations },
     { "costs", costs },
     { "again", again },
+    { "devices_that_fail", devices_that_fail },
     { "refusals", refusals },
     { "unknown_operation", unknown_operation },
     { "discarding", discarding },

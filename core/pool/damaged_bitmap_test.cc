@@ -32,12 +32,17 @@ Result<Place> place_of(TestPool& pool, core_object* file)
     return place;
 }
 
+// Where a copy of its bitmap is on the device.
+u64 copy_at(const Place& place, u32 metaslab_blocks, u32 copy)
+{
+    return (k_first_metaslab_block + u64(place.metaslab) * metaslab_blocks + copy * bitmap_blocks(metaslab_blocks)) * k_block_size;
+}
+
 // A bit of each copy of its bitmap, there and back.
 void flip(TestPool& pool, const Place& place, u32 metaslab_blocks)
 {
     for (u32 copy = 0; copy < 2; copy++) {
-        const u64 block = k_first_metaslab_block + u64(place.metaslab) * metaslab_blocks + copy * bitmap_blocks(metaslab_blocks);
-        const u64 at = block * k_block_size + 200;
+        const u64 at = copy_at(place, metaslab_blocks, copy) + 200;
         u8 byte;
         lcpfs_test_device_peek(pool.device(place.vdev.value()), at, &byte, 1);
         byte ^= 4;
@@ -154,8 +159,8 @@ void not_to_be_rebuilt(Test& test) NO_THREAD_SAFETY_ANALYSIS
     }
 }
 
-// What the log points at lies under a damaged bitmap: rebuilt before it is claimed.
-void claimed_by_the_log(Test& test)
+// What the log points at lies under a bitmap that is damaged, or that cannot be read: rebuilt before it is claimed.
+void claimed_by_the_log(Test& test, bool is_unreadable)
 {
     Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
     REQUIRE_OK(log->start());
@@ -169,16 +174,24 @@ void claimed_by_the_log(Test& test)
     const Place place = REQUIRE_VALUE(place_of(log->pool, log->file));
     log->drop();
     (void)log->pool.crash();
-    flip(log->pool, place, metaslab_blocks);
+    for (u32 copy = 0; copy < 2 && is_unreadable; copy++)
+        lcpfs_test_device_spoil(log->pool.device(place.vdev.value()), copy_at(place, metaslab_blocks, copy), 512);
+    if (!is_unreadable)
+        flip(log->pool, place, metaslab_blocks);
     REQUIRE_EQ(log->pool.open(false), 0);
+    lcpfs_test_device_spoil(log->pool.device(place.vdev.value()), 0, 0);
     CHECK_EQ(log->pool.fingerprint(), synced);
     CHECK_EQ(log->pool.settle(), 0);
     CHECK_EQ(log->pool.check(), 0u);
 }
 
+void damaged_under_the_log(Test& test) { claimed_by_the_log(test, false); }
+void unreadable_under_the_log(Test& test) { claimed_by_the_log(test, true); }
+
 constexpr TestCase k_cases[] = { { "found_by_a_free", found_by_a_free },
                                  { "not_to_be_rebuilt", not_to_be_rebuilt },
-                                 { "claimed_by_the_log", claimed_by_the_log } };
+                                 { "damaged_under_the_log", damaged_under_the_log },
+                                 { "unreadable_under_the_log", unreadable_under_the_log } };
 }
 LCPFS_SUITE(damaged_bitmap, k_cases);
 
