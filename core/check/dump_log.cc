@@ -71,6 +71,8 @@ Status dump_log(Pool& pool, const Lines& lines)
     else if (status.is_ok())
         lines.put("the log ends at position ", reader->end_position(), ": ", reader->record_count(),
                   " records are newer than the committed group");
+    if (reader->unread_bytes())
+        lines.put(reader->unread_bytes(), " bytes behind it cannot be read");
     return status.is_error() ? status.error() : dumped.error();
 }
 

@@ -290,7 +290,7 @@ void takeover_lost(Test& test)
 }
 
 // The device is gone for good and the pool's ring cannot be replayed either: asked to discard, the mount does.
-void nothing_left(Test& test)
+void give_up_both(Test& test, bool is_unreadable)
 {
     Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
     REQUIRE_OK(ground->start());
@@ -302,16 +302,23 @@ void nothing_left(Test& test)
         CHECK_EQ(ground->make_one(), 0);
     const LogRing::Place place = ground->pool.pool().intent_log().ring().place(position);
     ground->crash();
+    host_bdev* const device = ground->pool.device(place.vdev.value());
     u8 byte;
-    lcpfs_test_device_peek(ground->pool.device(place.vdev.value()), place.offset_bytes + 200, &byte, 1);
+    lcpfs_test_device_peek(device, place.offset_bytes + 200, &byte, 1);
     byte ^= 1;
-    lcpfs_test_device_poke(ground->pool.device(place.vdev.value()), place.offset_bytes + 200, &byte, 1);
+    if (is_unreadable)
+        lcpfs_test_device_spoil(device, place.offset_bytes, 512);
+    else
+        lcpfs_test_device_poke(device, place.offset_bytes + 200, &byte, 1);
     ground->pool.lacks_log_device = true;
     CHECK_EQ(ground->open(), minus(Error::device_missing));
     REQUIRE_EQ(ground->open(true), 0);
     CHECK_EQ(ground->pool.fingerprint(), committed);
     CHECK_EQ(ground->pool.check(), 0u);
 }
+
+void nothing_left(Test& test) { give_up_both(test, false); }
+void nothing_left_to_read(Test& test) { give_up_both(test, true); }
 
 // Each allocation of an opening that replays, and of one that gives the device up, fails in its turn.
 void no_memory(Test& test)
@@ -359,6 +366,7 @@ constexpr TestCase k_cases[] = {
     { "failing_flush", failing_flush },
     { "takeover_lost", takeover_lost },
     { "nothing_left", nothing_left },
+    { "nothing_left_to_read", nothing_left_to_read },
     { "no_memory", no_memory },
 };
 

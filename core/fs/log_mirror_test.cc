@@ -246,6 +246,31 @@ void unreadable(Test& test)
     CHECK_EQ(ground->pool.check(), 0u);
 }
 
+// Many on one member, one on the other, and no frame on both.
+void bad_sectors(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start(2));
+    u64 positions[40];
+    for (u32 i = 0; i < 40; i++) {
+        positions[i] = ground->position();
+        CHECK_EQ(ground->log_write(i % 8, static_cast<u8>(i + 1)), 0);
+        CHECK_EQ(ground->sync(), 0);
+    }
+    const u64 print = ground->pool.fingerprint();
+    const LogRing& ring = ground->pool.pool().intent_log().ring(k_device_ring);
+    CHECK(positions[28] - positions[5] > 18 * k_block_size && ring.left_in_run(positions[5]) > 200 * k_block_size);
+    const u64 many = ring.place(positions[5], 0).offset_bytes, one = ring.place(positions[28], 1).offset_bytes;
+    ground->crash();
+    lcpfs_test_device_spoil(ground->pool.device(k_first), many, 17 * k_block_size);
+    lcpfs_test_device_spoil(ground->pool.device(k_second), one, 512);
+    REQUIRE_EQ(ground->open(), 0);
+    for (u32 device : k_both)
+        lcpfs_test_device_spoil(ground->pool.device(device), 0, 0);
+    CHECK_EQ(ground->pool.fingerprint(), print);
+    CHECK_EQ(ground->pool.check(), 0u);
+}
+
 // The newest group, which says that the one that is there is stale, is not the only one that does.
 void fallback(Test& test)
 {
@@ -343,6 +368,7 @@ void rejoining(Test& test)
 
 constexpr TestCase k_cases[] = {
     { "costs", costs },       { "one_missing", one_missing }, { "one_fails", one_fails }, { "all_fail", all_fail }, { "damaged", damaged },
+    { "bad_sectors", bad_sectors },
     { "unreadable", unreadable }, { "fallback", fallback },   { "changing", changing },   { "rejoining", rejoining },
 };
 

@@ -152,6 +152,12 @@ Status replay(Pool& pool, LogReader& reader)
 
 }
 
+// Where it was asked to do without what the log does not give, a ring with bad sectors is one that cannot be replayed, for the caller.
+static Error told(const core_pool_options& options, Status status)
+{
+    return options.discard_log && is_of_sectors(status.error()) ? Error::log_replay : status.error();
+}
+
 Status recover_log(Pool& pool, const core_pool_options& options, bool drops_pool_ring)
 {
     IntentLog& log = pool.intent_log();
@@ -164,7 +170,7 @@ Status recover_log(Pool& pool, const core_pool_options& options, bool drops_pool
     const bool drops = options.discard_log && (!pool.lacks_log_device() || is_lost || drops_pool_ring);
     Box<LogReader> reader = TRY(make_box<LogReader>(pool.vdevs(), log.ring(from), pool.label().header.pool_guid));
     if (!is_lost)
-        TRY(read_log(pool, *reader, drops));
+        TRY(Status(told(options, read_log(pool, *reader, drops))));
     LogTail next { 0, uberblock.log_tail, uberblock.log_sequence, uberblock.log_record };
     if (uberblock.log_generation && !is_lost)
         next = { 0, reader->end_position(), reader->next_sequence(), reader->last_record() };
@@ -177,7 +183,7 @@ Status recover_log(Pool& pool, const core_pool_options& options, bool drops_pool
             say(pool, HOST_LOG_ERROR, line);
             return Error::log_pending;
         }
-        TRY(replay(pool, *reader));
+        TRY(Status(told(options, replay(pool, *reader))));
         say(pool, HOST_LOG_INFO, line.add(" and have been done again"));
     }
     if (reader->passed_over()) {
@@ -185,7 +191,7 @@ Status recover_log(Pool& pool, const core_pool_options& options, bool drops_pool
         line.add("intent log: ").add(reader->passed_over()).add(" times a frame was found on another log device than the one before it");
         say(pool, HOST_LOG_INFO, line);
     }
-    if (reader->unread_bytes()) {
+    if (reader->unread_bytes() && !drops) {
         TextLine line;
         line.add("intent log: ").add(reader->unread_bytes()).add(" bytes behind frame ").add(reader->next_sequence() - 1);
         line.add(", the last that was found, cannot be read; nothing else says that there are more");

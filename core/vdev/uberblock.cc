@@ -119,10 +119,9 @@ Status UberblockWriter::write_slot(u64 txg)
     const u32 offset = uberblock_slot_of(txg) * k_uberblock_slot_bytes;
     u8* const page = m_ring[offset / k_block_size];
 
-    constexpr size_t k_devices = 3;
-    IoBatch batches[k_devices];
+    IoBatch batches[k_uberblock_vdevs];
     size_t devices = 0;
-    for (u16 id = 0; id < m_vdevs.count() && devices < k_devices; id++) {
+    for (u16 id = 0; id < m_vdevs.count() && devices < k_uberblock_vdevs; id++) {
         const Vdev& vdev = m_vdevs.vdev(VdevId(id));
         if (vdev.role != VdevRole::data)
             continue;

@@ -39,6 +39,9 @@ struct UberblockScan {
     TxgId number_to_go_on_from() const;
 };
 
+// Commits go to so many data vdevs, the first.
+constexpr u32 k_uberblock_vdevs = 3;
+
 class DamagedSlots;
 class RingBuffer;
 
@@ -65,8 +68,8 @@ struct FoundLabel {
     Box<FrontRings> rings; // or null
 };
 
-// Reads the rings of all labels of all data vdevs. A page that cannot be read is skipped (counted damaged): no_uberblock when nothing is
-// good.
+// Reads the rings of all labels of all data vdevs. A page with bad sectors is skipped (counted damaged): no_uberblock when nothing is
+// good. A device's error when it keeps from knowing which group is the newest, and may pass.
 //
 // Depth::as_needed: of a lone data vdev the front labels' rings say it all, mostly. A group is committed when both its labels have
 // it, so the end labels have a newer one only when it is the very next, and the write of its front copy did not get done: the
@@ -96,6 +99,8 @@ private:
     const DiskGuid m_pool_guid;
     const Depth m_depth;
     u16 m_vdev { 0 };
+    u32 m_data_vdevs_before { 0 }; // m_vdev
+    Error m_trouble { Error::none }; // a device's, not of its sectors: of rings that were given up
     bool m_is_reading { false };
     bool m_is_front_first { false };
     bool m_is_early { false }; // the rings that are there were begun before there was a VdevSet

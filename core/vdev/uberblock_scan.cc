@@ -55,9 +55,12 @@ public:
         m_given = read.is_ok() ? own_pages() : 0;
         return read;
     }
-    // Page for page, when all at once failed: a bad sector costs its page. A device that fails otherwise is not asked again.
-    void read_each(VdevSet& vdevs, const Vdev& vdev)
+    // Page for page, when all at once failed: a bad sector costs its page. Who has more than a few is not asked on. no_memory, and what
+    // is not of sectors.
+    Status read_each(VdevSet& vdevs, const Vdev& vdev)
     {
+        constexpr u32 k_most_bad = 4;
+        u32 bad = 0;
         for (u32 page = m_label % 2; page < k_pages; page += 2) {
             m_segments[0] = { m_pages[page], k_block_size };
             start(vdevs, vdev, page, Span<const core_segment>(m_segments, 1));
@@ -65,8 +68,11 @@ public:
             if (error == Error::none)
                 m_given |= 1u << page;
             else if (!is_of_sectors(error))
-                return;
+                return error;
+            else if (++bad > k_most_bad)
+                break;
         }
+        return {};
     }
     // A bit for each page: that were read, and that were not.
     u32 given() const { return m_given; }
@@ -166,11 +172,16 @@ public:
         u64 highest = 0;
         for (const Claim& claim : m_claims)
             highest = max(highest, group_of(claim, newest.value()));
-        const u32 lost = m_refused & ~m_given;
-        for (u64 ahead = 1; lost && ahead <= k_look_ahead_of_garbage; ahead++)
-            if (lost >> page_of(newest.value() + ahead) & 1)
-                highest = max(highest, newest.value() + ahead);
         return highest;
+    }
+    // The same of pages that no device gives.
+    u64 highest_lost_after(TxgId newest) const
+    {
+        const u32 lost = m_refused & ~m_given;
+        for (u64 ahead = k_look_ahead_of_garbage; lost && ahead > 0; ahead--)
+            if (lost >> page_of(newest.value() + ahead) & 1)
+                return newest.value() + ahead;
+        return 0;
     }
 
 private:
@@ -281,11 +292,14 @@ Status UberblockReader::scan_rings(u32 first, u32 end)
             m_rings[label]->start_read(m_vdevs, m_vdevs.vdev(VdevId(m_vdev)));
             read = m_rings[label]->wait();
         }
+        if (is_of_sectors(read.error()))
+            read = m_rings[label]->read_each(m_vdevs, m_vdevs.vdev(VdevId(m_vdev)));
         if (read.error() == Error::no_memory)
             return read;
-        if (is_of_sectors(read.error()))
-            m_rings[label]->read_each(m_vdevs, m_vdevs.vdev(VdevId(m_vdev)));
-        m_damaged->note_pages(m_rings[label]->given(), m_rings[label]->refused());
+        if (read.is_error())
+            m_trouble = read.error();
+        if (m_data_vdevs_before < k_uberblock_vdevs)
+            m_damaged->note_pages(m_rings[label]->given(), m_rings[label]->refused());
         TRY(scan_ring(*m_rings[label], m_pool_guid, m_scan, *m_damaged));
     }
     return {};
@@ -368,14 +382,19 @@ Result<UberblockScan> UberblockReader::finish()
         while (m_is_reading) {
             TRY(scan_rings(0, k_label_count));
             m_vdev++;
+            m_data_vdevs_before++;
             m_is_reading = find_next();
             if (m_is_reading)
                 TRY(start_rings(0, k_label_count));
         }
     }
     if (m_scan.found.is_empty())
-        return Error::no_uberblock;
-    m_scan.newer_damaged = m_damaged->highest_after(m_scan.found[0].txg);
+        return m_trouble != Error::none ? m_trouble : Error::no_uberblock;
+    const TxgId newest = m_scan.found[0].txg;
+    const u64 lost = m_damaged->highest_lost_after(newest);
+    if (lost && m_trouble != Error::none) // another time it may be there
+        return m_trouble;
+    m_scan.newer_damaged = max(m_damaged->highest_after(newest), lost);
     return lcpfs::move(m_scan);
 }
 

@@ -30,17 +30,18 @@ static Uberblock make_uberblock(u64 txg)
 }
 
 struct UberblockGround {
-    TestDevice a { k_device_bytes }, b { k_device_bytes };
+    TestDevice a { k_device_bytes }, b { k_device_bytes }, c { k_device_bytes }, d { k_device_bytes };
     Box<VdevSet> vdevs;
     Status start(u16 devices = 2)
     {
-        if (!a || !b)
+        host_bdev* const bdevs[] = { a.get(), b.get(), c.get(), d.get() };
+        if (!a || !b || !c || !d)
             return Error::no_memory;
         Vector<Box<Vdev>> list;
         for (u16 i = 0; i < devices; i++) {
             Box<Vdev> vdev = TRY(make_box<Vdev>());
             vdev->id = VdevId(i);
-            vdev->bdev = i ? b.get() : a.get();
+            vdev->bdev = bdevs[i];
             vdev->capacity_blocks = k_device_bytes / k_block_size;
             vdev->metaslab_blocks = 1024;
             vdev->metaslab_count = 3;
@@ -382,6 +383,26 @@ static void bad_sectors_of_one(Test& test)
     CHECK_EQ(scan.damaged_copies, 8u);
 }
 
+// Nor does a device tell of groups that never has any.
+static void bad_sectors_of_all_that_count(Test& test)
+{
+    UberblockGround ground;
+    REQUIRE_OK(ground.start(4));
+    Box<UberblockWriter> writer = REQUIRE_VALUE(UberblockWriter::create(*ground.vdevs, k_pool));
+    for (u64 txg = 1; txg <= 10; txg++)
+        REQUIRE_OK(writer->write(make_uberblock(txg)));
+    host_bdev* const bdevs[] = { ground.a.get(), ground.b.get(), ground.c.get() };
+    for (host_bdev* bdev : bdevs) {
+        CHECK_EQ(REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool)).found[0].txg, 10u);
+        for (u32 label = 0; label < k_label_count; label += 2)
+            lcpfs_test_device_spoil(bdev, label_offset(label, k_device_bytes / k_block_size) + k_label_ring_offset
+                                    + uberblock_slot_of(10) * k_uberblock_slot_bytes, 512);
+    }
+    const UberblockScan scan = REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool));
+    CHECK_EQ(scan.found[0].txg, 9u);
+    CHECK_EQ(scan.newer_damaged, 10u);
+}
+
 // A disk that does not answer any more is not asked page for page, and no memory is no damage.
 static void rings_given_up(Test& test)
 {
@@ -402,6 +423,28 @@ static void rings_given_up(Test& test)
     CHECK_EQ(REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool)).damaged_copies, k_label_count * k_uberblock_slots / 2);
     lcpfs_test_device_fail_as(ground.a.get(), HOST_IO_READ, 1, 1, HOST_IO_NO_MEMORY);
     CHECK_ERROR(scan_uberblocks(*ground.vdevs, k_pool), no_memory);
+    lcpfs_test_device_fail_as(ground.b.get(), HOST_IO_READ, 0, 0, HOST_IO_TARGET);
+    ground.spoil(false, 0, 4);
+    lcpfs_test_device_fail_as(ground.a.get(), HOST_IO_READ, k_label_count, 1, HOST_IO_NO_MEMORY); // in reading page for page
+    CHECK_ERROR(scan_uberblocks(*ground.vdevs, k_pool), no_memory);
+}
+
+// What a device does not give now it may give later: no group is given up for that.
+static void rings_for_another_time(Test& test)
+{
+    UberblockGround ground;
+    REQUIRE_OK(ground.start(1));
+    Box<UberblockWriter> writer = REQUIRE_VALUE(UberblockWriter::create(*ground.vdevs, k_pool));
+    for (u64 txg = 1; txg <= 10; txg++)
+        REQUIRE_OK(writer->write(make_uberblock(txg)));
+    lcpfs_test_device_fail_as(ground.a.get(), HOST_IO_READ, 0, 1000, HOST_IO_TARGET);
+    CHECK_ERROR(scan_uberblocks(*ground.vdevs, k_pool), io_target);
+    lcpfs_test_device_fail_as(ground.a.get(), HOST_IO_READ, 0, 1, HOST_IO_TARGET); // the first label's
+    CHECK_EQ(REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool)).found[0].txg, 10u);
+    ground.spoil(false, 2, 10);
+    lcpfs_test_device_fail_as(ground.a.get(), HOST_IO_READ, 0, 1, HOST_IO_TARGET);
+    CHECK_ERROR(scan_uberblocks(*ground.vdevs, k_pool), io_target);
+    CHECK_EQ(REQUIRE_VALUE(scan_uberblocks(*ground.vdevs, k_pool)).found[0].txg, 10u);
 }
 
 // Every byte of a slot is covered by its checksum.
@@ -436,7 +479,9 @@ constexpr TestCase k_cases[] = {
     { "failing_devices", failing_devices },
     { "bad_sectors", bad_sectors },
     { "bad_sectors_of_one", bad_sectors_of_one },
+    { "bad_sectors_of_all_that_count", bad_sectors_of_all_that_count },
     { "rings_given_up", rings_given_up },
+    { "rings_for_another_time", rings_for_another_time },
     { "every_byte_counts", every_byte_counts },
 };
 LCPFS_SUITE(uberblock, k_cases);

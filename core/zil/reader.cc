@@ -84,7 +84,7 @@ Status LogReader::transfer(u32 member, u64 position, Span<const core_segment> se
 }
 
 // As much as there is room for. When that fails, block for block: a bad sector is of no concern to what stands elsewhere, and most of
-// what a window reads ahead nobody needs. Behind more than a few of them no further one is waited for.
+// what a window reads ahead nobody needs. Behind more than a few of them the window ends.
 Status LogReader::read_window(u32 member, u64 position)
 {
     static_assert(k_window_bytes / k_block_size <= 64);
@@ -98,10 +98,9 @@ Status LogReader::read_window(u32 member, u64 position)
     const Status whole = transfer(member, position, Span<const core_segment>(m_segments, count));
     if (whole.is_error() && !is_of_sectors(whole.error()))
         return whole;
-    Error error = Error::none;
-    for (u32 i = 0; i < count; i++) {
-        if (whole.is_error() && bad <= k_most_bad_blocks) // else it is as with the last one
-            error = transfer(member, position + i * k_block_size, { &m_segments[i], 1 }).error();
+    u32 valid = 0;
+    for (u32 i = 0; i < count && bad <= k_most_bad_blocks; i++) {
+        const Error error = whole.is_ok() ? Error::none : transfer(member, position + i * k_block_size, { &m_segments[i], 1 }).error();
         if (error != Error::none && !is_of_sectors(error))
             return error;
         if (error != Error::none) {
@@ -110,9 +109,10 @@ Status LogReader::read_window(u32 member, u64 position)
             bad++;
         }
         copy_bytes(window.bytes + i * k_block_size, m_segments[i].data, m_segments[i].bytes);
+        valid += m_segments[i].bytes;
     }
     window.position = position;
-    window.valid = length;
+    window.valid = valid;
     return {};
 }
 
@@ -125,7 +125,7 @@ Result<u8*> LogReader::window(u32 member, u64 position, u32 bytes)
     if (!window.valid || position < window.position || position + bytes > window.position + window.valid)
         TRY(read_window(member, position));
     const u32 at = static_cast<u32>(position - window.position);
-    if (window.has_bad(at, at + bytes))
+    if (window.has_bad(at, at + bytes)) // as it has when it ends before
         return window.error;
     return window.bytes + at;
 }
@@ -224,26 +224,32 @@ Result<bool> LogReader::take_frame(u64 position)
 }
 
 // True: on that member the frame that comes next stands behind a place that was left out, and was taken. Notes what knows of one
-// that is missing.
+// that is missing. A few bad sectors are passed over, but where a device has several paths: only of such a one places are left out.
 Result<bool> LogReader::look_ahead(u32 member)
 {
     const u32 step = m_ring.alignment_of(1u << member);
+    const bool is_plain = m_vdevs.vdev(m_ring.device_of(member)).paths->is_plain();
     u64 ahead = 0, unread_bytes = 0;
+    Error unread = Error::none;
     for (u64 position = align_up(m_at.position, u64(step)); ahead < min(k_look_ahead_bytes, m_ring.bytes()); ahead += step) {
         LogFrameHead head;
         u8* bytes;
         const Result<bool> seen = head_at(member, position, head);
         if (seen.is_error()) { // a few bad sectors, or a device that fails
+            unread = seen.error();
             unread_bytes += step;
             m_at.unread_bytes = max(m_at.unread_bytes, unread_bytes);
-            if (!is_of_sectors(seen.error()) || unread_bytes > k_most_bad_blocks * k_block_size)
-                return seen.error();
+            const bool may_be_there = !is_plain && ahead <= min(k_max_log_skip_bytes, m_ring.bytes() / 4) + k_max_log_frame_bytes;
+            if (!is_of_sectors(unread) || unread_bytes > k_most_bad_blocks * k_block_size || may_be_there)
+                return unread;
         }
         const bool ours = seen.is_ok() && seen.value();
         if (ours && head.sequence == m_at.sequence && TRY(take_frame_from(member, position)))
             return true;
         const bool knows = ours && head.sequence > m_at.sequence && head.acknowledged >= m_at.sequence;
         if (knows && TRY(frame_at(member, position, head, bytes))) {
+            if (unread != Error::none) // there, perhaps
+                return unread;
             if (!m_at.missing.proof)
                 m_at.missing = { m_at.sequence, m_at.position, head.sequence };
             return false;
@@ -260,11 +266,15 @@ Result<bool> LogReader::find_frame()
     m_at.unread_bytes = 0;
     if (m_at.position - m_start >= m_ring.bytes())
         return false;
-    if (TRY(take_frame(m_at.position)))
+    Result<bool> here = take_frame(m_at.position);
+    if (here.is_ok() ? here.value() : !is_of_sectors(here.error()))
+        return lcpfs::move(here);
+    // What is left of the run may be too short for it.
+    const u64 left = m_ring.left_in_run(m_at.position), next_run = m_at.position + left;
+    if (left < k_max_log_frame_bytes && next_run - m_start < m_ring.bytes() && TRY(take_frame(next_run)))
         return true;
-    const u64 next_run = m_at.position + m_ring.left_in_run(m_at.position);
-    if (next_run - m_start < m_ring.bytes() && TRY(take_frame(next_run)))
-        return true;
+    if (here.is_error())
+        return lcpfs::move(here);
     const bool is_ahead = TRY(any_member([&](u32 member) { return look_ahead(member); }));
     if (is_ahead) // though a member that has it not knows of it
         m_at.missing = {};

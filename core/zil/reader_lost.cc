@@ -8,7 +8,7 @@ namespace lcpfs {
 // frames behind it, are found one by one. What is left over from earlier laps and lives has lower numbers.
 Status LogReader::find_lost(TxgId committed, void (*found)(void* context, const LogRecordView& record), void* context)
 {
-    u64 newest = m_end.last_record;
+    u64 newest = m_end.last_record, unread_bytes = 0;
     const u64 end = m_end.missing.position + min(k_look_ahead_bytes, m_ring.bytes());
     for (u64 position = m_end.missing.position; position < end; position += k_log_record_align)
         for (u32 member = 0; member < m_ring.member_count(); member++) {
@@ -17,7 +17,9 @@ Status LogReader::find_lost(TxgId committed, void (*found)(void* context, const 
             LogRecordView record;
             u32 bytes = 0;
             const Result<bool> is_there = record_at(member, position, newest, record, bytes);
-            if (is_there.is_error() && m_ring.member_count() == 1 && !is_of_sectors(is_there.error()))
+            unread_bytes += is_there.is_error() ? k_log_record_align : 0;
+            const bool is_few = unread_bytes <= k_most_bad_blocks * k_block_size;
+            if (is_there.is_error() && m_ring.member_count() == 1 && !(is_of_sectors(is_there.error()) && is_few))
                 return is_there.error();
             if (is_there.is_error() || !is_there.value())
                 continue;

@@ -189,6 +189,56 @@ void needs_no_bad_sector(Test& test)
     end(*ground);
 }
 
+// Unless there is another path, and so what one of them may still write is evaded: then the next frame may stand further on.
+void needs_what_evading_reaches(Test& test)
+{
+    Box<LogGround> ground = REQUIRE_VALUE(make_box<LogGround>());
+    REQUIRE_OK(ground->start());
+    const u64 next = (fill(test, *ground), ground->position());
+    const u64 bad = ground->log->ring().place(next + k_block_size).offset_bytes;
+    REQUIRE(ground->second);
+    PathManager& paths = ground->vdevs->paths();
+    REQUIRE_OK(paths.add_path(TargetId(0), ground->second.get(), 1));
+    paths.look_again();
+    lcpfs_test_device_spoil(ground->device.get(), bad, 512);
+    lcpfs_test_device_spoil(ground->second.get(), bad, 512);
+    LogReader reader(*ground->vdevs, ground->log->ring(), LogGround::k_pool);
+    CHECK_ERROR(ground->read(reader, TxgId(10)), io_medium);
+    CHECK_EQ(reader.record_count(), k_records);
+    end(*ground);
+}
+
+// Where a run ends, the next one's beginning counts when what is left may be too short for a frame, and only then.
+void needs_no_other_run(Test& test)
+{
+    constexpr u64 k_run = u64(LogGround::k_first_blocks) * k_block_size;
+    Box<LogGround> ground = REQUIRE_VALUE(make_box<LogGround>());
+    REQUIRE_OK(ground->start());
+    ground->is_slow.store(1);
+    u64 left_out = 0;
+    const auto read = [&]() -> Error {
+        LogReader reader(*ground->vdevs, ground->log->ring(), LogGround::k_pool);
+        const Status status = ground->read(reader, TxgId(10));
+        CHECK(status.is_error() || reader.end_position() == ground->position());
+        return status.error();
+    };
+    for (u32 frame = 0; frame < k_frames; frame++) {
+        const u64 next = ground->position();
+        ground->spoil(k_run);
+        CHECK_EQ(read(), next < k_run && k_run - next >= k_max_log_frame_bytes ? Error::none : Error::io_medium);
+        ground->mend();
+        for (u32 i = 0; i < 3; i++)
+            ground->add(5000);
+        CHECK_OK(ground->log->commit());
+        if (next < k_run && ground->position() > k_run)
+            left_out = next;
+    }
+    REQUIRE(left_out != 0);
+    ground->spoil(left_out);
+    CHECK_EQ(read(), Error::none);
+    end(*ground);
+}
+
 // A device that gives nothing any more has no bad sectors; it is not asked for each of them.
 void takes_no_device_for_bad_sectors(Test& test)
 {
@@ -220,6 +270,11 @@ void misses_frames_past_bad_sectors(Test& test)
     u32 found = 0;
     CHECK_OK(reader.find_lost(TxgId(10), [](void* count, const LogRecordView&) { ++*static_cast<u32*>(count); }, &found));
     CHECK(found >= k_records - 3);
+    // Not when it may be where the bad sector is.
+    ground->spoil(512);
+    ground->spoil(4096);
+    LogReader other(*ground->vdevs, ground->log->ring(), LogGround::k_pool);
+    CHECK_ERROR(ground->read(other, TxgId(10)), io_medium);
     end(*ground);
 }
 
@@ -257,6 +312,8 @@ constexpr TestCase k_cases[] = {
     { "says_what_has_gone", says_what_has_gone },
     { "needs_no_committed_frame", needs_no_committed_frame },
     { "needs_no_bad_sector", needs_no_bad_sector },
+    { "needs_what_evading_reaches", needs_what_evading_reaches },
+    { "needs_no_other_run", needs_no_other_run },
     { "takes_no_device_for_bad_sectors", takes_no_device_for_bad_sectors },
     { "misses_frames_past_bad_sectors", misses_frames_past_bad_sectors },
     { "stays_within_its_bound", stays_within_its_bound },

@@ -96,7 +96,7 @@ bool needs_repair(const Options& options, int& code)
         return false;
     }
     // Sectors that cannot be read keep a pool from being opened as damage does.
-    return code == k_uncorrected || (code == k_operational && (error == -EIO || error == -EUCLEAN));
+    return code == k_uncorrected || (code == k_operational && (error == -EIO || error == -EILSEQ || error == -EUCLEAN));
 }
 
 }
