@@ -273,8 +273,8 @@ void misses_frames_past_bad_sectors(Test& test)
     // Not when it may be where the bad sector is.
     ground->spoil(512);
     ground->spoil(4096);
-    LogReader other(*ground->vdevs, ground->log->ring(), LogGround::k_pool);
-    CHECK_ERROR(ground->read(other, TxgId(10)), io_medium);
+    Box<LogReader> other = REQUIRE_VALUE(make_box<LogReader>(*ground->vdevs, ground->log->ring(), LogGround::k_pool));
+    CHECK_ERROR(ground->read(*other, TxgId(10)), io_medium);
     end(*ground);
 }
 
