@@ -10,6 +10,10 @@
 // ones as well, since a frame that fits is the frame. It is missing when no member has it. A member that cannot be read is
 // passed over as long as another can.
 //
+// Bad sectors: where the next frame may stand they are an error, since nothing can tell that it had been acknowledged. Behind that a few
+// are passed over (`unread_bytes`). What that leaves open: the last frame of all evaded a late write of a path that is gone since,
+// and stands on one.
+//
 // Memory: the frames that hold records of newer groups, up to an eighth of the machine's, which is about what two groups of its own
 // can leave (IntentLog::set_max_group). What a larger machine left beyond that is read again each time the records are gone through.
 #pragma once
