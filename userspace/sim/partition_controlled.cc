@@ -64,7 +64,7 @@ public:
     void full(Ground&, size_t tenant, double blocks, u64 tick) override
     {
         // What is refused is for the ground to see.
-        if (m_controller->make_room(PartitionId(tenant + 2), static_cast<u64>(blocks) + 1, now(tick)).is_error())
+        if (m_controller->make_room(PartitionId(tenant + 2), static_cast<u64>(blocks), now(tick)).is_error())
             return;
     }
     void note(size_t tenant, double accesses, double latency_us) override

@@ -33,6 +33,9 @@ public:
     u64 minimum(size_t tenant) const; // metaslabs, rounded up
     u64 maximum(size_t tenant) const; // rounded down
 
+    // Blocks: what a demand is, to the next whole one below. Half a block would be one more here than what the controller counts.
+    double wanted(size_t tenant, u64 tick) const;
+
     // As many as there are, and the tenant may have; counted.
     u64 grow(size_t tenant, u64 metaslabs);
     u64 shrink(size_t tenant, u64 metaslabs);

@@ -19,7 +19,7 @@ Ground::Ground(const Trace& of) : trace(of), shares(of.tenants.size()), unassign
 {
     // Everybody begins with what is used at the start, at 80 % if the pool has that.
     for (size_t i = 0; i < shares.size(); i++) {
-        shares[i].used = trace.tenants[i].demand[0];
+        shares[i].used = wanted(i, 0);
         shares[i].size = std::max(shares[i].used_metaslabs(), minimum(i));
         if (shares[i].size > unassigned || shares[i].size > maximum(i))
             fail("partition: trace %s begins with more than there is", trace.name.c_str());
@@ -40,6 +40,8 @@ u64 Ground::maximum(size_t tenant) const
 {
     return static_cast<u64>(trace.tenants[tenant].maximum / static_cast<double>(k_trace_metaslab_blocks));
 }
+
+double Ground::wanted(size_t tenant, u64 tick) const { return floor(static_cast<double>(trace.tenants[tenant].demand[tick])); }
 
 u64 Ground::grow(size_t tenant, u64 metaslabs)
 {

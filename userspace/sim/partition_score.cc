@@ -22,7 +22,7 @@ double latency_of(const TraceTenant& tenant, double utilisation)
 u64 follow_demand(Ground& ground, Policy& policy, size_t tenant, u64 tick)
 {
     Share& share = ground.shares[tenant];
-    const double wanted = static_cast<double>(ground.trace.tenants[tenant].demand[tick]);
+    const double wanted = ground.wanted(tenant, tick);
     share.used = std::min(share.used, wanted);
     while (share.used < wanted) {
         const double blocks = std::min(k_write_blocks, wanted - share.used);
