@@ -7,7 +7,7 @@
 # files: build/test/torture
 # modules: dm-mod
 # programs: dmsetup mount
-# kernels: 6.12 6.1
+# kernels: 6.12 6.1 debug
 # timeout: 150
 T=/files/torture
 WITNESS=/dev/vdc

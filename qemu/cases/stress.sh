@@ -5,7 +5,7 @@
 # programs: stress-ng
 # packages: stress-ng
 # memory: 1536
-# kernels: 6.12
+# kernels: 6.12 debug
 # timeout: 400
 # environment: STRESS_SECONDS=1 WORKERS=
 
