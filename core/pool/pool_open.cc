@@ -58,6 +58,11 @@ Status Pool::assemble_one(host_bdev* bdev, const FoundLabel* found, bool read_on
         return Error::device_foreign;
     }
     const u16 index = header.vdev_index.get();
+    // A pool made again with the same UUID has other devices, and one that the former had may come back.
+    if (m_label && !same_guid(header.vdev_guid, m_label->vdevs.entries[index].guid)) {
+        refuse(bdev, Error::device_foreign, nullptr);
+        return Error::device_foreign;
+    }
     if (vdevs[index])
         return candidates.push_back({ VdevId(index), bdev });
     const DiskVdevEntry& entry = label->vdevs.entries[index];

@@ -169,43 +169,6 @@ static void paths(Test& test)
     CHECK_EQ(pool->check(), 0u);
 }
 
-static void refused(Test& test)
-{
-    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
-    REQUIRE_OK(pool->start());
-    REQUIRE_EQ(pool->close(), 0);
-    TestDevice blank(16ull << 20);
-    REQUIRE(blank);
-    core_pool_options options {};
-    core_pool* opened;
-    host_bdev* const a = pool->device(0);
-    host_bdev* const b = pool->device(1);
-    struct {
-        host_bdev* bdevs[4];
-        u32 count;
-        Error expected;
-    } const rows[] = {
-        { { a }, 1, Error::device_missing },
-        { { b }, 1, Error::device_missing },
-        { { a, a }, 2, Error::device_missing },
-        { { a, b, a, blank.get() }, 4, Error::label_not_lcpfs },
-        { { a, b, blank.get() }, 3, Error::label_not_lcpfs },
-        { { blank.get() }, 1, Error::label_not_lcpfs },
-        { { a }, 0, Error::too_many_devices },
-    };
-    for (const auto& row : rows)
-        CHECK_EQ(core_pool_open(row.bdevs, row.count, &options, &opened), minus(row.expected));
-    // One of another pool.
-    host_bdev* const alone[] = { blank.get() };
-    core_format_options format {};
-    format.name = "other";
-    REQUIRE_EQ(core_pool_format(alone, 1, &format), 0);
-    host_bdev* const mixed[] = { a, blank.get() };
-    CHECK_EQ(core_pool_open(mixed, 2, &options, &opened), minus(Error::device_foreign));
-    REQUIRE_EQ(pool->open(false), 0);
-    CHECK_EQ(pool->check(), 0u);
-}
-
 // Nothing changed: nothing written, no group committed.
 static void idle_commits(Test& test)
 {
@@ -574,7 +537,7 @@ static void older_log(Test& test)
 }
 
 namespace {
-constexpr TestCase k_cases[] = { { "formats", formats }, { "refused", refused }, { "paths", paths },
+constexpr TestCase k_cases[] = { { "formats", formats }, { "paths", paths },
     { "idle_commits", idle_commits }, { "orphans", orphans }, { "orphan_lies", orphan_lies },
     { "next_object_lies", next_object_lies }, { "generations", generations }, { "falling_back", falling_back },
     { "lost_bitmaps", lost_bitmaps }, { "full", full }, { "older_log", older_log } };

@@ -81,6 +81,7 @@
 	X(full)              \
 	X(no_memory)         \
 	X(pool)              \
+	X(pool_devices)      \
 	X(labels_ahead)      \
 	X(pool_stopped)      \
 	X(tables)            \

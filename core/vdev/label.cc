@@ -159,7 +159,12 @@ Result<Box<Label>> LabelReader::finish(u64* in_all)
     for (u32 i = 0; i < k_label_count; i++) {
         if (is_first_good && is_as_first(i))
             continue;
-        const Error error = verify(i, *label);
+        Error error = verify(i, *label);
+        // The first good one says whose device it is. At the end of one that was smaller for a while stand those of a former pool.
+        if (found && (error == Error::none || error == Error::feature_unknown)
+            && !(same_guid(label->header.pool_guid, best->header.pool_guid)
+                 && same_guid(label->header.vdev_guid, best->header.vdev_guid)))
+            error = Error::label_not_lcpfs;
         is_first_good = is_first_good || (i == 0 && error == Error::none);
         if (error == Error::none) {
             common &= label->header.incompat.get();

@@ -91,6 +91,34 @@ static void interrupted_rewrite(Test& test)
     }
 }
 
+// A device that was shrunk, given to another pool and enlarged again: at its end there are labels of the former pool, whatever their
+// generation, and what they say of features.
+static void former_pool(Test& test)
+{
+    for (u32 unknown = 0; unknown < 2; unknown++) {
+        TestDevice device(k_device_bytes);
+        REQUIRE(device);
+        Box<Label> former = REQUIRE_VALUE(make_label());
+        former->header.label_generation.set(2);
+        seal_label(*former);
+        REQUIRE_OK(write_labels(device.get(), *former, true));
+        former->header.label_generation.set(3);
+        former->header.incompat.set(former->header.incompat.get() | u64(unknown) << 40);
+        seal_label(*former);
+        lcpfs_test_device_poke(device.get(), label_offset(3, k_device_bytes / k_block_size) + k_label_header_offset, &former->header,
+                               sizeof(former->header));
+        Box<Label> label = REQUIRE_VALUE(make_label());
+        label->header.pool_guid.bytes[0] = 9;
+        REQUIRE_OK(choose_geometry(16ull << 20, 0, label->vdevs.entries[0]));
+        seal_label(*label);
+        REQUIRE_OK(write_labels(device.get(), *label, true));
+        u64 in_all = 0;
+        Box<Label> found = REQUIRE_VALUE(read_label(device.get(), &in_all));
+        CHECK(compare_bytes(found.get(), label.get(), sizeof(Label)) == 0);
+        CHECK_EQ(in_all, label->header.incompat.get());
+    }
+}
+
 // What some labels alone say: they were all to.
 static void features(Test& test)
 {
@@ -205,7 +233,7 @@ constexpr TestCase k_cases[] = {
     { "round_trip", round_trip },
     { "any_one_is_enough", any_one_is_enough },
     { "interrupted_rewrite", interrupted_rewrite },
-    { "features", features }, { "geometry", geometry },
+    { "features", features }, { "former_pool", former_pool }, { "geometry", geometry },
 };
 LCPFS_SUITE(label, k_cases);
 
