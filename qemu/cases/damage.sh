@@ -102,6 +102,15 @@ must cmp /tmp/found /tmp/wanted
 must /files/torture queued /mnt/data bad $victim
 dmesg | grep -q "object $data block $victim at device ${place%:*} block ${place#*:}\b" ||
 	fail "the log does not name the block: $(dmesg)"
+# A cut into it fails, and takes away nothing that was not on disk yet.
+size=$(stat -c %s /mnt/data)
+dd if=/dev/urandom of=/tmp/more bs=4k count=4 2>/dev/null
+dd if=/tmp/more of=/mnt/data bs=4k seek=$((victim + 1)) count=4 conv=notrunc 2>/dev/null || fail "writing behind the block"
+must_fail truncate -s $((victim * 4096 + 100)) /mnt/data 2>/tmp/error
+same "$(stat -c %s /mnt/data)" $size "the size after a cut that failed"
+must sync
+must cmp -i $(((victim + 1) * 4096)):0 -n 16384 /mnt/data /tmp/more
+dd if=/tmp/data of=/mnt/data bs=4k skip=$((victim + 1)) seek=$((victim + 1)) count=4 conv=notrunc 2>/dev/null || fail "putting it back"
 # One byte of it cannot be changed, all of it can: then the file is whole again.
 ! printf x | dd of=/mnt/data bs=1 seek=$((victim * 4096 + 5)) conv=notrunc,fsync 2>/dev/null ||
 	fail "a part of the block was written over"

@@ -50,10 +50,30 @@ looks() {
 	rm /mnt/a /mnt/tiny /mnt/one /mnt/two
 }
 
+# The last size there is: rounding it up to a block is no size.
+largest() {
+	say "a file as large as can be"
+	must xfs_io -f -c "pwrite -q -S 7 0 12k" -c fsync /mnt/large
+	must truncate -s 9223372036854775807 /mnt/large
+	must umount /mnt
+	must mount_pool /mnt
+	must xfs_io -c "pwrite -q -S 8 10 1" /mnt/large
+	must sync
+	same "$(head -c 12 /mnt/large | od -An -tx1 | tr -d ' \n')" 070707070707070707070807 "its first bytes after one was written"
+	must xfs_io -c "fpunch 4k 9223372036854771711" /mnt/large
+	head -c 8200 /mnt/large | tail -c +4089 | od -An -v -tx1 | tr -d ' \n' | tr -s 0 >/tmp/bytes
+	same "$(cat /tmp/bytes)" 07070707070707070 "its bytes with all but the first block punched"
+	same "$(blocks /mnt/large)" "9223372036854775807 8" "and its blocks"
+	must xfs_io -c "fzero -k 0 9223372036854775807" /mnt/large
+	same "$(head -c 100 /mnt/large | tr -d '\000' | wc -c)" 0 "what is left of it when all is zeroed"
+	rm /mnt/large
+}
+
 if [ "$STAGE" = 1 ]; then
 	must make_pool
 	must mount_pool /mnt
 	looks
+	largest
 	say "a full pool"
 	for f in buffered direct mapped synchronous; do must xfs_io -f -c "falloc 0 4m" /mnt/$f; done
 	sync

@@ -43,33 +43,31 @@ static int lcpfs_zero_edge(struct inode *inode, loff_t from, loff_t to)
 /* i_rwsem held. */
 static int lcpfs_punch(struct inode *inode, loff_t offset, loff_t end)
 {
-	loff_t size = i_size_read(inode);
-	loff_t blocks = round_up(size, CORE_BLOCK_SIZE);
-	loff_t first, last;
+	/* In blocks: the last byte that a file can have lies in one whose end is no loff_t. */
+	u64 size = i_size_read(inode), blocks = DIV_ROUND_UP_ULL(size, CORE_BLOCK_SIZE);
+	u64 first = DIV_ROUND_UP_ULL((u64)offset, CORE_BLOCK_SIZE), last = LCPFS_BLOCK(end);
 	int error;
 
-	if (end >= size) {
-		/* There it is whole blocks, and what is preallocated behind. */
-		if (!lcpfs_has_blocks_behind(inode, size))
-			end = min(end, blocks);
-		end = max(round_down(end, CORE_BLOCK_SIZE), blocks);
-	}
-	if (offset >= end)
+	/* There it is whole blocks, and what is preallocated behind. */
+	if (end >= size)
+		last = lcpfs_has_blocks_behind(inode, size) ? max(last, blocks) : blocks;
+	if (offset >= size && last <= first)
 		return 0;
-	first = round_up(offset, CORE_BLOCK_SIZE);
-	last = round_down(end, CORE_BLOCK_SIZE);
 	error = lcpfs_flush_to(inode, size);
 	/* Not past the end: that would move it. */
 	if (!error)
-		error = lcpfs_zero_edge(inode, offset, min3(first, end, size));
-	if (!error && last >= first && end <= size)
-		error = lcpfs_zero_edge(inode, last, end);
+		error = lcpfs_zero_edge(inode, offset, min3(first * CORE_BLOCK_SIZE, (u64)end, size));
+	if (!error && last >= first && end < size)
+		error = lcpfs_zero_edge(inode, last * CORE_BLOCK_SIZE, end);
 	if (error || last <= first)
 		return error;
 	filemap_invalidate_lock(inode->i_mapping);
-	truncate_pagecache_range(inode, first, last - 1);
-	error = core_punch(lcpfs_object(inode), LCPFS_BLOCK(first), LCPFS_BLOCK(last - first),
-			   lcpfs_time(inode_get_mtime(inode)));
+	/* Nothing that was not on disk yet is to be missing where the punch fails. */
+	error = filemap_write_and_wait_range(inode->i_mapping, first * CORE_BLOCK_SIZE, (last * CORE_BLOCK_SIZE) - 1);
+	if (!error) {
+		truncate_pagecache_range(inode, first * CORE_BLOCK_SIZE, (last * CORE_BLOCK_SIZE) - 1);
+		error = core_punch(lcpfs_object(inode), first, last - first, lcpfs_time(inode_get_mtime(inode)));
+	}
 	filemap_invalidate_unlock(inode->i_mapping);
 	return error;
 }

@@ -139,7 +139,7 @@ int lcpfs_fill_folio(struct inode *inode, struct folio *folio)
 
 	if (folio_test_uptodate(folio))
 		return 0;
-	if (folio_pos(folio) >= round_up(i_size_read(inode), CORE_BLOCK_SIZE)) {
+	if (folio_pos(folio) >= i_size_read(inode)) {
 		folio_zero_segment(folio, 0, folio_size(folio));
 		folio_mark_uptodate(folio);
 		return 0;

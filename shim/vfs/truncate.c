@@ -59,6 +59,9 @@ static int lcpfs_shrink(struct inode *inode, loff_t size, struct timespec64 time
 	int error;
 
 	error = lcpfs_flush_to(inode, size);
+	/* A cut into a block has to read it, and that may fail. What was not on disk yet must not be what is missing then. */
+	if (!error && size & (CORE_BLOCK_SIZE - 1))
+		error = filemap_write_and_wait_range(inode->i_mapping, round_down(size, CORE_BLOCK_SIZE), LLONG_MAX);
 	if (error)
 		return error;
 	truncate_setsize(inode, size);
