@@ -34,6 +34,7 @@ enum core_log_member_state {
 struct core_log_member {
 	uint16_t device;             /* index in the pool */
 	enum core_log_member_state state;
+	bool has_log;                /* there or not: of the ring, and no frame is missing on it (format/zil_format.h: not stale) */
 	char name[32];               /* empty: not there */
 };
 /* Log devices, of which at most CORE_LOG_MEMBERS are members of the ring. Gives how many of `members` it has filled. */

@@ -79,6 +79,7 @@ unsigned int core_log_get_members(core_pool* handle, core_log_member* members, u
         zero_bytes(&member, sizeof(member));
         member.device = id.value();
         member.state = state;
+        member.has_log = pool.is_log_on(id);
         if (pool.vdevs().vdev(id).is_there())
             copy_bytes(member.name, pool.vdevs().vdev(id).name, Path::k_name_bytes);
     });

@@ -36,6 +36,21 @@ core_log_member_state state_of(Ground& ground, u32 device)
     return CORE_LOG_MEMBER_UNUSED;
 }
 
+// Which of them have the log, as the group committed last says: bits.
+int who_has_log(Ground& ground, u32& bits)
+{
+    core_pool_options options {};
+    options.read_only = options.no_recovery = true;
+    if (int error = ground.pool.open_with(options))
+        return error;
+    core_log_member members[CORE_LOG_MEMBERS];
+    const unsigned count = core_log_get_members(ground.pool.handle(), members, CORE_LOG_MEMBERS);
+    bits = 0;
+    for (unsigned i = 0; i < count; i++)
+        bits |= u32(members[i].has_log) << members[i].device;
+    return ground.pool.close();
+}
+
 // One write to each, at once, and no group.
 void costs(Test& test)
 {
@@ -72,6 +87,9 @@ void one_missing(Test& test)
         u64 print = ground->pool.fingerprint();
         ground->crash();
         have_only(*ground, device);
+        u32 having = 0;
+        REQUIRE_EQ(who_has_log(*ground, having), 0);
+        CHECK_EQ(having, 1u << k_first | 1u << k_second);
         REQUIRE_EQ(ground->open(), 0);
         CHECK_EQ(ground->pool.fingerprint(), print);
         CHECK_EQ(ground->log_device(), CORE_LOG_DEVICE_DEGRADED);
@@ -83,6 +101,11 @@ void one_missing(Test& test)
         have_only(*ground, other(device));
         CHECK_EQ(ground->open(), minus(Error::device_missing));
         CHECK_EQ(ground->open(false, true), minus(Error::device_missing));
+        for (u32 there : k_both) {
+            have_only(*ground, there);
+            REQUIRE_EQ(who_has_log(*ground, having), 0);
+            CHECK_EQ(having, 1u << device);
+        }
         have_only(*ground, device);
         REQUIRE_EQ(ground->open(), 0);
         CHECK_EQ(ground->pool.fingerprint(), print);

@@ -134,6 +134,8 @@ public:
                 told(VdevId(i), state_of_log_device(VdevId(i)));
     }
     core_log_member_state state_of_log_device(VdevId id) const;
+    // The device, there or not, is of the ring, and no frame is missing on it.
+    bool is_log_on(VdevId id) const;
     // Keeps the group committed last readable on disk, whatever commits after it, until release_group: what it reaches is neither used
     // again nor discarded. busy: somebody has one. It is given up when the pool runs out of space otherwise (keeps_group).
     Result<TxgId> keep_group();

@@ -165,6 +165,16 @@ core_log_member_state Pool::state_of_log_device(VdevId id) const
     return CORE_LOG_MEMBER_UNUSED;
 }
 
+bool Pool::is_log_on(VdevId id) const
+{
+    const LogMembers members = m_log->members();
+    const LogRing& ring = m_log->ring(k_device_ring);
+    for (u32 member = 0; member < ring.member_count(); member++)
+        if (ring.device_of(member) == id)
+            return !((members.gone | members.stale) >> member & 1);
+    return false;
+}
+
 Status Pool::change_log_device(VdevId id, bool joins)
 {
     TRY(admit_change());

@@ -1,6 +1,6 @@
 # A log device: mkfs makes one and refuses what it has to; a lone fsync is one write to it and none to the others until the group
 # commits; it fails under a load of fsync and no call fails; mounting without it is refused, and with recover=discard-log goes
-# on for good; what comes back later is let be.
+# on for good; what comes back later is let be. udev is told that a pool is ready when no log device is missing that it still needs.
 # disks: 2x256M 1x64M 1x2M 1x160M
 # modules: dm-mod
 # programs: dmsetup mount
@@ -143,3 +143,55 @@ same "$(cat /sys/fs/lcpfs/*/log/ring_bytes)" $((128 << 20)) "bytes of the ring"
 overwrite 0
 must umount /mnt
 must fsck.lcpfs -n $DATA /dev/vde
+
+say "what udev is told"
+ready() { lcpfs scan --udev /dev/vda 2>/tmp/why | sed -n 's/^ID_LCPFS_READY=//p'; }
+# is_ready ANSWER TEXT
+is_ready() {
+	same "$(ready)" $1 "$2: ready"
+	[ ! -s /tmp/why ] || fail "$2: $(cat /tmp/why)"
+}
+gone() { dd if=/dev/zero of=$1 bs=1M 2>/dev/null; sync; }
+must mkfs.lcpfs -q -f --log /dev/vdc --log /dev/vde $DATA
+is_ready 1 "all there"
+gone /dev/vde
+is_ready 0 "one of two missing"
+must on rw /dev/vdc
+is_ready 1 "one of two missing, mounted"
+overwrite 0
+must umount /mnt
+is_ready 1 "one of two missing, as the pool knows"
+must on rw /dev/vdc
+must lcpfs log remove /dev/vdc
+must umount /mnt
+is_ready 0 "the one that is missing is the last" # nor can it be mounted
+must_fail on rw
+must mkfs.lcpfs -q -f --log /dev/vdc $DATA
+must on rw /dev/vdc
+overwrite 0
+must lcpfs log remove /dev/vdc
+must umount /mnt
+gone /dev/vdc
+is_ready 1 "the only one taken out"
+must on rw
+overwrite 1
+must umount /mnt
+must fsck.lcpfs -n $DATA
+must mkfs.lcpfs -q -f --log /dev/vdc $DATA
+must on rw /dev/vdc
+overwrite 0
+must umount /mnt
+gone /dev/vdc
+is_ready 0 "the only one missing"
+must on recover=discard-log
+is_ready 1 "the only one missing, mounted"
+overwrite 1
+must umount /mnt
+is_ready 1 "the only one given up"
+for disk in $DATA; do
+	for at in 128 384 $((262144 - 384)) $((262144 - 128)); do # its uberblocks
+		must dd if=/dev/zero of=$disk bs=1k seek=$at count=128 conv=notrunc 2>/dev/null
+	done
+done
+must_fail lcpfs dump trees $DATA 2>/tmp/why
+is_ready 0 "it cannot be looked at"

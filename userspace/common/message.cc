@@ -8,10 +8,29 @@
 #include <unistd.h>
 
 #include "core/format/label_format.h"
+#include "userspace/host/common/log.h"
 
 namespace lcpfs::tool {
 
-void put_error(const std::string& text) { fmt::print(stderr, "lcpfs: {}\n", text); }
+static bool s_silent;
+
+void put_error(const std::string& text)
+{
+    if (!s_silent)
+        fmt::print(stderr, "lcpfs: {}\n", text);
+}
+
+Silence::Silence()
+{
+    s_silent = true;
+    host_log_set_sink([](void*, host_log_level, const char*) {}, nullptr);
+}
+
+Silence::~Silence()
+{
+    s_silent = false;
+    host_log_set_sink(nullptr, nullptr);
+}
 
 std::string reason(int error)
 {

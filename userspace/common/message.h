@@ -17,6 +17,14 @@ void complain(fmt::format_string<Parts...> format, Parts&&... parts)
     put_error(fmt::format(format, std::forward<Parts>(parts)...));
 }
 
+// While there is one nothing is said, by the core neither: for a question to which failing is an answer.
+class Silence {
+public:
+    Silence();
+    ~Silence();
+    Silence(const Silence&) = delete;
+};
+
 // For a negative errno that the core gave.
 std::string reason(int error);
 

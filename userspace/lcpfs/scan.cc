@@ -11,6 +11,7 @@
 #include "userspace/common/guid.h"
 #include "userspace/common/json.h"
 #include "userspace/common/message.h"
+#include "userspace/lcpfs/ready.h"
 #include "userspace/lcpfs/verbs.h"
 
 namespace lcpfs::tool {
@@ -116,11 +117,11 @@ void print_table(const std::vector<FoundPool>& pools, bool header)
 // As udev's own blkid gives them, so that /dev/disk/by-uuid and by-label get their links. Names hold nothing that needs coding.
 static void print_udev(const FoundDevice& device)
 {
-    bool is_complete = false;
+    bool ready = false;
     for (const FoundPool& pool : group_by_pool(find_devices({})))
         if (guid_text(pool.label.pool_guid) == guid_text(device.label.pool_guid))
-            is_complete = pool.is_complete();
-    fmt::print("ID_LCPFS_READY={}\n", is_complete ? 1 : 0);
+            ready = is_ready(pool);
+    fmt::print("ID_LCPFS_READY={}\n", ready ? 1 : 0);
     const std::string uuid = guid_text(device.label.pool_guid), own = guid_text(device.label.device_guid);
     fmt::print("ID_FS_TYPE=lcpfs\nID_FS_USAGE=filesystem\n");
     fmt::print("ID_FS_UUID={0}\nID_FS_UUID_ENC={0}\nID_FS_UUID_SUB={1}\nID_FS_UUID_SUB_ENC={1}\n", uuid, own);
