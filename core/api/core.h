@@ -510,9 +510,12 @@ bool core_read_waits(struct core_object *object, uint64_t block, uint64_t blocks
 int core_reserve(struct core_object *object, uint64_t blocks);
 /*
  * The same for `blocks` of [block, block + count), which are to be written. When all of that is preallocated it cannot fail for want of
- * space, and `backed` is set: such a promise is good for these blocks only.
+ * space, and `backed` is set: such a promise is good for these blocks only, and for as long as core_is_backed holds of them: a write that
+ * the caller did not wait for before it asked uses the blocks up. So it asks again once nobody else can write to them.
  */
 int core_reserve_for(struct core_object *object, uint64_t block, uint64_t count, uint64_t blocks, bool *backed);
+/* All of it is preallocated, and not being written. Also false when that cannot be told for an error. */
+bool core_is_backed(struct core_object *object, uint64_t block, uint64_t count);
 void core_unreserve(struct core_object *object, uint64_t blocks);
 
 /*

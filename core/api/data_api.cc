@@ -61,6 +61,11 @@ int core_reserve_for(core_object* handle, uint64_t block, uint64_t count, uint64
 {
     return to_errno(reserve_blocks_for(object_of(handle), block, count, blocks, *backed));
 }
+bool core_is_backed(core_object* handle, uint64_t block, uint64_t count)
+{
+    const auto backed = is_backed(object_of(handle), block, count);
+    return backed.is_ok() && backed.value();
+}
 void core_unreserve(core_object* handle, uint64_t blocks) { unreserve_blocks(object_of(handle), blocks); }
 
 int core_allocate(core_object* handle, uint64_t block, uint64_t blocks)

@@ -241,6 +241,41 @@ void full_pool(Test& test)
     CHECK_EQ(pool.check(), 0u);
 }
 
+// Nor is it promised twice: what somebody is writing already is not there for the next.
+void promised_once(Test& test)
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    core_object* file;
+    REQUIRE_EQ(pool->create(pool->root(), "file", k_file, &file), 0);
+    REQUIRE_EQ(core_allocate(file, 8, 24), 0);
+    fill(test, *pool);
+    REQUIRE_EQ(pool->settle(), 0);
+    bool backed = true;
+    CHECK_EQ(core_reserve_for(file, 100, 16, 16, &backed), minus(Error::no_space));
+    Writing writing;
+    hold(*pool, true);
+    REQUIRE_EQ(writing.begin(file, 16, 8, 1, 32 * k_block_size), 0);
+    constexpr u64 k_firsts[] = { 8, 16, 20, 23, 24 };
+    for (const u64 first : k_firsts) {
+        const bool is_free = first == 8 || first == 24;
+        CHECK_EQ(core_is_backed(file, first, 8), is_free);
+        CHECK_EQ(core_reserve_for(file, first, 8, 8, &backed), is_free ? 0 : minus(Error::no_space));
+        CHECK_EQ(backed, is_free);
+        if (is_free)
+            core_unreserve(file, 8);
+    }
+    CHECK(!core_is_backed(file, 8, 24));
+    hold(*pool, false);
+    REQUIRE_EQ(writing.end(), 0);
+    CHECK(!core_is_backed(file, 16, 8));
+    CHECK(core_is_backed(file, 8, 8));
+    CHECK_EQ(pool->settle(), 0);
+    CHECK_EQ(pool->promised(), 0u);
+    CHECK_EQ(pool->check(), 0u);
+    core_object_put(file);
+}
+
 // What a crash leaves, by the log: of what was allocated and what was written there, in the same group or in others.
 void crashes(Test& test)
 {
@@ -433,7 +468,7 @@ void at_once(Test& test)
 }
 
 constexpr TestCase k_cases[] = { { "kinds", kinds },         { "refused", refused }, { "small_file", small_file },
-                                 { "full_pool", full_pool }, { "crashes", crashes }, { "behind_the_end", behind_the_end },
+                                 { "full_pool", full_pool }, { "promised_once", promised_once }, { "crashes", crashes }, { "behind_the_end", behind_the_end },
                                  { "clones", clones },       { "overtaken", overtaken }, { "at_once", at_once } };
 }
 LCPFS_SUITE(allocate, k_cases);

@@ -37,9 +37,10 @@ struct Entering {
 Result<bool> enter_run(Pool& pool, Object& object, TxgId txg, WriteRun& run, u64 file_bytes, const Entering& entering)
     REQUIRES(object.m_lock);
 
-// See core_reserve, core_reserve_for, core_unreserve.
+// See core_reserve, core_reserve_for, core_is_backed, core_unreserve.
 Status reserve_blocks(Object& object, u64 blocks);
-Status reserve_blocks_for(Object& object, u64 first, u64 count, u64 blocks, bool& is_backed);
+Status reserve_blocks_for(Object& object, u64 first, u64 count, u64 blocks, bool& backed);
+Result<bool> is_backed(Object& object, u64 first, u64 count);
 void unreserve_blocks(Object& object, u64 blocks);
 
 }

@@ -46,7 +46,8 @@ Status convert_piece(Object& object, TxgId txg, const Extent& written, u64 first
 Result<bool> is_preallocated(Object& object, u64 first, u64 count)
 {
     const u64 end = first + count;
-    if (end_of_own_blocks(object, end) != end)
+    const InPlaceWrite* taken = next_taken(object, first);
+    if (end_of_own_blocks(object, end) != end || (taken && taken->first_block < end))
         return false;
     while (first < end) {
         TreeCursor cursor;

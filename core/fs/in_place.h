@@ -15,7 +15,8 @@
 
 namespace lcpfs {
 
-// Whether all of blocks [first, first + count) are there and unwritten.
+// Whether all of blocks [first, first + count) are there and unwritten, and nobody is writing to them: then they will be there for whoever
+// writes them next.
 Result<bool> is_preallocated(Object& object, u64 first, u64 count) REQUIRES_SHARED(object.m_lock);
 
 // The first piece of [first, first + count) that can be written in place: none when length_blocks is 0.

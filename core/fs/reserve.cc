@@ -16,16 +16,17 @@ Status reserve_blocks(Object& object, u64 blocks)
     return pool.space().promise_data(object.dataset().owner(), blocks);
 }
 
-Status reserve_blocks_for(Object& object, u64 first, u64 count, u64 blocks, bool& is_backed)
+Result<bool> is_backed(Object& object, u64 first, u64 count)
+{
+    ReadGuard guard(object.m_lock);
+    return object.m_attributes.has_unwritten() && is_in_file(first, count) ? is_preallocated(object, first, count) : false;
+}
+
+Status reserve_blocks_for(Object& object, u64 first, u64 count, u64 blocks, bool& backed)
 {
     Pool& pool = *object.dataset().host().pool;
-    is_backed = false;
-    {
-        ReadGuard guard(object.m_lock);
-        if (object.m_attributes.has_unwritten() && is_in_file(first, count) && blocks <= count)
-            is_backed = TRY(is_preallocated(object, first, count));
-    }
-    if (!is_backed)
+    backed = blocks <= count && TRY(is_backed(object, first, count));
+    if (!backed)
         return reserve_blocks(object, blocks);
     TRY(pool.admit_change());
     pool.space().throttle();

@@ -76,6 +76,12 @@ if [ "$STAGE" = 1 ]; then
 	largest
 	say "a full pool"
 	for f in buffered direct mapped synchronous; do must xfs_io -f -c "falloc 0 4m" /mnt/$f; done
+	must xfs_io -f -c "falloc 0 4m" /mnt/patches
+	stores=
+	for i in $(seq 0 63); do
+		must xfs_io -c "pwrite -q -S 5 $((i * 64))k 4k" /mnt/patches
+		stores="$stores -c 'mwrite -S 5 $((i * 64 + 4))k 60k'"
+	done
 	sync
 	dd if=/dev/zero of=/mnt/filler bs=64k 2>/tmp/error
 	dd if=/dev/zero of=/mnt/filler2 bs=4k 2>/tmp/error
@@ -86,14 +92,25 @@ if [ "$STAGE" = 1 ]; then
 	must xfs_io -c "pwrite -q -S 1 -b 4k -B 4m 4m" -c fsync /mnt/buffered
 	must xfs_io -d -c "pwrite -q -S 2 -b 64k 0 4m" /mnt/direct
 	must xfs_io -c "mmap -rw 0 4m" -c "mwrite -S 3 0 4m" -c "msync -s 0 4m" /mnt/mapped
+	# Cached in large folios, none of which is preallocated as a whole.
+	echo 3 >/proc/sys/vm/drop_caches
+	must dd if=/mnt/patches of=/dev/null bs=1M 2>/dev/null
+	eval must xfs_io -c "'mmap -rw 0 4m'" $stores -c "'msync -s 0 4m'" /mnt/patches
 	must xfs_io -s -c "pwrite -q -S 4 -b 4k 0 256k" -c "pwrite -q -S 4 -b 32k 256k 3840k" /mnt/synchronous
-	for f in buffered direct mapped; do must xfs_io -c fsync /mnt/$f; done
+	for f in buffered direct mapped patches; do must xfs_io -c fsync /mnt/$f; done
+	must truncate -s -1M /mnt/filler
+	sync
+	say "a direct write before what is in front of it"
+	must xfs_io -f -c "pwrite -q -S 9 0 64k" /mnt/front
+	must xfs_io -d -s -c "pwrite -q -S 9 -b 4k 48k 4k" /mnt/front
 	kill_machine 0
 	await_death
 else
 	must mount_pool /mnt
+	same "$(tr -d '\011' </mnt/front | wc -c)" 0 "bytes of the file that was written directly that are not right"
+	[ $(stat -c %s /mnt/front) -ge 53248 ] || fail "it is $(stat -c %s /mnt/front) bytes long"
 	n=1
-	for f in buffered direct mapped synchronous; do
+	for f in buffered direct mapped synchronous patches; do
 		same "$(tr -d "\\00$n" </mnt/$f | wc -c) $(stat -c %s /mnt/$f) $(unwritten /mnt/$f)" "0 4194304 0" "what was written to $f"
 		n=$((n + 1))
 	done

@@ -270,17 +270,43 @@ bool lcpfs_direct_is_for_log(struct kiocb *iocb, const struct lcpfs_direct *dire
 	       lcpfs_write_syncs(iocb);
 }
 
-int lcpfs_direct_clear_cache(struct inode *inode, loff_t position, loff_t end)
+/*
+ * Writes what the cache has of [position, end), and what it has between the size on disk and there, and takes the range out. -EBUSY: a page
+ * does not leave. Invalidate lock held.
+ */
+static int lcpfs_direct_clear_cache(struct inode *inode, loff_t position, loff_t end)
 {
 	struct address_space *mapping = inode->i_mapping;
 	int error;
 
 	if (!mapping->nrpages)
 		return 0;
-	error = filemap_write_and_wait_range(mapping, position, end - 1);
+	error = lcpfs_flush_to(inode, position);
+	if (!error)
+		error = filemap_write_and_wait_range(mapping, position, end - 1);
 	if (!error && invalidate_inode_pages2_range(mapping, position >> PAGE_SHIFT, (end - 1) >> PAGE_SHIFT))
 		error = -EBUSY;
 	return error;
+}
+
+int lcpfs_direct_claim(struct inode *inode, loff_t position, unsigned int blocks, struct lcpfs_promise *promise)
+{
+	loff_t end = position + (loff_t)blocks * CORE_BLOCK_SIZE;
+	u64 first = position / CORE_BLOCK_SIZE;
+	int error;
+
+	for (;;) {
+		error = lcpfs_promise_need(promise, first, blocks);
+		if (error)
+			return error;
+		filemap_invalidate_lock(inode->i_mapping);
+		error = lcpfs_direct_clear_cache(inode, position, end);
+		if (!error && lcpfs_promise_holds(promise, first, blocks))
+			return 0;
+		filemap_invalidate_unlock(inode->i_mapping);
+		if (error)
+			return error;
+	}
 }
 
 /* Space is promised; uses the promise up. The range is not in the cache and does not get there. */
@@ -306,28 +332,20 @@ static int lcpfs_direct_to_core(struct kiocb *iocb, struct lcpfs_direct *direct,
 static int lcpfs_direct_write_blocks(struct kiocb *iocb, struct lcpfs_direct *direct)
 {
 	struct inode *inode = direct->inode;
-	struct address_space *mapping = inode->i_mapping;
 	loff_t end = iocb->ki_pos + (loff_t)direct->blocks * CORE_BLOCK_SIZE;
 	loff_t size = i_size_read(inode);
 	struct lcpfs_promise promise;
 	int error;
 
 	lcpfs_promise_init(&promise, inode);
-	error = lcpfs_promise_need(&promise, iocb->ki_pos / CORE_BLOCK_SIZE, direct->blocks);
-	if (!error && end > size)
-		error = lcpfs_flush_to(inode, size);
-	if (error)
-		goto out;
-	filemap_invalidate_lock(mapping);
-	error = lcpfs_direct_clear_cache(inode, iocb->ki_pos, end);
+	error = lcpfs_direct_claim(inode, iocb->ki_pos, direct->blocks, &promise);
 	if (!error) {
 		promise.blocks -= direct->blocks;
 		error = lcpfs_direct_to_core(iocb, direct, max(size, end));
 		if (!error && end > size)
 			i_size_write(inode, end);
+		filemap_invalidate_unlock(inode->i_mapping);
 	}
-	filemap_invalidate_unlock(mapping);
-out:
 	lcpfs_promise_end(&promise);
 	return error;
 }

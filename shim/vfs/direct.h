@@ -15,6 +15,8 @@
 /* Of one request. */
 #define LCPFS_DIRECT_BLOCKS CORE_WRITE_MAX_BLOCKS
 
+struct lcpfs_promise;
+
 struct lcpfs_direct {
 	struct inode *inode;
 	struct completion done; /* of who waits */
@@ -40,8 +42,11 @@ void lcpfs_direct_was_read(void *direct, int error, const uint64_t *bad);
 size_t lcpfs_direct_readable(const struct lcpfs_direct *direct, size_t skip, size_t bytes);
 /* Whether the intent log takes what is to be written: little, and the caller waits until it is durable. */
 bool lcpfs_direct_is_for_log(struct kiocb *iocb, const struct lcpfs_direct *direct);
-/* Writes what the cache has of [position, end) and takes it out. -EBUSY: a page does not leave. Invalidate lock held. */
-int lcpfs_direct_clear_cache(struct inode *inode, loff_t position, loff_t end);
+/*
+ * Before whole blocks are written from `position` on: space is promised for them, and they have left the cache, with the invalidate lock
+ * held, which is the caller's to end. -EBUSY: a page does not leave. After an error it is not held.
+ */
+int lcpfs_direct_claim(struct inode *inode, loff_t position, unsigned int blocks, struct lcpfs_promise *promise);
 
 /* plug.c */
 

@@ -527,19 +527,14 @@ static void lcpfs_async_was_written(void *context, int error)
 static int lcpfs_async_begin_write(struct lcpfs_async *async, struct lcpfs_promise *promise)
 {
 	struct inode *inode = lcpfs_async_inode(async);
-	loff_t position = async->iocb->ki_pos;
-	int error = lcpfs_promise_need(promise, position / CORE_BLOCK_SIZE, async->direct.blocks);
+	int error = lcpfs_direct_claim(inode, async->iocb->ki_pos, async->direct.blocks, promise);
 
 	if (error)
 		return error;
-	filemap_invalidate_lock(inode->i_mapping);
-	error = lcpfs_direct_clear_cache(inode, position, position + async->bytes);
-	if (!error) {
-		atomic_inc(&lcpfs_inode_of(inode)->direct_writes);
-		inode_dio_begin(inode);
-	}
+	atomic_inc(&lcpfs_inode_of(inode)->direct_writes);
+	inode_dio_begin(inode);
 	filemap_invalidate_unlock(inode->i_mapping);
-	return error;
+	return 0;
 }
 
 /* Uses the promise up. `async` is not there any more afterwards. */

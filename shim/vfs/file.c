@@ -5,7 +5,8 @@
  * Buffered reads are the page cache's own (generic_file_read_iter); direct.c has those of O_DIRECT.
  *
  * page_mkwrite: a page becomes writable only with space promised for its whole folio, made before the folio is
- * locked, so that a full pool shows as SIGBUS at the store and never as lost data. The invalidate lock
+ * locked, so that a full pool shows as SIGBUS at the store and never as lost data. Where there is no room for
+ * so much, single pages take the place of a large folio. The invalidate lock
  * keeps truncate away between the look at the size and the return with the folio locked.
  */
 #include <linux/fs.h>
@@ -24,6 +25,21 @@ static bool lcpfs_folio_is_current(struct inode *inode, struct folio *folio)
 	return folio->mapping == inode->i_mapping && folio_pos(folio) < i_size_read(inode);
 }
 
+/* There is no room for all of it, but for the page that is stored to there may be: faulting again finds that alone. */
+static int lcpfs_make_small(struct inode *inode, struct folio *folio)
+{
+	struct address_space *mapping = inode->i_mapping;
+	loff_t position = folio_pos(folio), last = position + folio_size(folio) - 1;
+	int error;
+
+	lcpfs_mapping_small_folios(mapping);
+	error = filemap_write_and_wait_range(mapping, position, last);
+	if (!error)
+		/* Where it fails somebody was storing to it. */
+		invalidate_inode_pages2_range(mapping, position >> PAGE_SHIFT, last >> PAGE_SHIFT);
+	return error ?: -EAGAIN;
+}
+
 static int lcpfs_make_writable(struct inode *inode, struct folio *folio)
 {
 	unsigned int blocks = folio_nr_pages(folio);
@@ -32,6 +48,8 @@ static int lcpfs_make_writable(struct inode *inode, struct folio *folio)
 
 	lcpfs_promise_init(&promise, inode);
 	error = lcpfs_promise_need(&promise, folio->index, blocks);
+	if (error == -ENOSPC && blocks > 1)
+		error = lcpfs_make_small(inode, folio);
 	if (error)
 		return error;
 	filemap_invalidate_lock_shared(inode->i_mapping);
@@ -43,10 +61,13 @@ static int lcpfs_make_writable(struct inode *inode, struct folio *folio)
 		error = -EAGAIN;
 	if (!error)
 		error = lcpfs_folio_prepare(folio, GFP_NOFS);
+	if (!error) {
+		folio_wait_stable(folio);
+		error = lcpfs_promise_holds(&promise, folio->index, blocks) ? 0 : -EAGAIN;
+	}
 	if (error) {
 		folio_unlock(folio);
 	} else {
-		folio_wait_stable(folio);
 		lcpfs_folio_promise(inode, folio, 0, blocks, &promise);
 		filemap_dirty_folio(inode->i_mapping, folio);
 	}

@@ -54,6 +54,14 @@ int lcpfs_promise_need(struct lcpfs_promise *promise, u64 first, u64 count)
 	return error;
 }
 
+bool lcpfs_promise_holds(struct lcpfs_promise *promise, u64 first, u64 count)
+{
+	if (!promise->backed || core_is_backed(lcpfs_object(promise->inode), first, count))
+		return true;
+	lcpfs_promise_end(promise);
+	return false;
+}
+
 void lcpfs_promise_end(struct lcpfs_promise *promise)
 {
 	if (promise->blocks)

@@ -62,6 +62,12 @@ static inline void lcpfs_promise_init(struct lcpfs_promise *promise, struct inod
 int lcpfs_promise_need(struct lcpfs_promise *promise, u64 first, u64 count);
 /* The same of `blocks` of them, without writing anything: for writeback itself. */
 int lcpfs_promise_try(struct lcpfs_promise *promise, u64 first, u64 count, u64 blocks);
+/*
+ * Whether blocks [first, first + count), of those that were asked about, may have what is in hand. Once nobody else can write to them: a
+ * write that was under way when the promise was made has used up what it was backed by. False: to be asked for again, what there was is
+ * given back.
+ */
+bool lcpfs_promise_holds(struct lcpfs_promise *promise, u64 first, u64 count);
 /* Writes what is dirty, of everything: promises of more than was needed come back. No folio locked. */
 void lcpfs_promise_make_room(struct super_block *sb);
 /* Gives back what is left in hand. */

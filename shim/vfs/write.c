@@ -81,7 +81,8 @@ static struct folio *lcpfs_write_begin(struct inode *inode, loff_t position, siz
 		if (error)
 			goto again;
 		range = lcpfs_range_of(folio, position, part);
-		if (lcpfs_folio_missing(folio, range.first, range.count) <= promise->blocks)
+		if (lcpfs_folio_missing(folio, range.first, range.count) <= promise->blocks &&
+		    lcpfs_promise_holds(promise, position >> PAGE_SHIFT, range.count))
 			break;
 again:
 		folio_unlock(folio);
