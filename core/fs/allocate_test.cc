@@ -468,8 +468,9 @@ void at_once(Test& test)
 }
 
 constexpr TestCase k_cases[] = { { "kinds", kinds },         { "refused", refused }, { "small_file", small_file },
-                                 { "full_pool", full_pool }, { "promised_once", promised_once }, { "crashes", crashes }, { "behind_the_end", behind_the_end },
-                                 { "clones", clones },       { "overtaken", overtaken }, { "at_once", at_once } };
+                                 { "full_pool", full_pool }, { "crashes", crashes }, { "promised_once", promised_once },
+                                 { "clones", clones },       { "at_once", at_once }, { "behind_the_end", behind_the_end },
+                                 { "overtaken", overtaken } };
 }
 LCPFS_SUITE(allocate, k_cases);
 

@@ -3,7 +3,7 @@
 
 #include "core/base/format_text.h"
 #include "core/codec/checksum.h"
-#include "core/fs/extents.h"
+#include "core/fs/log_write.h"
 #include "core/fs/unit_read.h"
 #include "core/test/breakage.h"
 
@@ -96,15 +96,13 @@ Status read_unit_once(Pool& pool, Object& object, u64 file_block, void* memory, 
     return unit.read(memory);
 }
 
-// busy: some blocks of the file are not written yet (DelayedWrites).
-Status read_once(Pool& pool, Object& object, u64 file_block, void* memory, BlockSource& source)
+// busy: the block is not written yet (see_to_delayed).
+Status read_once(Pool& pool, Object& object, u64 file_block, void* memory, BlockSource& source, Delayed delayed)
 {
     source = BlockSource();
     ChecksumKind kind;
     {
         ReadGuard guard(object.m_lock);
-        if (object.m_delayed_writes.load())
-            return Error::busy;
         TreeCursor cursor;
         Extent extent;
         bool found = TRY(find_extent(object.m_tree, file_block, cursor, extent)) && extent.covers(file_block);
@@ -115,6 +113,7 @@ Status read_once(Pool& pool, Object& object, u64 file_block, void* memory, Block
             zero_bytes(static_cast<u8*>(memory) + bytes, k_block_size - bytes);
             return {};
         }
+        TRY(see_to_delayed(pool, object, extent, delayed));
         take_source(extent, file_block, source);
         kind = extent.checksum_kind;
     }
@@ -165,9 +164,9 @@ Status read_block(Pool& pool, Object& object, u64 file_block, void* memory, Bloc
     Status status = Error::data_checksum;
     for (u32 attempt = 0; attempt < k_attempts && status.is_error(); attempt++)
     {
-        do
-            status = read_once(pool, object, file_block, memory, source).error();
-        while (status.error() == Error::busy && pool.delayed_writes().write_all().is_ok());
+        status = read_once(pool, object, file_block, memory, source, Delayed::told);
+        if (status.error() == Error::busy && pool.delayed_writes().write_all().is_ok())
+            status = read_once(pool, object, file_block, memory, source, Delayed::written);
     }
     if (status.is_ok())
         return {};

@@ -2,7 +2,7 @@
 #include "core/fs/file_read.h"
 
 #include "core/fs/block_read.h"
-#include "core/fs/extents.h"
+#include "core/fs/log_write.h"
 #include "core/fs/unit_read.h"
 
 namespace lcpfs {
@@ -314,15 +314,13 @@ void prepare_run(ReadOperation& operation, const Extent& extent, u64 file_block,
 }
 
 // The piece at `block`. What is in the record is copied here, under the lock; everything else is done without it.
-// busy: some of its blocks are not written yet (DelayedWrites).
-Result<Piece> map_piece(ReadOperation& operation, u64 block, ReadRun& run)
+// busy: some of its blocks are not written yet (see_to_delayed).
+Result<Piece> map_piece(ReadOperation& operation, u64 block, ReadRun& run, Delayed delayed)
 {
     Object& object = *operation.object;
     u64 end = operation.block + operation.block_count;
     ReadGuard guard(object.m_lock);
     operation.file_bytes = object.m_attributes.size_bytes;
-    if (object.m_delayed_writes.load())
-        return Error::busy;
     LCPFS_UNINITIALIZED TreeCursor cursor;
     Extent extent;
     bool found = TRY(find_extent(object.m_tree, block, cursor, extent));
@@ -338,21 +336,21 @@ Result<Piece> map_piece(ReadOperation& operation, u64 block, ReadRun& run)
     u32 count = static_cast<u32>(min(end, extent.end()) - block);
     if (extent.is_unwritten())
         return Piece { count, Piece::Kind::hole };
+    TRY(see_to_delayed(*operation.pool, object, extent, delayed));
     if (!extent.is_compressed())
         count = min(count, k_run_blocks);
     prepare_run(operation, extent, block, count, run);
     return Piece { count, extent.is_compressed() ? Piece::Kind::compressed : Piece::Kind::mapped };
 }
 
-// The same, once no block of the file is one that only the log has.
+// The same, once no block of it is one that only the log has.
 Result<Piece> map_readable_piece(ReadOperation& operation, u64 block, ReadRun& run)
 {
-    for (;;) {
-        auto piece = map_piece(operation, block, run);
-        if (piece.is_ok() || piece.error() != Error::busy)
-            return piece;
-        TRY(operation.pool->delayed_writes().write_all());
-    }
+    auto piece = map_piece(operation, block, run, Delayed::told);
+    if (piece.is_ok() || piece.error() != Error::busy)
+        return piece;
+    TRY(operation.pool->delayed_writes().write_all());
+    return map_piece(operation, block, run, Delayed::written);
 }
 
 void start_run(ReadOperation& operation, ReadRun* run)
@@ -509,6 +507,16 @@ void read_blocks_once(Pool& pool, Object& object, u64 block, Span<const core_seg
     begin_read(pool, object, block, segments, { nullptr, true }, done, context);
 }
 
+// All of it is one extent, of a group that has committed: the leaf that has it is in memory.
+static bool is_committed(Object& object, u64 block, u64 count) REQUIRES_SHARED(object.m_lock)
+{
+    LCPFS_UNINITIALIZED TreeCursor cursor;
+    Extent extent;
+    auto found = find_extent(object.m_tree, block, cursor, extent);
+    return found.is_ok() && found.value() && extent.covers(block) && extent.end() >= block + count
+        && see_to_delayed(*object.dataset().host().pool, object, extent, Delayed::told).is_ok();
+}
+
 bool read_waits(Object& object, u64 block, u64 count)
 {
     if (count == 0 || !is_in_file(block, count))
@@ -516,8 +524,8 @@ bool read_waits(Object& object, u64 block, u64 count)
     const BigEndianKey first = extent_key(block), last = extent_key(block + count - 1);
     if (!object.m_lock.try_lock_shared())
         return true;
-    const bool waits = object.m_delayed_writes.load() || !object.m_tree.is_in_memory({ first.data(), 8 })
-        || !object.m_tree.is_in_memory({ last.data(), 8 });
+    const bool waits = !object.m_tree.is_in_memory({ first.data(), 8 }) || !object.m_tree.is_in_memory({ last.data(), 8 })
+        || (object.m_delayed_writes.load() && !is_committed(object, block, count));
     object.m_lock.unlock_shared();
     return waits;
 }

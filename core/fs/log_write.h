@@ -7,6 +7,7 @@
 // one to its place is the group's (DelayedWrites).
 #pragma once
 
+#include "core/fs/extents.h"
 #include "core/fs/log_records.h"
 #include "core/pool/pool.h"
 
@@ -25,5 +26,12 @@ enum class DelayedWrite : u8 {
 Status write_delayed(Pool& pool, Object& object, const LoggedWrite& write, const Ref<LogData>& data, DelayedWrite how);
 // Whether the data goes into the file's record.
 bool is_for_record(Object& object, const LoggedWrite& write);
+
+// What may have to be written before the blocks of `extent` can be read from their place: nothing when its group has committed, for which
+// all of the group's data was written, or when nothing of the file waits. Otherwise everything that waits in the pool is: by the
+// caller, without the lock, who is told `busy` (the others go on meanwhile); or under it, after which nothing new of the file can
+// wait. The second is for who has done the first and finds the blocks written anew; so nobody looks a third time.
+enum class Delayed : u8 { told, written };
+Status see_to_delayed(Pool& pool, const Object& object, const Extent& extent, Delayed how) REQUIRES_SHARED(object.m_lock);
 
 }

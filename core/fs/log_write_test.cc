@@ -255,10 +255,79 @@ void closed(Test& test)
     CHECK_EQ(log->pool.check(), 0u);
 }
 
+// What has committed is read without writing out what waits of the same file.
+void read_beside(Test& test)
+{
+    Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+    REQUIRE_OK(log->start());
+    TestPool& pool = log->pool;
+    u32 tags[8];
+    CHECK_EQ(log->log_write(log->file, 3, 2, 700, k_size), 0);
+    CHECK_EQ(log->log_write(log->file, 20, 1, 710, 21 * k_block_size), 0);
+    const u64 waiting = pool.delayed_bytes();
+    CHECK_EQ(waiting, 3u * k_block_size);
+    CHECK_EQ(pool.read(log->file, 0, 3, tags), 0);
+    CHECK(tags[0] == 100 && tags[2] == 102);
+    CHECK_EQ(pool.read(log->file, 5, 2, tags), 0);
+    CHECK(tags[0] == 105 && tags[1] == 106);
+    CHECK_EQ(pool.read(log->file, 10, 8, tags), 0); // a hole
+    CHECK_EQ(pool.delayed_bytes(), waiting);
+    CHECK(!core_read_waits(log->file, 0, 3));
+    CHECK(core_read_waits(log->file, 4, 1));
+    CHECK_EQ(pool.read(log->file, 2, 4, tags), 0);
+    CHECK(tags[0] == 102 && tags[1] == 700 && tags[2] == 701 && tags[3] == 105);
+    CHECK_EQ(pool.delayed_bytes(), 0u);
+    CHECK_EQ(log->log_write(log->file, 3, 2, 720, k_size), 0);
+    CHECK_EQ(pool.read(log->file, 4, 1, tags), 0);
+    CHECK_EQ(tags[0], 721u);
+    CHECK_EQ(pool.settle(), 0);
+    CHECK_EQ(pool.check(), 0u);
+}
+
+// Somebody who writes the same block all the time, and every time has it there before the reader looks.
+struct Hammer {
+    LogPool& log;
+    u32 from;
+    Atomic<u32> is_over { 0 };
+    Atomic<u32> written { 0 };
+    int error { 0 };
+
+    static void run(void* context)
+    {
+        Hammer& self = *static_cast<Hammer*>(context);
+        for (u32 tag = self.from; !self.is_over.load() && !self.error; tag++) {
+            self.error = self.log.log_write(self.log.file, 2, 1, tag, k_size);
+            self.error = self.error ? self.error : core_object_sync(self.log.file);
+            self.written.store(tag);
+        }
+    }
+};
+
+void read_while_written(Test& test)
+{
+    Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+    REQUIRE_OK(log->start());
+    constexpr u32 k_reads = 300;
+    Hammer hammer { *log, 1000 };
+    host_thread* thread = host_thread_start("hammer", Hammer::run, &hammer);
+    REQUIRE(thread != nullptr);
+    u32 seen = 0;
+    for (u32 i = 0; i < k_reads && !test.failed(); i++) {
+        const u32 before = hammer.written.load();
+        CHECK_EQ(log->pool.read(log->file, 2, 1, &seen), 0);
+        CHECK(seen >= before && (before == 0 || seen <= hammer.written.load() + 1));
+    }
+    hammer.is_over.store(1);
+    host_thread_join(thread);
+    CHECK_EQ(hammer.error, 0);
+    CHECK_EQ(log->pool.settle(), 0);
+    CHECK_EQ(log->pool.check(), 0u);
+}
+
 constexpr TestCase k_cases[] = { { "over_and_over", over_and_over }, { "again_but_not_the_same", again_but_not_the_same },
                                  { "many_unsynced", many_unsynced }, { "neighbours", neighbours },
                                  { "failed_flush", failed_flush }, { "closed", closed },
-                                 { "bounded", bounded } };
+                                 { "bounded", bounded }, { "read_beside", read_beside }, { "read_while_written", read_while_written } };
 }
 LCPFS_SUITE(log_write, k_cases);
 
