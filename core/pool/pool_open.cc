@@ -32,6 +32,12 @@ FrontRings* early_rings(Span<host_bdev* const> bdevs, const core_pool_options& o
 
 }
 
+// The table of the one has the device of the other where that says it is.
+static bool knows(const Label& label, const Label& other)
+{
+    return same_guid(label.vdevs.entries[other.header.vdev_index.get()].guid, other.header.vdev_guid);
+}
+
 // One device's label, as a part of the pool: a vdev of it, or another path to one that is there already.
 Status Pool::assemble_one(host_bdev* bdev, const FoundLabel* found, bool read_only, Vector<Box<Vdev>>& vdevs,
                           Vector<PathCandidate>& candidates)
@@ -59,7 +65,7 @@ Status Pool::assemble_one(host_bdev* bdev, const FoundLabel* found, bool read_on
     }
     const u16 index = header.vdev_index.get();
     // A pool made again with the same UUID has other devices, and one that the former had may come back.
-    if (m_label && !same_guid(header.vdev_guid, m_label->vdevs.entries[index].guid)) {
+    if (m_label && !knows(*m_label, *label) && !knows(*label, *m_label)) {
         refuse(bdev, Error::device_foreign, nullptr);
         return Error::device_foreign;
     }
