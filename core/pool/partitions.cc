@@ -161,6 +161,8 @@ Result<TxgId> Partitions::make(StringView name, PartitionLimits limits, TextLine
     if (id.value() >= k_most_partition_id)
         return Error::no_space;
     TxgHold hold(m_engine);
+    if (m_engine.refuses())
+        return Error::read_only;
     const auto opened = m_allocator.owners().open(id);
     if (opened.is_error()) {
         message = TextLine();
@@ -195,6 +197,8 @@ Result<TxgId> Partitions::change(StringView name, const PartitionChange& change,
     if (change.has_maximum)
         limits.maximum_blocks = change.limits.maximum_blocks;
     TxgHold hold(m_engine);
+    if (m_engine.refuses())
+        return Error::read_only;
     if (change.name.size())
         TRY(m_controller->rename(id, change.name, message));
     if (!change.has_minimum && !change.has_maximum)
@@ -227,6 +231,8 @@ Result<TxgId> Partitions::remove(StringView name, TextLine& message)
         return unknown(name, message);
     const OwnerSlot slot = slot_of(id);
     TxgHold hold(m_engine);
+    if (m_engine.refuses())
+        return Error::read_only;
     // Nobody notes who has no dataset in it.
     TRY(m_controller->remove(id, datasets_in(id), message));
     m_meters[slot.value()].store(nullptr);

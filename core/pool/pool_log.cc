@@ -195,8 +195,10 @@ Status Pool::change_log_device(VdevId id, bool joins)
     if (joins && (members.in_use & ~m_log->failed_members() & bit))
         return Error::busy;
     TRY(m_log->change_members(joins ? 0 : bit, joins ? bit : 0));
-    // So that falling back by a group finds what it expects, too.
-    TRY(m_engine->force_commit());
+    // So that falling back by a group finds what it expects, too. If the pool was turned read-only meanwhile, it is done all the same.
+    const Status again = m_engine->force_commit();
+    if (again.is_error() && again.error() != Error::read_only)
+        return again.error();
     TextLine line;
     name_log_device(line, id);
     if (joins)

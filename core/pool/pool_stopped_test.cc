@@ -173,6 +173,79 @@ static void read_only_late(Test& test) NO_THREAD_SAFETY_ANALYSIS
     core_object_put(late.file);
 }
 
+// What was let in before and does not go by a file: partitions, log devices, commits for their own sake.
+static void read_only_for_all(Test& test)
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    REQUIRE_EQ(pool->settle(), 0);
+    Pool& inner = pool->pool();
+    REQUIRE_EQ(core_pool_set_read_only(pool->handle(), true), 0);
+    Box<core_pool_status> before = REQUIRE_VALUE(make_box<core_pool_status>());
+    Box<core_pool_status> after = REQUIRE_VALUE(make_box<core_pool_status>());
+    core_pool_get_status(pool->handle(), before.get());
+    TextLine message;
+    CHECK_EQ(inner.partitions().make("late", {}, message).error(), Error::read_only);
+    CHECK_EQ(inner.intent_log().change_members(1, 0).error(), Error::read_only);
+    CHECK_EQ(inner.engine().force_commit().error(), Error::read_only);
+    CHECK_EQ(pool->sync(), 0);
+    core_pool_get_status(pool->handle(), after.get());
+    CHECK_EQ(after->committed_txg, before->committed_txg);
+    CHECK_EQ(after->device_writes, before->device_writes);
+    CHECK_EQ(core_pool_set_read_only(pool->handle(), false), 0);
+    CHECK_OK(inner.engine().force_commit());
+    CHECK_OK(inner.partitions().make("late", {}, message));
+    REQUIRE_EQ(core_pool_set_read_only(pool->handle(), true), 0);
+    CHECK_EQ(inner.partitions().change("late", {}, message).error(), Error::read_only);
+    CHECK_EQ(inner.partitions().remove("late", message).error(), Error::read_only);
+    CHECK_EQ(core_pool_set_read_only(pool->handle(), false), 0);
+    CHECK_EQ(pool->settle(), 0);
+    CHECK_EQ(pool->check(), 0u);
+}
+
+namespace {
+struct Committer {
+    TxgEngine& engine;
+    Atomic<u32> is_over { 0 };
+    Atomic<u32> commits { 0 };
+    static void run(void* context)
+    {
+        Committer& self = *static_cast<Committer*>(context);
+        while (!self.is_over.load())
+            self.commits.add(self.engine.force_commit().is_ok());
+    }
+};
+}
+
+// Somebody has empty groups committed all the time: from when it is read-only on not one.
+static void read_only_and_commits(Test& test)
+{
+    Box<TestPool> pool = REQUIRE_VALUE(make_box<TestPool>());
+    REQUIRE_OK(pool->start());
+    Committer committer { pool->pool().engine() };
+    host_thread* thread = host_thread_start("lcpfs-committer", Committer::run, &committer);
+    REQUIRE(thread != nullptr);
+    Box<core_pool_status> status = REQUIRE_VALUE(make_box<core_pool_status>());
+    for (u32 round = 0; round < 50 && !test.failed(); round++) {
+        const u32 commits = committer.commits.load();
+        while (committer.commits.load() == commits)
+            host_yield();
+        CHECK_EQ(core_pool_set_read_only(pool->handle(), true), 0);
+        core_pool_get_status(pool->handle(), status.get());
+        const u64 committed = status->committed_txg, writes = status->device_writes;
+        for (u32 i = 0; i < 100; i++)
+            host_yield();
+        core_pool_get_status(pool->handle(), status.get());
+        CHECK_EQ(status->committed_txg, committed);
+        CHECK_EQ(status->device_writes, writes);
+        CHECK_EQ(core_pool_set_read_only(pool->handle(), false), 0);
+    }
+    committer.is_over.store(1);
+    host_thread_join(thread);
+    CHECK_EQ(pool->settle(), 0);
+    CHECK_EQ(pool->check(), 0u);
+}
+
 // A commit that fails freezes the pool; the disk keeps the group before.
 static void freezing(Test& test)
 {
@@ -296,7 +369,8 @@ static void every_write(Test& test)
 
 namespace {
 constexpr TestCase k_cases[] = { { "read_only", read_only }, { "read_only_at_work", read_only_at_work },
-    { "read_only_late", read_only_late }, { "freezing", freezing }, { "contradictions", contradictions }, { "every_write", every_write } };
+    { "read_only_late", read_only_late }, { "read_only_for_all", read_only_for_all },
+    { "read_only_and_commits", read_only_and_commits }, { "freezing", freezing }, { "contradictions", contradictions }, { "every_write", every_write } };
 }
 LCPFS_SUITE(pool_stopped, k_cases);
 

@@ -124,13 +124,21 @@ Status TxgEngine::wait_committed(TxgId txg)
     if (!m_started.load() && m_error.load() == 0)
         return Error::busy;
     request(txg);
-    m_event.wait([&] { return m_committed.load() >= txg.value() || m_error.load() != 0; });
+    m_event.wait([&] { return m_committed.load() >= txg.value() || m_error.load() != 0 || is_sealed(); });
     if (m_committed.load() >= txg.value())
         return {};
-    return error();
+    return error() != Error::none ? error() : Error::read_only;
 }
 
 Status TxgEngine::force_commit() { return wait_committed(open_txg()); }
+
+// Either it is seen in the gate before the open group closes, or that is seen here.
+void TxgEngine::seal()
+{
+    m_gate.store(k_sealed);
+    m_event.wake();
+    m_event.wait([&] { return m_error.load() != 0 || (!m_is_closing.load() && m_committed.load() + 1 == m_open.load()); });
+}
 
 void TxgEngine::fail(Error error)
 {
@@ -141,7 +149,7 @@ void TxgEngine::fail(Error error)
 
 bool TxgEngine::should_close() const
 {
-    if (!can_close())
+    if (!can_close() || is_sealed())
         return false;
     const u64 open = m_open.load();
     if (m_requested.load() >= open)
@@ -182,8 +190,16 @@ void TxgEngine::run_quiesce()
             continue;
         }
         u64 closing = m_open.load();
-        m_touched[(closing + 1) & 3].store(0);
-        m_open.store(closing + 1);
+        m_is_closing.store(1);
+        const bool closes = !is_sealed();
+        if (closes) {
+            m_touched[(closing + 1) & 3].store(0);
+            m_open.store(closing + 1);
+        }
+        m_is_closing.store(0);
+        m_event.wake();
+        if (!closes)
+            continue;
         m_event.wait([&] { return holds_of(closing) == 0; });
         m_quiesced.store(closing);
         m_event.wake();

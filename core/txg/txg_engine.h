@@ -39,9 +39,10 @@ public:
     // Starts the threads. Once; again after no_memory.
     Status start(u64 interval_ns);
     // Whether changes are let in. After `refuse` whoever asks `refuses` under a hold either is told so or is part of
-    // newest_changed(): once that has committed, nothing more changes, and `seal` lets groups that were only held be no changes.
+    // newest_changed(): once that has committed, nothing more changes. After `seal`, which waits for a group that is on its way, none
+    // commits any more, whoever asks for it: groups that were only held are no changes.
     void refuse() { m_gate.store(k_refuses); }
-    void seal() { m_gate.store(k_sealed); }
+    void seal();
     void admit() { m_gate.store(k_admits); }
     bool refuses() const { return m_gate.load() != k_admits; }
     // Commits what is open (unless `discard`), ends the threads. No holds may be left. Idempotent.
@@ -62,8 +63,8 @@ public:
 
     // Starts committing up to `txg`; does not wait.
     void request(TxgId txg);
-    // Waits until `txg` has committed; the error that stopped syncing otherwise; busy before start. Sleepable, no core
-    // lock held that a sync takes.
+    // Waits until `txg` has committed; the error that stopped syncing otherwise; read_only when it is sealed; busy before start.
+    // Sleepable, no core lock held that a sync takes.
     Status wait_committed(TxgId txg);
     // Commits the open group even if empty, and waits: what the last groups freed gets usable that way.
     Status force_commit();
@@ -97,7 +98,8 @@ private:
     bool is_blocked() const { return m_quiesced.load() - m_committed.load() > 1; }
     void wait_until_closable();
     u32 holds_of(u64 txg) const;
-    bool is_changed(u64 txg) const { return m_touched[txg & 3].load() != 0 && m_gate.load() != k_sealed; }
+    bool is_sealed() const { return m_gate.load() == k_sealed; }
+    bool is_changed(u64 txg) const { return m_touched[txg & 3].load() != 0 && !is_sealed(); }
 
     Hooks m_hooks;
     Atomic<u64> m_open { 0 };      // number of the open group
@@ -109,6 +111,7 @@ private:
     Atomic<u32> m_touched[4];      // the group has been held
     Atomic<u16> m_error { 0 };
     Atomic<u8> m_gate { k_admits };
+    Atomic<u8> m_is_closing { 0 }; // the open group, if the gate lets it
     Atomic<u8> m_started { 0 };
     Atomic<u8> m_stopping { 0 };
     Stripe m_holds[k_stripes];

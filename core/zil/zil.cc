@@ -253,6 +253,9 @@ Status IntentLog::change_members(u32 leaving, u32 joining)
         TxgId pause;
         bool is_ours = false;
         {
+            const TxgHold hold(m_engine);
+            if (m_engine.refuses())
+                return Error::read_only;
             SpinGuard guard(m_lock);
             if (!m_failed_txg.value()) {
                 note_failure_locked();
@@ -262,9 +265,14 @@ Status IntentLog::change_members(u32 leaving, u32 joining)
             }
             pause = m_failed_txg;
         }
-        TRY(m_engine.wait_committed(pause));
-        if (is_ours)
-            return {};
+        const Status committed = m_engine.wait_committed(pause);
+        if (committed.is_ok() && !is_ours)
+            continue;
+        if (committed.is_error() && is_ours) {
+            SpinGuard guard(m_lock);
+            m_leaving = m_joining = 0;
+        }
+        return committed.error();
     }
 }
 
