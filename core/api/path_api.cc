@@ -63,7 +63,9 @@ static Result<PathId> add_path(Pool& pool, host_bdev* bdev, uint32_t priority)
 {
     if (priority > 255)
         return Error::invalid;
-    TRY(pool.check_writable());
+    // Turning read-only may be waiting for just this path.
+    if (!pool.engine().is_ending())
+        TRY(pool.check_writable());
     const TargetId target = TRY(target_of(pool, bdev));
     return pool.vdevs().paths().add_path(target, bdev, static_cast<u8>(priority));
 }

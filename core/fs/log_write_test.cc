@@ -255,6 +255,37 @@ void closed(Test& test)
     CHECK_EQ(log->pool.check(), 0u);
 }
 
+// Turned read-only it is as if it had been closed: a crash then has nothing to replay. And turned back it goes on.
+void turned(Test& test)
+{
+    Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+    REQUIRE_OK(log->start());
+    TestPool& pool = log->pool;
+    for (u32 round = 0; round < 6 && !test.failed(); round++) {
+        CHECK_EQ(log->log_write(log->file, round, 1, 900 + round, k_size), 0);
+        CHECK_EQ(core_object_sync(log->file), 0);
+        CHECK(pool.pool().uberblock().log_generation != 0);
+        REQUIRE_EQ(core_pool_set_read_only(pool.handle(), true), 0);
+        CHECK_EQ(pool.pool().uberblock().log_generation, 0u);
+        u64 print = pool.fingerprint();
+        if (round % 2) {
+            REQUIRE_EQ(log->crash_and_open(), 0);
+            CHECK_EQ(pool.pool().uberblock().log_generation, 0u);
+            CHECK_EQ(pool.fingerprint(), print);
+        } else {
+            REQUIRE_EQ(core_pool_set_read_only(pool.handle(), false), 0);
+        }
+        CHECK_EQ(log->log_write(log->file, round + 1, 1, 950 + round, k_size), 0);
+        CHECK_EQ(core_object_sync(log->file), 0);
+        CHECK(pool.pool().uberblock().log_generation != 0);
+        print = pool.fingerprint();
+        REQUIRE_EQ(log->crash_and_open(), 0);
+        CHECK_EQ(pool.fingerprint(), print);
+    }
+    CHECK_EQ(pool.settle(), 0);
+    CHECK_EQ(pool.check(), 0u);
+}
+
 // What has committed is read without writing out what waits of the same file.
 void read_beside(Test& test)
 {
@@ -326,7 +357,7 @@ void read_while_written(Test& test)
 
 constexpr TestCase k_cases[] = { { "over_and_over", over_and_over }, { "again_but_not_the_same", again_but_not_the_same },
                                  { "many_unsynced", many_unsynced }, { "neighbours", neighbours },
-                                 { "failed_flush", failed_flush }, { "closed", closed },
+                                 { "failed_flush", failed_flush }, { "closed", closed }, { "turned", turned },
                                  { "bounded", bounded }, { "read_beside", read_beside }, { "read_while_written", read_while_written } };
 }
 LCPFS_SUITE(log_write, k_cases);

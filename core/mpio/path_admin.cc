@@ -28,18 +28,19 @@ Status PathGroup::prepare_for_several()
     return {};
 }
 
-// Writes a nonce down another path and reads it down this one. Waits as long as both take.
+// Writes a nonce down another path and reads it down this one. With no path left to write one, the last ones that were written down
+// another have to do, as they do for a path that failed: a disk copied since then would not be noticed before one of the others is back.
+// Waits as long as it takes.
 Status PathGroup::prove(Path& path)
 {
     for (;;) {
-        m_proof[path.slot].store(k_proof_wanted);
         {
             SpinGuard guard(m_lock);
-            if (!writer_for_locked(path)) {
-                m_proof[path.slot].store(k_proof_none);
+            const bool is_alone = !writer_for_locked(path);
+            if (is_alone && !m_nonces.newest())
                 return Error::no_usable_path;
-            }
-            start_probe_locked(path, true);
+            m_proof[path.slot].store(is_alone ? k_proof_known : k_proof_wanted);
+            start_probe_locked(path, !is_alone);
         }
         // Another probe may be running, of this path or writing: then it starts a little later.
         m_event.wait_timeout(20 * k_ns_per_ms, [&] { return m_proof[path.slot].load() >= k_proof_done; });
@@ -93,6 +94,8 @@ Result<Path*> PathGroup::add(host_bdev* bdev, PathId id, u8 priority)
     // A proof that was disturbed by another one says nothing: once more.
     for (u32 i = 0; i < 3 && proven.error() == Error::busy; i++)
         proven = prove(*path);
+    if (proven.error() == Error::busy) // the nonce cannot be written
+        proven = Error::no_usable_path;
     if (proven.is_error()) {
         m_event.wait([&] {
             return path->depth.load() == 0 && !(m_probes[path->slot] && m_probes[path->slot]->is_running());

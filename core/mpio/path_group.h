@@ -171,7 +171,7 @@ private:
         u64 padding[4] {};
     };
     enum class Verdict : u8 { finish, retry };
-    enum : u8 { k_proof_none, k_proof_wanted, k_proof_done };
+    enum : u8 { k_proof_none, k_proof_wanted, k_proof_known, k_proof_done }; // known: by a nonce from before
 
     PathGroup(const PathShared& shared, TargetId target, const DiskGuid& vdev_guid)
         : m_shared(shared), m_table(target), m_vdev_guid(vdev_guid)

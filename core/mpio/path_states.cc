@@ -162,7 +162,7 @@ void PathGroup::probe_done(void* context, PathProbe& probe, ProbeOutcome outcome
         SpinGuard guard(group.m_lock);
         if (outcome == ProbeOutcome::good)
             path.probed_us = latency_us;
-        if (group.m_proof[path.slot].load() == k_proof_wanted && probe.last_writer())
+        if (group.m_proof[path.slot].load() == (probe.last_writer() ? k_proof_wanted : k_proof_known))
             group.m_proof[path.slot].store(static_cast<u8>(k_proof_done + static_cast<u8>(outcome)));
         else if (path.present.load() && probe.failures_before() == path.failures.load()) // else it is from before it failed
             group.take_verdict_locked(path, outcome, latency_us, now_ns);

@@ -177,6 +177,43 @@ void too_small(Test& test)
     CHECK_EQ(paths.group->table().present_count(), 1);
 }
 
+// All are gone, and what comes is another path, not one of them again: it is known by what was written down one of them. Another disk
+// is not, nor is anything where nothing was ever written to prove a path by.
+void added_with_none_left(Test& test)
+{
+    START_PATHS(paths);
+    TestDevice other(Paths::k_device_bytes);
+    REQUIRE(other);
+    paths.group->settings().no_path_timeout_ms.store(k_wait_for_ever);
+    paths.break_device(paths.a, true, HOST_IO_TRANSPORT);
+    paths.break_device(paths.b, true, HOST_IO_TRANSPORT);
+    __builtin_memset(paths.pages[1], 0x71, k_block_size);
+    paths.begin(paths.one, HOST_IO_WRITE, k_place, 1);
+    CHECK(!paths.one.wait(200 * k_ns_per_ms));
+    CHECK_ERROR(paths.manager->add_path(k_target, other.get(), 0), path_other_disk);
+    CHECK(!paths.one.wait(50 * k_ns_per_ms));
+    lcpfs_test_device_fail_as(paths.c.get(), HOST_IO_READ, 0, 1, HOST_IO_TRANSPORT);
+    CHECK_ERROR(paths.manager->add_path(k_target, paths.c.get(), 0), io_error);
+    CHECK_OK(paths.manager->add_path(k_target, paths.c.get(), 0));
+    CHECK(paths.one.wait());
+    CHECK_EQ(paths.one.status, HOST_IO_OK);
+    CHECK_EQ(paths.on_disk(), 0x71);
+    paths.break_device(paths.a, false);
+    paths.break_device(paths.b, false);
+    CHECK(paths.await_state(paths.first, PathState::active));
+}
+
+void added_to_one_gone(Test& test)
+{
+    Box<Paths> paths = REQUIRE_VALUE(make_box<Paths>());
+    REQUIRE_OK(paths->start(false));
+    paths->break_device(paths->a, true, HOST_IO_TRANSPORT);
+    CHECK_ERROR(paths->manager->add_path(k_target, paths->b.get(), 0), no_usable_path);
+    CHECK_ERROR(paths->manager->add_path(k_target, paths->b.get(), 0), no_usable_path);
+    paths->break_device(paths->a, false);
+    CHECK_OK(paths->manager->add_path(k_target, paths->b.get(), 0));
+}
+
 constexpr TestCase k_cases[] = {
     { "known_by_probes", known_by_probes },
     { "ordered_down", ordered_down },
@@ -186,6 +223,8 @@ constexpr TestCase k_cases[] = {
     { "add_without_memory", add_without_memory },
     { "slot_changed_hands", slot_changed_hands },
     { "too_small", too_small },
+    { "added_with_none_left", added_with_none_left },
+    { "added_to_one_gone", added_to_one_gone },
 };
 
 }

@@ -57,13 +57,16 @@ Status Pool::turn_read_only()
     m_read_only.store(1);
     m_cache->set_repair(false);
     m_engine->refuse();
-    const Status committed = frozen() == Error::none ? m_engine->wait_committed(m_engine->newest_changed()) : Status();
+    Status committed = frozen() == Error::none ? m_engine->wait_committed(m_engine->newest_changed()) : Status();
+    if (committed.is_ok())
+        committed = end_log();
     if (committed.is_error()) {
         m_engine->admit();
+        m_cache->set_repair(true);
         m_read_only.store(0);
         return committed.error();
     }
-    m_log->turn_off();
+    m_log->turn_off(); // of a frozen one, too
     m_engine->seal();
     return {};
 }
@@ -85,6 +88,7 @@ Status Pool::turn_writable()
         return Error::feature_unknown;
     if (m_log->ring().is_there() && !m_log->has_begun())
         return Error::log_pending;
+    m_closing_txg.store(0);
     m_engine->admit();
     const Status ready = get_ready_locked();
     if (ready.is_error()) {
@@ -222,15 +226,15 @@ void Pool::release_group()
     m_has_group_keeper.store(0);
 }
 
-// Nobody is there any more to change anything, so the group open now is the last one. It says that the log has nothing for whoever
-// opens the pool next, who need not look for what may be missing (LogReader). Failing is told by the engine.
-void Pool::end_log()
+// Nobody is there any more who may change anything, so the group open now is the last one. It says that the log has nothing for whoever
+// opens the pool next, who need not look for what may be missing (LogReader).
+Status Pool::end_log()
 {
-    if (m_read_only.load() || !m_log || !m_log->is_on() || m_engine->error() != Error::none)
-        return;
+    if (!m_log || !m_log->is_on() || m_engine->error() != Error::none)
+        return {};
     m_log->turn_off();
     m_closing_txg.store(m_engine->open_txg().value());
-    (void)m_engine->force_commit().is_ok();
+    return m_engine->force_commit();
 }
 
 Status Pool::close()
@@ -240,7 +244,8 @@ Status Pool::close()
     if (m_completions)
         host_workqueue_drain(m_completions);
     if (m_engine) {
-        end_log();
+        if (!m_read_only.load())
+            (void)end_log().is_ok(); // the engine tells
         Error before = m_engine->error();
         m_engine->stop(before != Error::none);
         if (before != Error::none)

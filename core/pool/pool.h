@@ -210,7 +210,7 @@ private:
     Status assemble_one(host_bdev* bdev, const FoundLabel* found, bool read_only, Vector<Box<Vdev>>& vdevs,
                         Vector<PathCandidate>& candidates);
     Status add_path_at_opening(const PathCandidate& candidate, bool read_only);
-    void end_log();
+    Status end_log();
     Status start_layers(u64 cache_limit_bytes, u64 dirty_limit_bytes);
     Status start_cache(u64 limit_bytes);
     Status start_trees();
@@ -328,7 +328,7 @@ private:
     Vector<Uberblock> m_found;         // until the first commit is prepared
     Atomic<u8> m_read_only { 0 };
     Atomic<u8> m_shut_down { 0 };
-    Atomic<u64> m_closing_txg { 0 }; // groups from it on are made while the pool is closed
+    Atomic<u64> m_closing_txg { 0 }; // groups from it on are made while the pool is closed or turns read-only
     Atomic<u8> m_discards { 0 };
     Atomic<u8> m_errors { 0 };     // core_errors_policy
     Atomic<u64> m_commits { 0 };

@@ -370,7 +370,8 @@ static void every_write(Test& test)
 namespace {
 constexpr TestCase k_cases[] = { { "read_only", read_only }, { "read_only_at_work", read_only_at_work },
     { "read_only_late", read_only_late }, { "read_only_for_all", read_only_for_all },
-    { "read_only_and_commits", read_only_and_commits }, { "freezing", freezing }, { "contradictions", contradictions }, { "every_write", every_write } };
+    { "read_only_and_commits", read_only_and_commits }, { "freezing", freezing }, { "contradictions", contradictions },
+    { "every_write", every_write } };
 }
 LCPFS_SUITE(pool_stopped, k_cases);
 

@@ -45,6 +45,7 @@ public:
     void seal();
     void admit() { m_gate.store(k_admits); }
     bool refuses() const { return m_gate.load() != k_admits; }
+    bool is_ending() const { return m_gate.load() == k_refuses; } // refuses, but what was before is still to commit
     // Commits what is open (unless `discard`), ends the threads. No holds may be left. Idempotent.
     void stop(bool discard);
     void set_interval(u64 interval_ns);

@@ -121,14 +121,10 @@ int lcpfs_pool_add_writer(struct lcpfs_pool *pool)
 
 int lcpfs_pool_drop_writer(struct lcpfs_pool *pool)
 {
-	bool has_others;
 	int error = 0;
 
-	spin_lock(&pool->lock);
-	has_others = !list_empty(&pool->supers);
-	spin_unlock(&pool->lock);
 	mutex_lock(&pool->write_lock);
-	if (pool->writers == 1 && has_others) {
+	if (pool->writers == 1) {
 		error = core_pool_set_read_only(pool->core, true);
 		if (!error)
 			pool->read_only = true;
@@ -456,7 +452,10 @@ int lcpfs_pool_get(const char *source, const struct lcpfs_options *options, bool
 	if (!is_locked) {
 		lcpfs_pool_drop_devices(pool);
 		lcpfs_look_end(&look);
-		mutex_lock(&lcpfs_pools_lock);
+		if (mutex_lock_killable(&lcpfs_pools_lock)) {
+			lcpfs_pool_free(pool);
+			return -EINTR;
+		}
 	}
 	*result = lcpfs_pool_find_locked(label.pool_guid);
 	if (!*result && !pool->bdev_count) {

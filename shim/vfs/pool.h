@@ -7,7 +7,8 @@
  * nobody sees a pool half way.
  *
  * It is written as long as one of its superblocks is: the first writer makes a pool that was opened read-only writable, and when
- * the last one is gone, but others are left, it turns read-only again.
+ * the last one goes it turns read-only again, before it is closed, too: where it has no path left that waits for one, and nobody who
+ * brings one, or has other pools to do with, may have to wait for the mutex meanwhile.
  */
 #ifndef LCPFS_POOL_H
 #define LCPFS_POOL_H
@@ -68,7 +69,7 @@ int lcpfs_pool_visit(bool (*visit)(struct lcpfs_pool *pool, void *context), void
 struct host_bdev *lcpfs_pool_open_device(struct lcpfs_pool *pool, const char *path, bool read_only);
 bool lcpfs_pool_has_device(const struct lcpfs_pool *pool, const struct host_bdev *bdev);
 
-/* One more superblock writes, or one less. The pool turns writable, or read-only unless nobody else has it. */
+/* One more superblock writes, or one less. The pool turns writable, or read-only, which may wait for its devices. */
 int lcpfs_pool_add_writer(struct lcpfs_pool *pool);
 int lcpfs_pool_drop_writer(struct lcpfs_pool *pool);
 /* What `options` name of the pool's own. */

@@ -41,8 +41,8 @@ static void lcpfs_super_free(struct lcpfs_super *super)
 		return;
 	if (super->dataset)
 		core_dataset_put(super->dataset);
-	if (super->is_writer && lcpfs_pool_drop_writer(super->pool))
-		pr_err("lcpfs (%s): could not be turned read-only after its last writer\n", super->pool->name);
+	if (super->is_writer)
+		lcpfs_pool_drop_writer(super->pool); /* where it fails the pool is frozen, which has been told */
 	if (super->pool)
 		lcpfs_pool_put(super->pool);
 	lcpfs_options_destroy(&super->options);
