@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "core/repair/keep.h"
 
+#include "core/fs/replay.h"
 #include "core/object/extent.h"
 #include "core/object/record.h"
+#include "core/zil/reader.h"
 
 namespace lcpfs {
 
@@ -17,6 +19,8 @@ struct Keeper {
     Vector<DiskDataset> datasets;
     Vector<u64> ids;
     NodePointer shares;
+    u32 log_ring { 0 }; // the one that the group's log is in
+    LogRing ring;
 
     void keep(const Dva& dva)
     {
@@ -28,6 +32,7 @@ struct Keeper {
     }
     Status walk_object(u64 dataset, u64 id, Bytes record);
     Status run(const Uberblock& group);
+    Status keep_log(const Uberblock& group);
 };
 
 class KeptTree : public TreeVisitor {
@@ -103,9 +108,11 @@ public:
             m_keeper.shares = root.is_ok() ? root.value() : NodePointer();
         }
         if (key[0] == static_cast<u8>(PoolKey::log)) {
-            const Result<LogRing> ring = LogRing::decode(m_keeper.pool.vdevs(), value);
+            Result<LogRing> ring = LogRing::decode(m_keeper.pool.vdevs(), value);
             for (size_t i = 0; ring.is_ok() && i < ring.value().segments().size(); i++)
                 m_keeper.keep(ring.value().segments()[i]);
+            if (ring.is_ok() && id.get() == m_keeper.log_ring)
+                m_keeper.ring = ring.release_value();
         }
         return m_keeper.failure;
     }
@@ -135,6 +142,7 @@ Status Keeper::run(const Uberblock& group)
 {
     tables = TRY(TreeWalk::create(pool.vdevs(), pool.cache().node_bytes()));
     bodies = TRY(TreeWalk::create(pool.vdevs(), pool.cache().node_bytes()));
+    log_ring = group.log_ring;
     KeptPool pool_tree(*this);
     TRY(tables->walk(group.pool_tree, { TreeKind::pool, 0, 0 }, pool_tree));
     KeptNodes nodes(*this);
@@ -152,12 +160,34 @@ Status Keeper::run(const Uberblock& group)
     return failure;
 }
 
+// What a record has that is damaged, and all behind one that cannot be read, is not there for whoever opens the group either.
+Status Keeper::keep_log(const Uberblock& group)
+{
+    if (group.log_generation == 0 || !ring.is_there())
+        return {};
+    Box<LogReader> reader = TRY(make_box<LogReader>(pool.vdevs(), ring, pool.label().header.pool_guid));
+    const Status read = reader->read({ group.log_generation, group.log_tail, group.log_sequence, group.log_record }, group.replayed());
+    if (read.error() == Error::no_memory)
+        return Error::no_memory;
+    while (const LogRecordView* record = TRY(reader->next())) {
+        const Status kept = claims_of(*record, [](void* context, const Dva& dva) {
+            Keeper& self = *static_cast<Keeper*>(context);
+            self.keep(dva);
+            return Status(self.failure);
+        }, this);
+        if (kept.error() == Error::no_memory)
+            return Error::no_memory;
+    }
+    return failure;
 }
 
-Status keep_group(Pool& pool, RepairRoom& room, const Uberblock& group)
+}
+
+Status keep_group(Pool& pool, RepairRoom& room, const Uberblock& group, bool keeps_log)
 {
     Box<Keeper> keeper = TRY(make_box<Keeper>(pool, room));
-    return keeper->run(group);
+    TRY(keeper->run(group));
+    return keeps_log ? keeper->keep_log(group) : Status();
 }
 
 }

@@ -10,7 +10,7 @@
 
 namespace lcpfs {
 
-// Reads all metadata of the group. What is damaged is passed over.
-Status keep_group(Pool& pool, RepairRoom& room, const Uberblock& group);
+// Reads all metadata of the group, and what its log has if asked to. What is damaged is passed over.
+Status keep_group(Pool& pool, RepairRoom& room, const Uberblock& group, bool keeps_log);
 
 }

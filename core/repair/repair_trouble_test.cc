@@ -20,11 +20,11 @@ void name_file(char (&name)[8], u32 number)
     name[5] = 0;
 }
 
-// Files of known contents, until there is no room for more.
-u32 fill(TestPool& pool, core_object* root, u32 most)
+// Files of known contents, from number `first` on, until there is no room for more: gives the number of the next.
+u32 fill(TestPool& pool, core_object* root, u32 most, u32 first = 0)
 {
-    u32 made = 0;
-    for (; made < most; made++) {
+    u32 made = first;
+    for (; made < first + most; made++) {
         char name[8];
         name_file(name, made);
         core_object* file;
@@ -34,7 +34,7 @@ u32 fill(TestPool& pool, core_object* root, u32 most)
         core_object_put(file);
         if (error)
             break;
-        if (made % 16 == 15)
+        if ((made - first) % 16 == 15)
             (void)pool.sync();
     }
     return made;
@@ -140,9 +140,22 @@ static void rewind_interrupted(Test& test)
     Box<CheckGround> ground = REQUIRE_VALUE(make_box<CheckGround>());
     REQUIRE(ground->start());
     TestPool& pool = ground->pool;
+    core_pool_set_options(pool.handle(), 3600u * 1000, CORE_ERRORS_REMOUNT_RO);
     const u64 group = pool.pool().engine().committed_txg().value();
-    const u32 made = fill(pool, pool.root(), 220);
+    const u32 made = fill(pool, pool.root(), 160);
     REQUIRE_EQ(pool.sync(), 0);
+    // And what only the log says that it is in use.
+    const u64 newest = pool.pool().engine().committed_txg().value();
+    const u32 all = fill(pool, pool.root(), 15, made);
+    for (u32 i = made; i < all; i++) {
+        char name[8];
+        name_file(name, i);
+        core_object* file;
+        REQUIRE_EQ(pool.find(pool.root(), name, &file), 0);
+        CHECK_EQ(core_object_sync(file), 0);
+        core_object_put(file);
+    }
+    CHECK_EQ(pool.pool().engine().committed_txg().value(), newest);
     ground->release();
     (void)pool.crash();
     Vector<u8> labels;
@@ -155,11 +168,12 @@ static void rewind_interrupted(Test& test)
     each([](host_bdev* device, u64 offset, u8* bytes) { lcpfs_test_device_peek(device, offset, bytes, k_label_bytes_each); });
     REQUIRE_OK(repair(pool, group));
     each([](host_bdev* device, u64 offset, u8* bytes) { lcpfs_test_device_poke(device, offset, bytes, k_label_bytes_each); });
-    REQUIRE_EQ(pool.open(true), 0);
+    REQUIRE_EQ(pool.open(false), 0);
+    REQUIRE_EQ(pool.settle(), 0);
     CHECK_EQ(pool.check(true), 0u);
     const Opened first(pool, "");
     REQUIRE(first.is_there());
-    CHECK_EQ(count_bad(pool, first.dataset, first.root, made), 0u);
+    CHECK_EQ(count_bad(pool, first.dataset, first.root, all), 0u);
 }
 
 // What an earlier repair, or somebody, has called in lost+found as this one would.

@@ -228,15 +228,15 @@ Status PoolTables::put_right_datasets()
 }
 
 // What must not be written over: the newest group, by its bitmaps or, where they are lost, by all that it reaches; and the group that is
-// gone back to.
+// gone back to. As long as that is not committed the newest is the one that is opened, with its log. (That of the other: keep_logged.)
 Status PoolTables::keep_all()
 {
     const Uberblock& from = m_context.pool.uberblock();
     const Uberblock& newest = m_context.pool.newest();
     if (newest.txg == from.txg && TRY(m_context.room->keep_bitmaps()))
         return {};
-    TRY(keep_group(m_context.pool, *m_context.room, from));
-    return newest.txg == from.txg ? Status() : keep_group(m_context.pool, *m_context.room, newest);
+    TRY(keep_group(m_context.pool, *m_context.room, from, false));
+    return newest.txg == from.txg ? Status() : keep_group(m_context.pool, *m_context.room, newest, true);
 }
 
 Status PoolTables::read_rows()
