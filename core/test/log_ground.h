@@ -125,6 +125,14 @@ struct LogGround {
         log->append(hold.txg(), {});
     }
     u64 writes() { return vdevs->counters().writes.load(); }
+    // A write that nobody waits for counts when it has ended. Whether it does in time.
+    bool await_writes(u64 count)
+    {
+        Event never;
+        for (u32 i = 0; i < 2000 && writes() < count; i++)
+            (void)never.wait_timeout(k_ns_per_ms, [] { return false; });
+        return writes() == count;
+    }
     u64 flushes() { return vdevs->counters().flushes.load(); }
     // What a mount would find, from the newest tail.
     Status read(LogReader& reader, TxgId committed) { return reader.read(committed_tail, committed); }
