@@ -128,6 +128,42 @@ void one_missing(Test& test)
     }
 }
 
+// The last that works is taken out while the other is missing, or both in turn: nothing of the log is on either.
+void last_taken_out(Test& test)
+{
+    for (u32 device : k_both) {
+        Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+        REQUIRE_OK(ground->start(2));
+        CHECK_EQ(ground->make_one(), 0);
+        ground->crash();
+        have_only(*ground, device);
+        REQUIRE_EQ(ground->open(), 0);
+        CHECK_EQ(ground->make_one(), 0);
+        REQUIRE_EQ(core_log_remove(ground->pool.handle(), device), 0);
+        CHECK_EQ(core_log_remove(ground->pool.handle(), other(device)), minus(Error::not_found));
+        CHECK_EQ(ground->log_device(), CORE_LOG_DEVICE_UNUSED);
+        CHECK_EQ(ground->make_one(), 0);
+        u64 print = ground->pool.fingerprint();
+        ground->crash();
+        have(*ground, false, false);
+        REQUIRE_EQ(ground->open(), 0);
+        CHECK_EQ(ground->pool.fingerprint(), print);
+        CHECK_EQ(ground->make_one(), 0);
+        print = ground->pool.fingerprint();
+        ground->crash();
+        // Both back, as anything else that may be added.
+        have(*ground, true, true);
+        REQUIRE_EQ(ground->open(), 0);
+        CHECK_EQ(ground->pool.fingerprint(), print);
+        CHECK(state_of(*ground, k_first) == CORE_LOG_MEMBER_UNUSED && state_of(*ground, k_second) == CORE_LOG_MEMBER_UNUSED);
+        CHECK_EQ(core_log_add(ground->pool.handle(), device), 0);
+        CHECK_EQ(ground->log_device(), CORE_LOG_DEVICE_ACTIVE);
+        CHECK_EQ(ground->pool.check(), 0u);
+        if (test.failed())
+            return;
+    }
+}
+
 // One fails: nobody is failed, and nothing is acknowledged by the other alone before the pool knows.
 void one_fails(Test& test)
 {
@@ -390,9 +426,9 @@ void rejoining(Test& test)
 }
 
 constexpr TestCase k_cases[] = {
-    { "costs", costs },       { "one_missing", one_missing }, { "one_fails", one_fails }, { "all_fail", all_fail }, { "damaged", damaged },
-    { "bad_sectors", bad_sectors },
-    { "unreadable", unreadable }, { "fallback", fallback },   { "changing", changing },   { "rejoining", rejoining },
+    { "costs", costs },           { "one_missing", one_missing }, { "last_taken_out", last_taken_out }, { "one_fails", one_fails },
+    { "all_fail", all_fail },     { "damaged", damaged },         { "bad_sectors", bad_sectors },       { "unreadable", unreadable },
+    { "fallback", fallback },     { "changing", changing },       { "rejoining", rejoining },
 };
 
 }

@@ -194,7 +194,13 @@ Status Pool::change_log_device(VdevId id, bool joins)
         return Error::not_found;
     if (joins && (members.in_use & ~m_log->failed_members() & bit))
         return Error::busy;
-    TRY(m_log->change_members(joins ? 0 : bit, joins ? bit : 0));
+    // With the last that works go those that are not there: they have nothing of the log, and no mount is to wait for them.
+    u32 leaving = joins ? 0 : bit;
+    if (!joins && !(members.in_use & ~m_log->failed_members() & ~bit))
+        for (u32 other = 0; other < ring.member_count(); other++)
+            if (!m_vdevs->vdev(ring.device_of(other)).is_there())
+                leaving |= 1u << other & ~members.gone;
+    TRY(m_log->change_members(leaving, joins ? bit : 0));
     // So that falling back by a group finds what it expects, too. If the pool was turned read-only meanwhile, it is done all the same.
     const Status again = m_engine->force_commit();
     if (again.is_error() && again.error() != Error::read_only)
@@ -205,6 +211,8 @@ Status Pool::change_log_device(VdevId id, bool joins)
         line.add(" has the log from now on");
     else
         line.add(" was taken out; the log is ").add(m_log->members().in_use ? "on the others" : "in the pool");
+    if (leaving & ~bit)
+        line.add("; those that are missing were taken out with it");
     log(HOST_LOG_INFO, StringView(line.text(), line.size()));
     return {};
 }
