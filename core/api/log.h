@@ -28,7 +28,7 @@ enum core_log_member_state {
 	CORE_LOG_MEMBER_ACTIVE,
 	CORE_LOG_MEMBER_FAILED,  /* or it was missing: it gets no frames, until the next mount or it is put in again */
 	CORE_LOG_MEMBER_MISSING, /* not there */
-	CORE_LOG_MEMBER_UNUSED,  /* not of the pool's ring */
+	CORE_LOG_MEMBER_UNUSED,  /* not of the pool's ring; there or not */
 };
 #define CORE_LOG_MEMBERS 4u
 struct core_log_member {
@@ -41,8 +41,9 @@ struct core_log_member {
 unsigned int core_log_get_members(struct core_pool *pool, struct core_log_member *members, unsigned int most);
 /*
  * Takes a log device out of a mounted pool, or puts one of its log devices (back) in. The log goes on on the others, or in the
- * pool when none is left; then those that are not there are taken out as well. Returns when that is committed; a crash before leaves either state. -ENOENT: not a log device of the
- * pool, or not of its ring; -EBUSY: in already; -ENODEV: not there; -EINVAL: it is too small; -EROFS.
+ * pool when none is left; then those that are not there are taken out as well. Returns when that is committed; a crash before leaves
+ * either state. -ENOENT: not a log device of the pool, or not of its ring; -EBUSY: in already; -ENODEV: not there; -EINVAL: it is too
+ * small; -EROFS.
  */
 int core_log_remove(struct core_pool *pool, unsigned int device);
 int core_log_add(struct core_pool *pool, unsigned int device);

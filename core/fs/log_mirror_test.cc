@@ -148,6 +148,7 @@ void last_taken_out(Test& test)
         have(*ground, false, false);
         REQUIRE_EQ(ground->open(), 0);
         CHECK_EQ(ground->pool.fingerprint(), print);
+        CHECK(state_of(*ground, k_first) == CORE_LOG_MEMBER_UNUSED && state_of(*ground, k_second) == CORE_LOG_MEMBER_UNUSED);
         CHECK_EQ(ground->make_one(), 0);
         print = ground->pool.fingerprint();
         ground->crash();

@@ -152,13 +152,13 @@ core_log_device Pool::log_device() const
 
 core_log_member_state Pool::state_of_log_device(VdevId id) const
 {
-    if (!m_vdevs->vdev(id).is_there())
-        return CORE_LOG_MEMBER_MISSING;
     const LogMembers members = m_log->members();
     const LogRing& ring = m_log->ring(k_device_ring);
     for (u32 member = 0; member < ring.member_count(); member++) {
         if (ring.device_of(member) != id || (members.gone >> member & 1))
             continue;
+        if (!m_vdevs->vdev(id).is_there())
+            return CORE_LOG_MEMBER_MISSING;
         const bool works = (members.in_use & ~m_log->failed_members()) >> member & 1;
         return works ? CORE_LOG_MEMBER_ACTIVE : CORE_LOG_MEMBER_FAILED;
     }

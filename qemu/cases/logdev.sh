@@ -175,6 +175,8 @@ must umount /mnt
 gone /dev/vdc
 is_ready 1 "the only one taken out"
 must on rw
+lcpfs status >/tmp/status
+grep -q 'health *healthy' /tmp/status || fail "$(cat /tmp/status)"
 overwrite 1
 must umount /mnt
 must fsck.lcpfs -n $DATA
