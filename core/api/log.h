@@ -41,7 +41,7 @@ struct core_log_member {
 unsigned int core_log_get_members(struct core_pool *pool, struct core_log_member *members, unsigned int most);
 /*
  * Takes a log device out of a mounted pool, or puts one of its log devices (back) in. The log goes on on the others, or in the
- * pool when none is left; then those that are not there are taken out as well. Returns when that is committed; a crash before leaves
+ * pool when none is left; then those that failed are taken out as well. Returns when that is committed; a crash before leaves
  * either state. -ENOENT: not a log device of the pool, or not of its ring; -EBUSY: in already; -ENODEV: not there; -EINVAL: it is too
  * small; -EROFS.
  */

@@ -55,12 +55,19 @@ Result<Tree*> Object::make_xattrs()
 
 bool Object::may_have_shares() const { return m_attributes.has_shares() || compression().is_on(); }
 
-CompressionChoice Object::compression() const
+static CompressionChoice compression_of(const Dataset& dataset, u32 flags)
 {
-    const CompressionChoice choice = m_dataset.data_ways().compression;
-    if (choice.is_on() || !(m_attributes.flags & k_flag_compressed))
-        return choice;
-    return k_choice_by_flag;
+    const CompressionChoice choice = dataset.data_ways().compression;
+    return choice.is_on() || !(flags & k_flag_compressed) ? choice : k_choice_by_flag;
+}
+
+CompressionChoice Object::compression() const { return compression_of(m_dataset, m_attributes.flags); }
+
+Object::Ways Object::ways_now() const
+{
+    const u32 state = __atomic_load_n(&m_attributes.state, __ATOMIC_RELAXED);
+    const CompressionChoice choice = compression_of(m_dataset, __atomic_load_n(&m_attributes.flags, __ATOMIC_RELAXED));
+    return { (state & k_object_has_shares) != 0 || choice.is_on(), (state & k_object_has_unwritten) != 0, choice };
 }
 
 Status Object::prepare_change(TxgId txg, SpareVersion* spare)

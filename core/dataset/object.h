@@ -70,6 +70,17 @@ public:
     // How data written to it now is compressed.
     CompressionChoice compression() const REQUIRES_SHARED(m_lock);
 
+    // What a write that begins goes by. Without the lock: who changes it while others write comes before them or after them as well as not.
+    struct Ways {
+        bool may_have_shares, has_unwritten;
+        CompressionChoice compression;
+    };
+    Ways ways_now() const NO_THREAD_SAFETY_ANALYSIS;
+    bool has_unwritten_now() const NO_THREAD_SAFETY_ANALYSIS
+    {
+        return __atomic_load_n(&m_attributes.state, __ATOMIC_RELAXED) & k_object_has_unwritten;
+    }
+
     // The tree of extended attributes, made if there is none.
     Result<Tree*> make_xattrs() REQUIRES(m_lock);
     bool has_xattrs() const REQUIRES_SHARED(m_lock) { return m_xattrs && !m_xattrs->tree.is_empty(); }

@@ -310,7 +310,10 @@ void prepare_run(ReadOperation& operation, const Extent& extent, u64 file_block,
         run.dva = Dva { extent.dva.block + offset, count, extent.dva.vdev };
         checksums = extent.checksums(offset, count);
     }
-    copy_bytes(run.checksums, checksums.data(), checksums.size());
+    if (checksums.size() == sizeof(u32)) // of one block, as a rule
+        copy_bytes(run.checksums, checksums.data(), sizeof(u32));
+    else
+        copy_bytes(run.checksums, checksums.data(), checksums.size());
 }
 
 // The piece at `block`. What is in the record is copied here, under the lock; everything else is done without it.

@@ -485,13 +485,11 @@ static Status promise_entering(Pool& pool, WriteOperation& operation)
     TRY(pool.admit_change());
     pool.space().throttle();
     u64 units = pool.space().write_units();
-    {
-        ReadGuard guard(operation.object->m_lock);
-        if (operation.object->may_have_shares())
-            units += pool.space().share_units(operation.block_count + k_cuts);
-        operation.may_be_in_place = operation.object->m_attributes.has_unwritten();
-        operation.compression = operation.object->compression();
-    }
+    const Object::Ways ways = operation.object->ways_now();
+    if (ways.may_have_shares)
+        units += pool.space().share_units(operation.block_count + k_cuts);
+    operation.may_be_in_place = ways.has_unwritten;
+    operation.compression = ways.compression;
     // What has been allocated ahead is there to be written in place.
     const bool compresses = operation.compression.is_on() && operation.block_count > 1 && !operation.may_be_in_place;
     operation.plain_until = compresses ? 0 : operation.block_count;

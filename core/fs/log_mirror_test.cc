@@ -165,6 +165,27 @@ void last_taken_out(Test& test)
     }
 }
 
+// Or the other has failed, and is there as yet.
+void last_with_failed(Test& test)
+{
+    Box<Ground> ground = REQUIRE_VALUE(make_box<Ground>());
+    REQUIRE_OK(ground->start(2));
+    CHECK_EQ(ground->make_one(), 0);
+    ground->fail(k_first, HOST_IO_WRITE, ~0ull);
+    CHECK_EQ(ground->make_one(), 0);
+    CHECK_EQ(ground->make_one(), 0);
+    CHECK_EQ(ground->log_device(), CORE_LOG_DEVICE_DEGRADED);
+    CHECK_EQ(core_log_remove(ground->pool.handle(), k_second), 0);
+    ground->fail(k_first, HOST_IO_WRITE, 0);
+    CHECK_EQ(ground->make_one(), 0);
+    const u64 print = ground->pool.fingerprint();
+    ground->crash();
+    have(*ground, false, false);
+    REQUIRE_EQ(ground->open(), 0);
+    CHECK_EQ(ground->pool.fingerprint(), print);
+    CHECK_EQ(ground->pool.check(), 0u);
+}
+
 // One fails: nobody is failed, and nothing is acknowledged by the other alone before the pool knows.
 void one_fails(Test& test)
 {
@@ -428,6 +449,7 @@ void rejoining(Test& test)
 
 constexpr TestCase k_cases[] = {
     { "costs", costs },           { "one_missing", one_missing }, { "last_taken_out", last_taken_out }, { "one_fails", one_fails },
+    { "last_with_failed", last_with_failed },
     { "all_fail", all_fail },     { "damaged", damaged },         { "bad_sectors", bad_sectors },       { "unreadable", unreadable },
     { "fallback", fallback },     { "changing", changing },       { "rejoining", rejoining },
 };

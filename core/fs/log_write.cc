@@ -320,9 +320,9 @@ Status log_write(Pool& pool, Object& object, u64 block, Span<const core_segment>
     return write_delayed(pool, object, write, data, hastens ? DelayedWrite::hastened : DelayedWrite::logged);
 }
 
-Status see_to_delayed(Pool& pool, const Object& object, const Extent& extent, Delayed how)
+Status see_to_waiting(Pool& pool, const Extent& extent, Delayed how)
 {
-    if (!object.m_delayed_writes.load() || extent.birth <= pool.engine().committed_txg())
+    if (extent.birth <= pool.engine().committed_txg())
         return {};
     return how == Delayed::told ? Status(Error::busy) : pool.delayed_writes().write_all();
 }

@@ -32,6 +32,10 @@ bool is_for_record(Object& object, const LoggedWrite& write);
 // caller, without the lock, who is told `busy` (the others go on meanwhile); or under it, after which nothing new of the file can
 // wait. The second is for who has done the first and finds the blocks written anew; so nobody looks a third time.
 enum class Delayed : u8 { told, written };
-Status see_to_delayed(Pool& pool, const Object& object, const Extent& extent, Delayed how) REQUIRES_SHARED(object.m_lock);
+Status see_to_waiting(Pool& pool, const Extent& extent, Delayed how);
+inline Status see_to_delayed(Pool& pool, const Object& object, const Extent& extent, Delayed how) REQUIRES_SHARED(object.m_lock)
+{
+    return object.m_delayed_writes.load() ? see_to_waiting(pool, extent, how) : Status();
+}
 
 }

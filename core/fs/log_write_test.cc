@@ -286,6 +286,46 @@ void turned(Test& test)
     CHECK_EQ(pool.check(), 0u);
 }
 
+// The newest uberblock is lost in all labels after the log was begun anew: the group before finds what was logged since.
+void turned_and_fallen_back(Test& test)
+{
+    for (u32 closes = 0; closes < 2; closes++) {
+        Box<LogPool> log = REQUIRE_VALUE(make_box<LogPool>());
+        REQUIRE_OK(log->start());
+        TestPool& pool = log->pool;
+        CHECK_EQ(log->log_write(log->file, 1, 1, 900, k_size), 0);
+        CHECK_EQ(core_object_sync(log->file), 0);
+        if (closes) {
+            log->drop();
+            REQUIRE_EQ(pool.close(), 0);
+            REQUIRE_EQ(pool.open(false), 0);
+            core_pool_set_options(pool.handle(), 3600u * 1000, CORE_ERRORS_REMOUNT_RO);
+            REQUIRE_EQ(log->find(), 0);
+        } else {
+            REQUIRE_EQ(core_pool_set_read_only(pool.handle(), true), 0);
+            REQUIRE_EQ(core_pool_set_read_only(pool.handle(), false), 0);
+        }
+        CHECK_EQ(log->log_write(log->file, 2, 1, 950, k_size), 0);
+        CHECK_EQ(core_object_sync(log->file), 0);
+        const u64 newest = pool.pool().uberblock().txg.value();
+        log->drop();
+        (void)pool.crash();
+        const u8 zeros[512] {};
+        for (u32 i = 0; i < 2 * k_label_count; i++) {
+            const u64 ring = label_offset(i % k_label_count, TestPool::k_device_bytes / k_block_size) + k_label_ring_offset;
+            lcpfs_test_device_poke(pool.device(i / k_label_count), ring + u64(uberblock_slot_of(newest)) * k_uberblock_slot_bytes, zeros,
+                                   sizeof(zeros));
+        }
+        REQUIRE_EQ(pool.open(false), 0);
+        REQUIRE_EQ(log->find(), 0);
+        u32 tags[2];
+        CHECK_EQ(pool.read(log->file, 1, 2, tags), 0);
+        CHECK(tags[0] == 900 && tags[1] == 950);
+        CHECK_EQ(pool.settle(), 0);
+        CHECK_EQ(pool.check(), 0u);
+    }
+}
+
 // What has committed is read without writing out what waits of the same file.
 void read_beside(Test& test)
 {
@@ -358,6 +398,7 @@ void read_while_written(Test& test)
 constexpr TestCase k_cases[] = { { "over_and_over", over_and_over }, { "again_but_not_the_same", again_but_not_the_same },
                                  { "many_unsynced", many_unsynced }, { "neighbours", neighbours },
                                  { "failed_flush", failed_flush }, { "closed", closed }, { "turned", turned },
+                                 { "turned_and_fallen_back", turned_and_fallen_back },
                                  { "bounded", bounded }, { "read_beside", read_beside }, { "read_while_written", read_while_written } };
 }
 LCPFS_SUITE(log_write, k_cases);

@@ -18,14 +18,16 @@ Status reserve_blocks(Object& object, u64 blocks)
 
 Result<bool> is_backed(Object& object, u64 first, u64 count)
 {
+    if (!object.has_unwritten_now() || !is_in_file(first, count))
+        return false;
     ReadGuard guard(object.m_lock);
-    return object.m_attributes.has_unwritten() && is_in_file(first, count) ? is_preallocated(object, first, count) : false;
+    return is_preallocated(object, first, count);
 }
 
 Status reserve_blocks_for(Object& object, u64 first, u64 count, u64 blocks, bool& backed)
 {
     Pool& pool = *object.dataset().host().pool;
-    backed = blocks <= count && TRY(is_backed(object, first, count));
+    backed = object.has_unwritten_now() && blocks <= count && TRY(is_backed(object, first, count));
     if (!backed)
         return reserve_blocks(object, blocks);
     TRY(pool.admit_change());

@@ -194,12 +194,10 @@ Status Pool::change_log_device(VdevId id, bool joins)
         return Error::not_found;
     if (joins && (members.in_use & ~m_log->failed_members() & bit))
         return Error::busy;
-    // With the last that works go those that are not there: they have nothing of the log, and no mount is to wait for them.
+    // With the last that works go those that failed or are not there: no mount is to wait for what has nothing of the log.
     u32 leaving = joins ? 0 : bit;
     if (!joins && !(members.in_use & ~m_log->failed_members() & ~bit))
-        for (u32 other = 0; other < ring.member_count(); other++)
-            if (!m_vdevs->vdev(ring.device_of(other)).is_there())
-                leaving |= 1u << other & ~members.gone;
+        leaving = ring.all() & ~members.gone;
     TRY(m_log->change_members(leaving, joins ? bit : 0));
     // So that falling back by a group finds what it expects, too. If the pool was turned read-only meanwhile, it is done all the same.
     const Status again = m_engine->force_commit();
@@ -212,7 +210,7 @@ Status Pool::change_log_device(VdevId id, bool joins)
     else
         line.add(" was taken out; the log is ").add(m_log->members().in_use ? "on the others" : "in the pool");
     if (leaving & ~bit)
-        line.add("; those that are missing were taken out with it");
+        line.add("; those that failed or are missing were taken out with it");
     log(HOST_LOG_INFO, StringView(line.text(), line.size()));
     return {};
 }
@@ -223,7 +221,11 @@ Status Pool::start_log_locked()
     TRY(need_features(has_ring ? k_incompat_log_data : 0));
     if (!has_ring)
         return {};
+    // Two, where the one before says that the log has nothing: falling back by a group finds what is logged from now on.
+    const bool was_ended = m_uberblock.log_generation == 0;
     TRY(m_engine->force_commit());
+    if (was_ended)
+        TRY(m_engine->force_commit());
     if (lacks_log_device())
         m_log_device_missing.store(0); // the commit has taken it out of the pool
     m_log->turn_on();

@@ -169,8 +169,13 @@ Status Keeper::keep_log(const Uberblock& group)
     const Status read = reader->read({ group.log_generation, group.log_tail, group.log_sequence, group.log_record }, group.replayed());
     if (read.error() == Error::no_memory)
         return Error::no_memory;
-    while (const LogRecordView* record = TRY(reader->next())) {
-        const Status kept = claims_of(*record, [](void* context, const Dva& dva) {
+    for (;;) {
+        const auto record = reader->next();
+        if (record.error() == Error::no_memory)
+            return Error::no_memory;
+        if (record.is_error() || !record.value())
+            return failure;
+        const Status kept = claims_of(*record.value(), [](void* context, const Dva& dva) {
             Keeper& self = *static_cast<Keeper*>(context);
             self.keep(dva);
             return Status(self.failure);
@@ -178,7 +183,6 @@ Status Keeper::keep_log(const Uberblock& group)
         if (kept.error() == Error::no_memory)
             return Error::no_memory;
     }
-    return failure;
 }
 
 }

@@ -152,7 +152,8 @@ Result<Box<Label>> LabelReader::finish(u64* in_all)
     m_is_reading = false;
     Box<Label> best = TRY(make_box<Label>());
     Box<Label> label = TRY(make_box<Label>());
-    bool found = false, is_first_good = false;
+    bool found = false, is_first_good = false, is_named = false;
+    DiskGuid pool_guid {}, vdev_guid {};
     u32 foreign = 0;
     u64 common = ~0ull, unknown_generation = 0;
     Error refusal = Error::label_not_lcpfs;
@@ -160,11 +161,17 @@ Result<Box<Label>> LabelReader::finish(u64* in_all)
         if (is_first_good && is_as_first(i))
             continue;
         Error error = verify(i, *label);
-        // The first good one says whose device it is. At the end of one that was smaller for a while stand those of a former pool.
-        if (found && (error == Error::none || error == Error::feature_unknown)
-            && !(same_guid(label->header.pool_guid, best->header.pool_guid)
-                 && same_guid(label->header.vdev_guid, best->header.vdev_guid)))
-            error = Error::label_not_lcpfs;
+        // The first whole one says whose device it is. At the end of one that was smaller for a while stand those of a former pool.
+        if (error == Error::none || error == Error::feature_unknown) {
+            const DiskLabelHeader& header = label->header;
+            if (is_named && !(same_guid(header.pool_guid, pool_guid) && same_guid(header.vdev_guid, vdev_guid)))
+                error = Error::label_not_lcpfs;
+            if (!is_named) {
+                pool_guid = header.pool_guid;
+                vdev_guid = header.vdev_guid;
+            }
+            is_named = true;
+        }
         is_first_good = is_first_good || (i == 0 && error == Error::none);
         if (error == Error::none) {
             common &= label->header.incompat.get();

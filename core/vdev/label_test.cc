@@ -116,6 +116,13 @@ static void former_pool(Test& test)
         Box<Label> found = REQUIRE_VALUE(read_label(device.get(), &in_all));
         CHECK(compare_bytes(found.get(), label.get(), sizeof(Label)) == 0);
         CHECK_EQ(in_all, label->header.incompat.get());
+        // One with a feature that is not known is as good for it.
+        label->header.incompat.set(label->header.incompat.get() | 1ull << 41);
+        seal_label(*label);
+        for (u32 i = 0; i < 2; i++)
+            lcpfs_test_device_poke(device.get(), label_offset(i, k_device_bytes / k_block_size) + k_label_header_offset, &label->header,
+                                   sizeof(label->header));
+        CHECK_ERROR(read_label(device.get()), feature_unknown);
     }
 }
 

@@ -108,7 +108,9 @@ int lcpfs_pool_add_writer(struct lcpfs_pool *pool)
 {
 	int error = 0;
 
-	mutex_lock(&pool->write_lock);
+	/* Somebody who turns it read-only may be waiting for its devices. */
+	if (mutex_lock_killable(&pool->write_lock))
+		return -EINTR;
 	if (pool->read_only)
 		error = core_pool_set_read_only(pool->core, false);
 	if (!error) {

@@ -129,13 +129,22 @@ static void lcpfs_fill_done(void *context, int error, const uint64_t *bad)
 	complete(&wait->done);
 }
 
+static void lcpfs_read_and_wait(struct inode *inode, u64 block, struct core_segment *segment, struct lcpfs_read_wait *wait)
+{
+	unsigned int scope = memalloc_nofs_save();
+
+	init_completion(&wait->done);
+	core_read(lcpfs_object(inode), block, segment, 1, lcpfs_fill_done, wait);
+	memalloc_nofs_restore(scope);
+	wait_for_completion_io(&wait->done);
+}
+
 int lcpfs_fill_folio(struct inode *inode, struct folio *folio)
 {
 	struct core_segment segment = { .data = folio_address(folio), .bytes = folio_size(folio) };
 	pgoff_t first = folio->index;
 	pgoff_t last = first + folio_nr_pages(folio) - 1;
 	struct lcpfs_read_wait wait;
-	unsigned int scope;
 
 	if (folio_test_uptodate(folio))
 		return 0;
@@ -144,11 +153,7 @@ int lcpfs_fill_folio(struct inode *inode, struct folio *folio)
 		folio_mark_uptodate(folio);
 		return 0;
 	}
-	init_completion(&wait.done);
-	scope = memalloc_nofs_save();
-	core_read(lcpfs_object(inode), first, &segment, 1, lcpfs_fill_done, &wait);
-	memalloc_nofs_restore(scope);
-	wait_for_completion_io(&wait.done);
+	lcpfs_read_and_wait(inode, first, &segment, &wait);
 	if (!wait.error) {
 		lcpfs_read_finish(inode, folio);
 		return 0;
@@ -163,6 +168,20 @@ int lcpfs_fill_folio(struct inode *inode, struct folio *folio)
 	else
 		wait.error = AOP_TRUNCATED_PAGE;
 	folio_lock(folio);
+	return wait.error;
+}
+
+int lcpfs_try_block(struct inode *inode, u64 block)
+{
+	struct page *page = alloc_page(GFP_NOFS);
+	struct core_segment segment = { .bytes = CORE_BLOCK_SIZE };
+	struct lcpfs_read_wait wait;
+
+	if (!page)
+		return -ENOMEM;
+	segment.data = page_address(page);
+	lcpfs_read_and_wait(inode, block, &segment, &wait);
+	__free_page(page);
 	return wait.error;
 }
 

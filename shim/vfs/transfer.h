@@ -20,6 +20,8 @@ void lcpfs_readahead(struct readahead_control *control);
  * AOP_TRUNCATED_PAGE says that it left the cache and another, smaller one is to be looked up.
  */
 int lcpfs_fill_folio(struct inode *inode, struct folio *folio);
+/* Whether the block can be read from its place now: 0, or why not. No folio locked. */
+int lcpfs_try_block(struct inode *inode, u64 block);
 
 /* writeback.c */
 int lcpfs_writepages(struct address_space *mapping, struct writeback_control *control);

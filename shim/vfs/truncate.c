@@ -23,6 +23,7 @@
 #include <linux/writeback.h>
 
 #include "shim/vfs/inode.h"
+#include "shim/vfs/transfer.h"
 
 void lcpfs_zero_tail(struct inode *inode, loff_t size)
 {
@@ -52,6 +53,24 @@ int lcpfs_flush_to(struct inode *inode, loff_t end)
 	return filemap_write_and_wait_range(inode->i_mapping, attr.size_bytes, end - 1);
 }
 
+/*
+ * A cut into a block has to read it, and that may fail: then nothing must be missing that the cache had behind it and the disk has not. So
+ * it is tried before the cache lets go. Where nothing waits to be written there is nothing to lose.
+ */
+static int lcpfs_try_cut(struct inode *inode, loff_t size)
+{
+	struct address_space *mapping = inode->i_mapping;
+	loff_t block = round_down(size, CORE_BLOCK_SIZE), last = block + CORE_BLOCK_SIZE - 1;
+	int error;
+
+	if (!mapping_tagged(mapping, PAGECACHE_TAG_DIRTY) && !mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK))
+		return 0;
+	error = filemap_fdatawrite_range(mapping, block, last);
+	if (!error)
+		error = filemap_fdatawait_range_keep_errors(mapping, block, last);
+	return error ?: lcpfs_try_block(inode, block / CORE_BLOCK_SIZE);
+}
+
 static int lcpfs_shrink(struct inode *inode, loff_t size, struct timespec64 time)
 {
 	loff_t old_size = i_size_read(inode);
@@ -59,9 +78,8 @@ static int lcpfs_shrink(struct inode *inode, loff_t size, struct timespec64 time
 	int error;
 
 	error = lcpfs_flush_to(inode, size);
-	/* A cut into a block has to read it, and that may fail. What was not on disk yet must not be what is missing then. */
 	if (!error && size & (CORE_BLOCK_SIZE - 1))
-		error = filemap_write_and_wait_range(inode->i_mapping, round_down(size, CORE_BLOCK_SIZE), LLONG_MAX);
+		error = lcpfs_try_cut(inode, size);
 	if (error)
 		return error;
 	truncate_setsize(inode, size);
